@@ -1,0 +1,48 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/** The domain: what it may not import keeps the folder tree true. */
+const TRANSPORTS = ['exhook', 'http', 'brokers', 'telemetry', 'cli'];
+const TRANSPORT_PACKAGES = [
+  '@grpc/*',
+  'mqtt',
+  'mqtt-packet',
+  'aedes',
+  'fastify',
+  'pino',
+  'node:http',
+  'node:https',
+  'node:net',
+];
+
+export default tseslint.config(
+  { ignores: ['dist/', 'build/', 'coverage/', 'node_modules/'] },
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ['*.js'] }, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      'max-lines': ['warn', { max: 300, skipBlankLines: true, skipComments: true }],
+      'no-console': 'error',
+    },
+  },
+  {
+    files: ['src/policy/**', 'src/direct/**', 'src/identity/**', 'src/reasons.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            { group: TRANSPORTS.map((name) => `**/${name}/**`), message: 'The domain imports no transport.' },
+            { group: TRANSPORT_PACKAGES, message: 'The domain imports no transport.' },
+          ],
+        },
+      ],
+    },
+  },
+  { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
+);

@@ -1,0 +1,24 @@
+/** A direct message, validated: one payload for one client, to be received on one topic. */
+export interface DirectMessage {
+  /** MQTT client ID of the receiver, decoded. */
+  readonly targetClientId: string;
+  /** Topic name on which the receiver gets it. */
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** True: QoS 1, answered by the receiver's own PUBACK. False: QoS 0, answered when handed over. */
+  readonly confirmation: boolean;
+  /** How long to wait for the PUBACK, in milliseconds, 1..15000. Also bounds the message's life in the broker. */
+  readonly timeoutMs: number;
+  readonly properties: DirectProperties;
+}
+
+/** MQTT 5 properties that reach an MQTT 5 receiver unchanged (MQTT 5, section 3.3.2.3) and no MQTT 3.1.1 one. */
+export interface DirectProperties {
+  /** Payload Format Indicator: true for UTF-8 text (section 3.3.2.3.2). */
+  readonly payloadFormatIndicator?: boolean;
+  readonly contentType?: string;
+  readonly responseTopic?: string;
+  readonly correlationData?: Uint8Array;
+  /** In order, names may repeat (section 3.3.2.3.7). */
+  readonly userProperties?: readonly (readonly [name: string, value: string])[];
+}

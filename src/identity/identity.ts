@@ -1,0 +1,22 @@
+/**
+ * Who is asking: the facts that a transport has established about a caller, and nothing that the caller merely claims.
+ * Which principal (and so which policies) they stand for is the policy engine's to decide.
+ */
+export interface Identity {
+  readonly protocol: 'MQTT' | 'HTTP';
+  /** MQTT client ID of the connection. Absent for HTTP callers. */
+  readonly clientId?: string;
+  /** MQTT username whose password (or broker authentication) was verified. */
+  readonly username?: string;
+  /** Subject of the client certificate that the TLS handshake verified. */
+  readonly certificate?: { readonly commonName: string; readonly distinguishedName?: string };
+  /** Access key whose SigV4 signature was verified. */
+  readonly accessKeyId?: string;
+  /** `sub` (or the claim configured) of the JWT that was verified. */
+  readonly jwtSubject?: string;
+  /** Address of the peer as the server saw it: IPv4 or IPv6 text, without port. */
+  readonly sourceIp?: string;
+  readonly sourcePort?: number;
+  /** Whether the connection was TLS; absent where the transport does not know. */
+  readonly secureTransport?: boolean;
+}

@@ -1,0 +1,332 @@
+/**
+ * The one table of reasons.
+ *
+ * A reason is what became of a request, in one word: the `reason` field of the log line, the value of the metric
+ * label, the attribute of the span. HTTP status, AWS exception, MQTT 5 reason code and the text for the caller are
+ * derived from it and from nothing else. docs/reasons.md is this table for people; a test holds the two equal.
+ */
+
+/** Exception names of the AWS IoT data plane (`x-amzn-errortype`), as `@aws-sdk/client-iot-data-plane` reads them. */
+export type AwsException =
+  | 'InvalidRequestException'
+  | 'UnauthorizedException'
+  | 'ForbiddenException'
+  | 'ResourceNotFoundException'
+  | 'MethodNotAllowedException'
+  | 'RequestEntityTooLargeException'
+  | 'ThrottlingException'
+  | 'InternalFailureException'
+  | 'ServiceUnavailableException'
+  | 'GatewayTimeoutException';
+
+/** MQTT 5 reason codes that answer a direct PUBLISH in its PUBACK (MQTT 5, section 3.4.2.1). */
+export const PubackCode = {
+  Success: 0x00,
+  NoMatchingSubscribers: 0x10,
+  UnspecifiedError: 0x80,
+  ImplementationSpecificError: 0x83,
+  NotAuthorized: 0x87,
+  TopicNameInvalid: 0x90,
+  PacketTooLarge: 0x95,
+  QuotaExceeded: 0x97,
+} as const;
+export type PubackCode = (typeof PubackCode)[keyof typeof PubackCode];
+
+export interface ReasonEntry {
+  readonly status: 'Success' | 'Failure';
+  /** HTTP status of the data-plane API; absent where the reason never answers an HTTP request. */
+  readonly http?: number;
+  /** AWS exception of that answer; absent for success and where `http` is absent. */
+  readonly exception?: AwsException;
+  /** PUBACK reason code of the `$dm/` door; absent where the reason never answers a PUBLISH. */
+  readonly mqtt?: PubackCode;
+  /** What the caller is told. Never names policies, principals or anything the caller may not know. */
+  readonly message: string;
+  /** What it means, for the operator. */
+  readonly meaning: string;
+  /** Likely causes, most likely first. */
+  readonly causes: readonly string[];
+  /** What to do next. */
+  readonly next: readonly string[];
+}
+
+const table = {
+  DELIVERED: {
+    status: 'Success',
+    http: 200,
+    mqtt: PubackCode.Success,
+    message: 'The device acknowledged the message.',
+    meaning: 'The device sent the PUBACK for this message: it arrived on the device.',
+    causes: [],
+    next: [],
+  },
+  DISPATCHED: {
+    status: 'Success',
+    http: 200,
+    mqtt: PubackCode.Success,
+    message: 'The message was handed to the connection of the device; no confirmation was asked for.',
+    meaning: 'The message was written to the connection at QoS 0. Whether the device received it is not known.',
+    causes: [],
+    next: ['Ask for confirmation (`confirmation=true`, or QoS 1 without `dm-qos: 0`) where it matters.'],
+  },
+  INVALID_CLIENT_ID: {
+    status: 'Failure',
+    http: 400,
+    exception: 'InvalidRequestException',
+    mqtt: PubackCode.TopicNameInvalid,
+    message: 'The client ID must be 1 to 128 characters of UTF-8, percent-encoded, and must not start with $.',
+    meaning: 'The client ID of the request cannot be that of a device.',
+    causes: ['Empty, longer than 128 characters, or starting with `$`.', 'Broken percent-encoding in the path.'],
+    next: ['Percent-encode the client ID once (`encodeURIComponent`).'],
+  },
+  INVALID_TOPIC: {
+    status: 'Failure',
+    http: 400,
+    exception: 'InvalidRequestException',
+    mqtt: PubackCode.TopicNameInvalid,
+    message:
+      'The topic must be a topic name of 1 to 256 bytes of UTF-8 with at most 7 slashes and no wildcard or null character.',
+    meaning: 'The topic on which the device would receive the message is not a valid topic name.',
+    causes: ['Missing or empty topic.', 'A wildcard (`+`, `#`) or U+0000 in it.', 'Over 256 bytes or over 7 slashes.'],
+    next: ['Name the exact topic on which the device expects the message.'],
+  },
+  RESERVED_TOPIC: {
+    status: 'Failure',
+    http: 400,
+    exception: 'InvalidRequestException',
+    mqtt: PubackCode.TopicNameInvalid,
+    message: 'Topics that start with $ are reserved.',
+    meaning: 'The topic starts with `$`, which is reserved for the broker.',
+    causes: ['A `$aws/...` or `$SYS/...` topic was given.'],
+    next: ['Use a topic that does not start with `$`.'],
+  },
+  INVALID_PARAMETER: {
+    status: 'Failure',
+    http: 400,
+    exception: 'InvalidRequestException',
+    mqtt: PubackCode.TopicNameInvalid,
+    message: 'A parameter of the request is not valid.',
+    meaning: 'A query parameter, header or MQTT property of the request is outside of its limits; details name it.',
+    causes: [
+      '`timeout` is not a whole number of seconds from 1 to 15.',
+      'User properties are not base64 of a JSON array.',
+    ],
+    next: ['Read `details`: it names the field and the rule.'],
+  },
+  MISSING_CREDENTIALS: {
+    status: 'Failure',
+    http: 401,
+    exception: 'UnauthorizedException',
+    message: 'The request is not authenticated.',
+    meaning: 'The caller gave no credentials of a kind that is accepted here.',
+    causes: ['The request is not signed (no `Authorization` header and no `X-Amz-Signature`).'],
+    next: ['Sign with SigV4: service `iotdata`, or `curl --aws-sigv4`.'],
+  },
+  INVALID_CREDENTIALS: {
+    status: 'Failure',
+    http: 401,
+    exception: 'UnauthorizedException',
+    message: 'The request is not authenticated.',
+    meaning: 'Credentials were given and are not right; details say what failed.',
+    causes: ['Unknown access key.', 'Wrong secret key.', 'The request was changed after signing, often by a proxy.'],
+    next: ['Check access key and secret.', 'Check that no proxy rewrites path, query, Host or body.'],
+  },
+  EXPIRED_SIGNATURE: {
+    status: 'Failure',
+    http: 401,
+    exception: 'UnauthorizedException',
+    message: 'The signature has expired or is not yet valid.',
+    meaning: 'The time of the signature is more than 5 minutes from the clock here, or the presigned URL has expired.',
+    causes: ['The clock of the caller is wrong.', 'A presigned URL was used after its `X-Amz-Expires`.'],
+    next: ['Synchronise both clocks (NTP).', 'Sign again.'],
+  },
+  SENDER_NOT_AUTHORIZED: {
+    status: 'Failure',
+    http: 403,
+    exception: 'ForbiddenException',
+    mqtt: PubackCode.NotAuthorized,
+    message: 'The sender is not authorized to perform this action on this client.',
+    meaning: 'No policy of the sender allows `iot:SendDirectMessage` on this client and topic, or one denies it.',
+    causes: [
+      'No policy is attached to the principal.',
+      'The condition on `iot:Topic` does not match.',
+      'An explicit Deny.',
+    ],
+    next: ['Run `tightbeam policy explain` with the principal and resource of the log line.'],
+  },
+  RECEIVER_NOT_AUTHORIZED: {
+    status: 'Failure',
+    http: 403,
+    exception: 'ForbiddenException',
+    mqtt: PubackCode.NotAuthorized,
+    message: 'The receiver is not authorized to receive on this topic.',
+    meaning: 'No policy of the device allows `iot:Receive` on this topic, or one denies it.',
+    causes: ['The topic is not in the device policy.', 'The device connected as a principal with another policy.'],
+    next: ['Run `tightbeam policy explain` with the principal of the device and `iot:Receive`.'],
+  },
+  CLIENT_NOT_CONNECTED: {
+    status: 'Failure',
+    http: 404,
+    exception: 'ResourceNotFoundException',
+    mqtt: PubackCode.TopicNameInvalid,
+    message: 'No client with this client ID is connected.',
+    meaning: 'The broker has neither a connection nor a session of this client ID.',
+    causes: ['The device is off or has no network.', 'The client ID is misspelt, or differs in case.'],
+    next: ['Look for the last Disconnect event of this clientId in the log.'],
+  },
+  CLIENT_OFFLINE_WITH_SESSION: {
+    status: 'Failure',
+    http: 404,
+    exception: 'ResourceNotFoundException',
+    mqtt: PubackCode.ImplementationSpecificError,
+    message: 'The client is not connected; it has a persistent session.',
+    meaning: 'The device is offline, but its session has not expired. Direct messages are never queued.',
+    causes: ['The device lost its network and is expected back.'],
+    next: ['Send again when the device is back, or publish to a topic that it subscribes to.'],
+  },
+  UNKNOWN_OPERATION: {
+    status: 'Failure',
+    http: 404,
+    exception: 'ResourceNotFoundException',
+    message: 'There is no such operation.',
+    meaning: 'The path of the request is none of the data-plane API.',
+    causes: [
+      'A typing error in the path.',
+      'An operation of AWS IoT that is out of scope here (shadows, jobs, rules).',
+    ],
+    next: ['Compare the path with the README.'],
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 'Failure',
+    http: 405,
+    exception: 'MethodNotAllowedException',
+    message: 'This path does not allow that method.',
+    meaning: 'The path exists, with another HTTP method.',
+    causes: ['GET in place of POST, or the like.'],
+    next: ['Use the method of the `Allow` header.'],
+  },
+  INVALID_REQUEST: {
+    status: 'Failure',
+    http: 400,
+    exception: 'InvalidRequestException',
+    message: 'The request is malformed.',
+    meaning: 'The bytes received are not a valid HTTP request, or the body did not arrive in time or in full.',
+    causes: ['A client that does not speak HTTP/1.1.', 'A caller that stalled or hung up while it sent the body.'],
+    next: ['Look at the caller and at proxies between.'],
+  },
+  PAYLOAD_TOO_LARGE: {
+    status: 'Failure',
+    http: 413,
+    exception: 'RequestEntityTooLargeException',
+    mqtt: PubackCode.PacketTooLarge,
+    message: 'The payload is too large.',
+    meaning: 'The payload is over the limit, or the packet over the Maximum Packet Size of the device.',
+    causes: [
+      'Payload over 131,072 bytes (or the limit configured).',
+      'The device asked for smaller packets in CONNECT.',
+    ],
+    next: ['Send a reference (a URL) in place of the data.'],
+  },
+  ACCOUNT_THROTTLED: {
+    status: 'Failure',
+    http: 429,
+    exception: 'ThrottlingException',
+    message: 'Too many requests.',
+    meaning: 'The rate limit of the caller, or the cap on messages in flight, was reached.',
+    causes: ['A burst over the limit.', 'Many devices that do not answer, each holding its place until its timeout.'],
+    next: ['Retry with backoff.', 'Add replicas, or raise the limit.'],
+  },
+  RECEIVER_THROTTLED: {
+    status: 'Failure',
+    http: 429,
+    exception: 'ThrottlingException',
+    mqtt: PubackCode.QuotaExceeded,
+    message: 'The receiver has too many messages in flight.',
+    meaning: 'The window or queue of the device is full, or its rate limit was reached.',
+    causes: ['The device does not acknowledge what it was sent before.', 'Many senders address one device.'],
+    next: ['Look for PUBACK_TIMEOUT on the same targetClientId.'],
+  },
+  INTERNAL_ERROR: {
+    status: 'Failure',
+    http: 500,
+    exception: 'InternalFailureException',
+    mqtt: PubackCode.UnspecifiedError,
+    message: 'An internal error occurred.',
+    meaning: 'A defect of Tightbeam. The request was refused.',
+    causes: ['See `details` of the log line.'],
+    next: ['Report it with the log line.'],
+  },
+  BROKER_UNAVAILABLE: {
+    status: 'Failure',
+    http: 503,
+    exception: 'ServiceUnavailableException',
+    message: 'The broker is not reachable.',
+    meaning: 'No connection to the broker is up. Nothing was sent.',
+    causes: ['The broker is down or restarting.', 'Wrong address or credentials of the broker connection.'],
+    next: ['Look for BrokerConnection events.', 'Run `tightbeam emqx doctor`.'],
+  },
+  DELIVERY_PLUGIN_MISSING: {
+    status: 'Failure',
+    http: 503,
+    exception: 'ServiceUnavailableException',
+    message: 'The broker cannot deliver direct messages.',
+    meaning: 'The broker answers, but the Tightbeam plugin is not running in it. Nothing was delivered.',
+    causes: ['The plugin is not installed, or was stopped.', 'A cluster node without the plugin.'],
+    next: ['Install and start the plugin: `tightbeam emqx install`.', 'Run `tightbeam emqx doctor`.'],
+  },
+  PUBACK_TIMEOUT: {
+    status: 'Failure',
+    http: 504,
+    exception: 'GatewayTimeoutException',
+    mqtt: PubackCode.UnspecifiedError,
+    message: 'The device did not acknowledge the message in time.',
+    meaning: 'The message was sent to the connection; no PUBACK came within the timeout. It may have arrived.',
+    causes: [
+      'The device is connected but hangs or is busy.',
+      'A dead network below a TCP connection that is still open.',
+    ],
+    next: ['Make the command idempotent and retry.', 'Compare with the keep-alive of the device.'],
+  },
+  RECEIVER_DISCONNECTED: {
+    status: 'Failure',
+    http: 504,
+    exception: 'GatewayTimeoutException',
+    mqtt: PubackCode.UnspecifiedError,
+    message: 'The device disconnected before it acknowledged the message.',
+    meaning: 'The connection ended between sending and PUBACK. The message may have arrived.',
+    causes: ['The device crashed on the message, or lost its network.', 'Another client took the client ID over.'],
+    next: ['Look for the Disconnect event of targetClientId at this time.'],
+  },
+  CONNECT_NOT_AUTHORIZED: {
+    status: 'Failure',
+    message: 'Not authorized.',
+    meaning: 'The client was authenticated, but no policy allows `iot:Connect` with this client ID, or one denies it.',
+    causes: ['The client ID is not the one that the policy names.', 'No policy is attached to the principal.'],
+    next: ['Run `tightbeam policy explain --action iot:Connect`.'],
+  },
+  PUBLISH_NOT_AUTHORIZED: {
+    status: 'Failure',
+    message: 'Not authorized.',
+    meaning: 'No policy of the client allows `iot:Publish` on this topic, or one denies it.',
+    causes: ['The topic is not in the policy.'],
+    next: ['Run `tightbeam policy explain --action iot:Publish`.'],
+  },
+  SUBSCRIBE_NOT_AUTHORIZED: {
+    status: 'Failure',
+    message: 'Not authorized.',
+    meaning:
+      'No policy of the client allows `iot:Subscribe` on this topic filter, or `iot:Receive` on what it matches.',
+    causes: ['`iot:Subscribe` is there, `iot:Receive` is not.', 'The filter is wider than the policy.'],
+    next: ['Run `tightbeam policy explain --action iot:Subscribe`.'],
+  },
+} as const satisfies Record<string, ReasonEntry>;
+
+export type Reason = keyof typeof table;
+
+/** Every reason with its row. */
+export const REASONS: Readonly<Record<Reason, ReasonEntry>> = Object.freeze(table);
+
+/** True where the text is a reason of the table. */
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(table, text);
+}
