@@ -38,7 +38,10 @@ export interface EmbeddedBrokerOptions {
   readonly hookReconnectMs?: number;
 }
 
-/** MQTT broker for a first run, for development and for tests. Not for production: it keeps everything in memory. */
+/**
+ * MQTT broker for a first run, for development and for tests. Not for production: it keeps everything in memory. Of the
+ * hooks of EMQX it calls those of clients and sessions, and `message.dropped` for the outcome of direct messages.
+ */
 export interface EmbeddedBroker {
   /**
    * Asks the provider for its hooks once, and listens whatever the answer.
@@ -72,6 +75,7 @@ class Broker implements EmbeddedBroker {
   readonly #sessions = new Sessions();
   readonly #connections = new WeakMap<Client, Connection>();
   readonly #sockets = new Set<Socket>();
+  #closing: Promise<void> | undefined;
   /** Ends of connections that are still being told of. */
   readonly #endings = new Set<Promise<void>>();
   /** Subscriptions that were granted at the door, for Aedes to ask about. */
@@ -139,7 +143,12 @@ class Broker implements EmbeddedBroker {
     return bound;
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
