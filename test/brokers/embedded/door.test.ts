@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import mqtt from 'mqtt';
+import { createEmbeddedBroker } from '../../../src/brokers/embedded/broker.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { startProvider } from '../../exhook/harness.js';
 import { nextMessage, send, startBroker, type Running, type StartOptions } from './harness.js';
@@ -165,6 +166,46 @@ describe('ordinary MQTT', () => {
     expect(await running.events.next('disconnect')).toMatchObject({ disconnectReason: 'not_authorized' });
   });
 
+  test('a refused subscription does not come to life when the session is resumed', async () => {
+    const denies = ({ action, resource }: { action: string; resource: string }) =>
+      action === 'iot:Subscribe' && resource === 'topicfilter/secret';
+    await start({ provider: { authorizer: fakeAuthorizer(denies) } });
+    const options = { clean: false, properties: { sessionExpiryInterval: 60 } };
+    const first = await running.raw('keeper', options);
+    const subscriptions = ['open', 'secret', 'open'].map((topic) => ({ topic, qos: 1 as const }));
+    first.send({ cmd: 'subscribe', messageId: 1, subscriptions });
+    expect((await first.next('suback')).granted).toEqual([1, 0x87, 1]);
+    first.send({ cmd: 'disconnect', reasonCode: 0 });
+    await first.closed;
+    const publisher = await running.connect('pub');
+    await publisher.publishAsync('secret', 'while away', { qos: 1 });
+    await publisher.publishAsync('open', 'while away', { qos: 1 });
+    const second = await running.raw('keeper', options);
+    expect(await second.next('publish')).toMatchObject({ topic: 'open' });
+    await publisher.publishAsync('secret', 'now', { qos: 1 });
+    await publisher.publishAsync('open', 'now', { qos: 1 });
+    expect(await second.next('publish')).toMatchObject({ topic: 'open' });
+    await second.settled();
+    expect(second.received).toEqual([]);
+  });
+
+  test('a filter of more levels than the broker has ends the connection', async () => {
+    await start();
+    const client = await running.raw('deep');
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a/'.repeat(150), qos: 1 }] });
+    expect(await client.next('disconnect')).toMatchObject({ reasonCode: 0x8f });
+  });
+
+  test('a subscription identifier comes back with the message', async () => {
+    await start();
+    const client = await running.raw('c');
+    const properties = { subscriptionIdentifier: 7 };
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a', qos: 0 }], properties });
+    expect((await client.next('suback')).granted).toEqual([0]);
+    client.publish('a', 2, { qos: 0 });
+    expect((await client.next('publish')).properties).toMatchObject({ subscriptionIdentifier: 7 });
+  });
+
   test('shared subscriptions do not exist here: 0x9E, or 0x80 for MQTT 3.1.1', async () => {
     await start();
     const v5 = await running.raw('v5');
@@ -184,7 +225,14 @@ describe('the broker', () => {
 
   test('says so where it cannot listen', async () => {
     await start();
-    await expect(startBroker({ broker: { port: running.port } })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    const second = createEmbeddedBroker({
+      exhookAddress: '127.0.0.1:1',
+      host: '127.0.0.1',
+      port: running.port,
+      serviceUsername: 'tightbeam',
+      diagnostics: () => undefined,
+    });
+    await expect(second.start()).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 
   test('tells everybody when it closes, also who is in the middle of connecting', async () => {
