@@ -239,6 +239,8 @@ class Broker implements EmbeddedBroker {
   /** CONNACK is on its way. */
   #admitted(client: Client): void {
     const connection = this.#connectionOf(client);
+    // Aedes has written it; the socket can be gone all the same.
+    if (client.closed) return;
     connection.receiver = new Receiver(connection.client, this.#dispatcher.pending, this.#receiverLimits);
     const before = this.#sessions.connected(connection);
     // Aedes has closed the one before; where two connections came at the same time, it can have missed one.

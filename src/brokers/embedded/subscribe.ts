@@ -1,9 +1,8 @@
 import { writeToStream, type ISubscribePacket, type ISubscription } from 'mqtt-packet';
-import { isUnderDirect } from '../../direct/topic.js';
+import { isUnderDirect, withoutShare } from '../../direct/topic.js';
 import type { Authorization } from './authorize.js';
 import type { Callouts } from './callouts.js';
 import type { Connection } from './connection.js';
-import { withoutShare } from './topic-filter.js';
 
 /** SUBACK reason codes (MQTT 5, section 3.9.3); all refusals of MQTT 3.1.1 are 0x80. */
 const NOT_AUTHORIZED = 0x87;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { isTopicFilter, matchesTopic, withoutShare } from '../../../src/brokers/embedded/topic-filter.js';
+import { isTopicFilter, matchesTopic } from '../../../src/brokers/embedded/topic-filter.js';
 
 describe('a topic filter', () => {
   test.each(['a', '/', '#', '+', 'a/#', '+/+', '/+', 'a//b', '$SYS/#', 'a b', '$share/g/a/+'])(
@@ -45,11 +45,5 @@ describe('a topic filter', () => {
         expect(matchesTopic([...names.slice(0, index), '#'].join('/'), topic)).toBe(true);
       }),
     );
-  });
-
-  test('of a shared subscription is what stands behind the group', () => {
-    expect(withoutShare('$share/g/a/+')).toBe('a/+');
-    expect(withoutShare('$share/g/$dm/x')).toBe('$dm/x');
-    expect(withoutShare('a/$share/g/b')).toBe('a/$share/g/b');
   });
 });
