@@ -44,5 +44,7 @@ export default tseslint.config(
       ],
     },
   },
+  // A table, whose length is the number of its rows.
+  { files: ['src/reasons.ts'], rules: { 'max-lines': 'off' } },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
 );
