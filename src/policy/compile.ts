@@ -2,7 +2,7 @@ import { ACTIONS, ACTION_NAMES } from './actions.js';
 import type { Action } from './authorizer.js';
 import type { RequestContext } from './context.js';
 import type { PolicyDocument, Statement } from './document.js';
-import { ANY, ONE, matchPattern, type Token } from './pattern.js';
+import { ANY, ONE, matchPattern, resolveTokens, type Token } from './pattern.js';
 import { PrefixIndex, type Visitor } from './prefix-index.js';
 import { FALSE, TRUE, UNKNOWN, every, not, some, type Tri } from './tri.js';
 
@@ -32,9 +32,19 @@ export interface Outcome {
   readonly allow: Statement | undefined;
 }
 
+/** A statement about `iot:Receive` whose conditions hold: what it says about topics. */
+export interface ReceiveRule {
+  readonly denies: boolean;
+  /** True where it is about everything but the patterns. */
+  readonly except: boolean;
+  /** Patterns of topics, variables replaced. */
+  readonly patterns: readonly (readonly Token[])[];
+}
+
 interface ActionIndex {
   /** `topic/` and the like; nothing for actions without resource. */
   readonly type: string;
+  readonly entries: readonly (readonly [tokens: readonly Token[], ordered: OrderedStatement])[];
   readonly byResource: PrefixIndex<OrderedStatement>;
   /** NotResource, and resources with a variable in the ARN's prefix: tested one by one. */
   readonly others: readonly OrderedStatement[];
@@ -85,6 +95,28 @@ export class CompiledPolicies {
     return search;
   }
 
+  /**
+   * What the statements say about receiving topics that begin with the text, for a decision about many topics at once.
+   * A variable without a value widens what a Deny is about, and narrows what an Allow is about.
+   */
+  receiveRules(beginning: string, context: RequestContext): readonly ReceiveRule[] {
+    const index = this.indexes.get('iot:Receive');
+    const prefix = `${this.prefix}${index?.type ?? ''}`;
+    const indexed = new Map<OrderedStatement, (readonly Token[])[]>();
+    for (const [tokens, ordered] of index?.entries ?? []) {
+      if (!canBegin(tokens[0], beginning)) continue;
+      const patterns = indexed.get(ordered) ?? [];
+      patterns.push(tokens);
+      indexed.set(ordered, patterns);
+    }
+    const rules = [...indexed].map(([{ statement }, patterns]) => receiveRule(statement, patterns, context));
+    for (const { statement } of index?.others ?? []) {
+      const whole = statement.resources.map(({ tokens }) => tokens);
+      rules.push(receiveRule(statement, whole, context, (tokens) => residualsAfter(tokens, prefix, Infinity) ?? []));
+    }
+    return rules.filter((rule) => rule !== undefined);
+  }
+
   private scan(statements: readonly OrderedStatement[], resource: string, search: Search): void {
     for (const ordered of statements) {
       const match = matchResource(ordered.statement, resource, search.context);
@@ -103,10 +135,28 @@ export class CompiledPolicies {
         ? [undefined]
         : resources.map(({ tokens }) => residualsAfter(tokens, `${this.prefix}${type}`));
       if (residuals.includes(undefined)) others.push(ordered);
-      for (const residual of residuals) for (const tokens of residual ?? []) entries.push([tokens, ordered]);
+      else for (const tokens of residuals.flatMap((residual) => residual ?? [])) entries.push([tokens, ordered]);
     }
-    return { type, byResource: new PrefixIndex(entries), others };
+    return { type, entries, byResource: new PrefixIndex(entries), others };
   }
+}
+
+/** The statement as a rule, nothing where its conditions keep it from applying. */
+function receiveRule(
+  statement: Statement,
+  patterns: readonly (readonly Token[])[],
+  context: RequestContext,
+  strip: (tokens: readonly Token[]) => readonly (readonly Token[])[] = (tokens) => [tokens],
+): ReceiveRule | undefined {
+  const denies = statement.effect === 'Deny';
+  const conditions = matchConditions(statement, context);
+  if (conditions === FALSE || (conditions === UNKNOWN && !denies)) return undefined;
+  const except = statement.exceptResources;
+  const known = patterns.flatMap((pattern) => {
+    const { resolved, missing } = resolveTokens(pattern, context);
+    return missing && denies === except ? [] : strip(resolved);
+  });
+  return { denies, except, patterns: known };
 }
 
 /** Collects the first matching statement of each kind; conditions are evaluated only where they can matter. */
@@ -150,6 +200,11 @@ export function matchConditions(statement: Statement, context: RequestContext): 
   return every(statement.conditions, (condition) => condition.test(context));
 }
 
+/** Can a text that begins with the literal (if it is one) begin with `beginning` as well? */
+function canBegin(token: Token | undefined, beginning: string): boolean {
+  return typeof token !== 'string' || token.startsWith(beginning) || beginning.startsWith(token);
+}
+
 /** More residuals than this would cost more in the index than they save. */
 const MAX_RESIDUALS = 4;
 
@@ -158,7 +213,11 @@ const MAX_RESIDUALS = 4;
  * patterns where a wildcard may end in several places, none where the pattern cannot match, and nothing where it
  * depends on a variable or there would be too many.
  */
-export function residualsAfter(tokens: readonly Token[], prefix: string): readonly (readonly Token[])[] | undefined {
+export function residualsAfter(
+  tokens: readonly Token[],
+  prefix: string,
+  limit = MAX_RESIDUALS,
+): readonly (readonly Token[])[] | undefined {
   let states = new Positions(tokens).add(0, 0);
   for (let at = 0; at < prefix.length; at++) {
     const next = new Positions(tokens);
@@ -177,7 +236,7 @@ export function residualsAfter(tokens: readonly Token[], prefix: string): readon
   });
   const everything = all.find((residual) => residual.length === 1 && residual[0] === ANY);
   if (everything !== undefined) return [everything];
-  return all.length > MAX_RESIDUALS ? undefined : all;
+  return all.length > limit ? undefined : all;
 }
 
 /** Where in a pattern one may be: token, and offset in it if it is text. */

@@ -15,15 +15,19 @@ export interface ConnectFacts {
   readonly domainName?: string;
 }
 
-export interface RequestFacts extends ConnectFacts {
-  readonly identity: Identity;
-  /** Name of the principal that stands for the identity. */
-  readonly principal?: string;
-  readonly thing?: Thing;
+/** What a request is about beyond identity and resource. */
+export interface ExtraFacts extends ConnectFacts {
   /** `iot:Topic`: the topic of a direct message. */
   readonly topic?: string;
   /** Values that replace what a key would have, by lower-case key. For `policy explain` and `policy test` only. */
   readonly overrides?: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface RequestFacts extends ExtraFacts {
+  readonly identity: Identity;
+  /** Name of the principal that stands for the identity. */
+  readonly principal?: string | undefined;
+  readonly thing?: Thing | undefined;
 }
 
 /** The facts that one decision is made from. Time is read once, and only if a statement asks for it. */

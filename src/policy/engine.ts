@@ -2,21 +2,42 @@ import type { Identity } from '../identity/identity.js';
 import { ACTIONS } from './actions.js';
 import type { Action, Authorizer, Decision } from './authorizer.js';
 import { arnPrefix, type Outcome } from './compile.js';
-import { RequestContext, type ConnectFacts, type RequestFacts } from './context.js';
+import { RequestContext, type ConnectFacts, type ExtraFacts } from './context.js';
 import type { PolicySet, ResolvedPrincipal } from './policy-set.js';
-import { realFilter, realTopic } from './topics.js';
+import { searchTopics } from './subscription.js';
+import { hasWildcard, isTopicFilter, realFilter, realTopic } from './topics.js';
+import { unknownsOf } from './unknowns.js';
 
-/** Facts of the request beyond identity and resource. */
-export type ExtraFacts = Omit<RequestFacts, 'identity' | 'principal' | 'thing'>;
+/**
+ * How `iot:Receive` bears on a subscription: every topic that the filter matches must be allowed, at least one must be,
+ * or it is not asked at all.
+ */
+export type ReceiveOnSubscribe = 'every' | 'some' | 'off';
 
 export interface PolicyAuthorizerOptions {
+  /** Default `every`: the only setting under which no device receives what `iot:Receive` denies. */
+  readonly receiveOnSubscribe?: ReceiveOnSubscribe;
+  /**
+   * Whether `sensor/#` matches `sensor`. Default true, as EMQX has it (MQTT 5, section 4.7.1.2). False leaves that one
+   * topic out of the decision: policies written for AWS IoT Core, where it does not match, then need no addition.
+   */
+  readonly hashMatchesParent?: boolean;
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
+}
+
+/** Who asks, with the facts, on one whole policy set. */
+interface Request {
+  readonly arnPrefix: string;
+  readonly principal: ResolvedPrincipal | undefined;
+  readonly context: RequestContext;
 }
 
 /** Decides by the policy set of the moment; every decision sees one whole set. */
 export class PolicyAuthorizer implements Authorizer {
   private readonly clock: () => number;
+  private readonly receiveOnSubscribe: ReceiveOnSubscribe;
+  private readonly hashMatchesParent: boolean;
 
   /** @param current the policy set in force; asked once a decision */
   constructor(
@@ -24,82 +45,115 @@ export class PolicyAuthorizer implements Authorizer {
     options: PolicyAuthorizerOptions = {},
   ) {
     this.clock = options.clock ?? Date.now;
+    this.receiveOnSubscribe = options.receiveOnSubscribe ?? 'every';
+    this.hashMatchesParent = options.hashMatchesParent ?? true;
   }
 
-  connect(identity: Identity, facts: ConnectFacts = {}): Decision {
-    return this.ask(identity, 'iot:Connect', identity.clientId ?? '', facts);
+  connect(identity: Identity, facts?: ConnectFacts): Decision {
+    return decide(this.request(identity, facts), 'iot:Connect', identity.clientId ?? '');
   }
 
-  publish(identity: Identity, topic: string, options: { readonly retain?: boolean } = {}): Decision {
+  publish(identity: Identity, topic: string, options?: { readonly retain?: boolean }): Decision {
+    const request = this.request(identity);
     const name = realTopic(topic);
-    const publish = this.ask(identity, 'iot:Publish', name);
-    if (options.retain !== true || publish.effect === 'deny') return publish;
-    const retain = this.ask(identity, 'iot:RetainPublish', name);
+    const publish = decide(request, 'iot:Publish', name);
+    if (options?.retain !== true || publish.effect === 'deny') return publish;
+    const retain = decide(request, 'iot:RetainPublish', name);
     return retain.effect === 'deny' ? retain : publish;
   }
 
   subscribe(identity: Identity, filter: string): Decision {
-    return this.ask(identity, 'iot:Subscribe', realFilter(filter));
+    const request = this.request(identity);
+    const name = realFilter(filter);
+    const subscribe = decide(request, 'iot:Subscribe', name);
+    if (subscribe.effect === 'deny' || this.receiveOnSubscribe === 'off') return subscribe;
+    if (!isTopicFilter(name)) return failed(subscribe, 'not a topic filter');
+    const receive = hasWildcard(name)
+      ? this.receiveMatching(request, name, subscribe)
+      : decide(request, 'iot:Receive', name);
+    return receive.effect === 'deny' ? receive : subscribe;
   }
 
   sendDirectMessage(identity: Identity, targetClientId: string, topic: string): Decision {
-    return this.ask(identity, 'iot:SendDirectMessage', targetClientId, { topic });
+    return decide(this.request(identity, { topic }), 'iot:SendDirectMessage', targetClientId);
   }
 
   receiveDirectMessage(identity: Identity, topic: string): Decision {
-    return this.ask(identity, 'iot:Receive', topic);
+    return decide(this.request(identity), 'iot:Receive', topic);
   }
 
-  decide(identity: Identity, action: Action, resource: string, facts: ExtraFacts = {}): Decision {
+  /** @param facts what the request is about beyond the resource: `iot:Topic` and the like */
+  decide(identity: Identity, action: Action, resource: string, facts?: ExtraFacts): Decision {
+    const request = this.request(identity, facts);
     const kind = ACTIONS[action];
     if (kind !== undefined && resource.startsWith(`${kind}/`)) {
-      return this.ask(identity, action, resource.slice(kind.length + 1), facts);
+      return decide(request, action, resource.slice(kind.length + 1));
     }
-    const set = this.current();
-    const principal = set.resolve(identity);
-    const arn = kind === undefined ? '*' : `${arnPrefix(set.scope)}${resource}`;
-    if (principal === undefined) return unknownPrincipal(action, arn);
-    const context = this.context(identity, principal, facts);
-    return toDecision(action, arn, principal.name, principal.policies.evaluateResource(action, arn, context));
+    const arn = kind === undefined ? '*' : `${request.arnPrefix}${resource}`;
+    const outcome = request.principal?.policies.evaluateResource(action, arn, request.context);
+    return toDecision(request, action, arn, outcome);
   }
 
-  /** On a resource of the action's own kind, given by its name alone. */
-  private ask(identity: Identity, action: Action, name: string, facts: ExtraFacts = {}): Decision {
+  private request(identity: Identity, facts?: ExtraFacts): Request {
     const set = this.current();
     const principal = set.resolve(identity);
-    const arn = `${arnPrefix(set.scope)}${ACTIONS[action] ?? ''}/${name}`;
-    if (principal === undefined) return unknownPrincipal(action, arn);
-    const context = this.context(identity, principal, facts);
-    return toDecision(action, arn, principal.name, principal.policies.evaluate(action, name, context));
+    const context = new RequestContext(
+      { ...facts, identity, principal: principal?.name, thing: principal?.thing },
+      this.clock,
+    );
+    return { arnPrefix: arnPrefix(set.scope), principal, context };
   }
 
-  private context(identity: Identity, principal: ResolvedPrincipal, facts: ExtraFacts): RequestContext {
-    const { name, thing } = principal;
-    return new RequestContext({ ...facts, identity, principal: name, ...(thing && { thing }) }, this.clock);
+  /** `iot:Receive` for all topics of a filter: the decision about the topic that settles it. */
+  private receiveMatching(request: Request, filter: string, subscribe: Decision): Decision {
+    const { principal, context } = request;
+    if (principal === undefined) return subscribe;
+    const want = this.receiveOnSubscribe === 'some' ? 'allowed' : 'denied';
+    const found = searchTopics(principal.policies, filter, want, this.hashMatchesParent, context);
+    switch (found.kind) {
+      case 'all':
+        return subscribe;
+      case 'none':
+        return toDecision(request, 'iot:Receive', `${request.arnPrefix}topic/${filter}`, {});
+      case 'denied':
+      case 'allowed':
+        return decide(request, 'iot:Receive', found.topic);
+      case 'undecided':
+        return failed(subscribe, 'the filter is too complex to decide what it may receive');
+    }
   }
+}
+
+/** About a resource of the action's own kind, given by its name alone. */
+function decide(request: Request, action: Action, name: string): Decision {
+  const arn = `${request.arnPrefix}${ACTIONS[action] ?? ''}/${name}`;
+  return toDecision(request, action, arn, request.principal?.policies.evaluate(action, name, request.context));
 }
 
 const NO_ERRORS: readonly string[] = Object.freeze([]);
 
-function unknownPrincipal(action: Action, resource: string): Decision {
-  return { effect: 'deny', cause: 'noPrincipal', action, resource, errors: NO_ERRORS };
-}
-
 /** An explicit Deny, then a Deny that could not be evaluated, then an Allow; by default deny. */
-function toDecision(action: Action, resource: string, principalId: string, outcome: Outcome): Decision {
+function toDecision(
+  request: Request,
+  action: Action,
+  resource: string,
+  outcome: Partial<Outcome> | undefined,
+): Decision {
+  if (request.principal === undefined || outcome === undefined) {
+    return { effect: 'deny', cause: 'noPrincipal', action, resource, errors: NO_ERRORS };
+  }
+  const principalId = request.principal.name;
   const { deny, unknownDeny, allow } = outcome;
   const statement = deny ?? unknownDeny ?? allow;
   if (statement === undefined) {
     return { effect: 'deny', cause: 'implicitDeny', action, resource, principalId, errors: NO_ERRORS };
   }
-  return {
-    effect: statement === allow ? 'allow' : 'deny',
-    cause: statement === deny ? 'explicitDeny' : statement === allow ? 'explicitAllow' : 'error',
-    action,
-    resource,
-    principalId,
-    policy: statement.policy,
-    statement: statement.id,
-    errors: statement === unknownDeny ? [`Deny ${statement.policy}/${statement.id} cannot be evaluated`] : NO_ERRORS,
-  };
+  const named = { action, resource, principalId, policy: statement.policy, statement: statement.id };
+  if (statement === deny) return { effect: 'deny', cause: 'explicitDeny', ...named, errors: NO_ERRORS };
+  if (statement === allow) return { effect: 'allow', cause: 'explicitAllow', ...named, errors: NO_ERRORS };
+  return { effect: 'deny', cause: 'error', ...named, errors: unknownsOf(statement, request.context) };
+}
+
+function failed({ action, resource, principalId }: Decision, error: string): Decision {
+  return { effect: 'deny', cause: 'error', action, resource, ...(principalId && { principalId }), errors: [error] };
 }

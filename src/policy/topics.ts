@@ -18,3 +18,21 @@ export function realTopic(topic: string): string {
   }
   return name;
 }
+
+/** MQTT 5, section 4.7.1: not empty, no U+0000, `+` only as a whole level, `#` only as the whole last level. */
+export function isTopicFilter(filter: string): boolean {
+  const levels = filter.split('/');
+  return (
+    filter !== '' &&
+    !filter.includes('\0') &&
+    levels.every((level, index) => {
+      if (level === '#') return index === levels.length - 1;
+      return level === '+' || !/[+#]/.test(level);
+    })
+  );
+}
+
+/** True where the filter matches more than the one topic of its own name. */
+export function hasWildcard(filter: string): boolean {
+  return /[+#]/.test(filter);
+}
