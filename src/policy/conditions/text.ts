@@ -1,4 +1,4 @@
-import { PatternError, matchPattern, parsePattern, resolveTokens, type Token } from '../pattern.js';
+import { PatternError, matchPattern, matchTokens, parsePattern, resolveTokens, type Token } from '../pattern.js';
 import { FALSE, TRUE, UNKNOWN, every, type Tri } from '../tri.js';
 import type { Operator } from './operators.js';
 
@@ -16,7 +16,9 @@ function equality(fold: (text: string) => string): Operator {
       }
       return (actual, context) => {
         const { resolved, missing } = resolveTokens(tokens, context);
-        return missing ? UNKNOWN : truth(fold(resolved.join('')) === fold(actual));
+        const folded = resolved.map((token) => (typeof token === 'string' ? fold(token) : token));
+        if (!matchTokens(folded, fold(actual))) return FALSE;
+        return missing ? UNKNOWN : TRUE;
       };
     },
   };
