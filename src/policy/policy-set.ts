@@ -60,7 +60,7 @@ function attachment(policies: readonly string[]): string {
 /** Reads every file of the folder; sub-folders and files that do not end in `.json` are none of it. */
 export async function readPolicyFolder(folder: string): Promise<PolicyFiles> {
   const names = (await readdir(folder, { withFileTypes: true }))
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
+    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && entry.name.endsWith('.json'))
     .map(({ name }) => name)
     .sort();
   const texts = await Promise.all(

@@ -63,7 +63,7 @@ const statement: fc.Arbitrary<Omit<RawStatement, 'Sid'>> = fc
     Condition: conditions,
   })
   .map(({ Effect, actions: [action, names], resources: [resource, arns], Condition }) => {
-    return { Effect: Effect as 'Allow' | 'Deny', [action]: names, [resource]: arns, Condition };
+    return { Effect: Effect, [action]: names, [resource]: arns, Condition };
   });
 const statements = fc
   .array(statement, { minLength: 1, maxLength: 12 })
@@ -189,7 +189,7 @@ const receiving = fc
   .map((list) =>
     list.map(({ Effect, Resource, except, Condition }, index): RawStatement => ({
       Sid: `S${index}`,
-      Effect: Effect as 'Allow' | 'Deny',
+      Effect: Effect,
       Action: ['iot:Receive'],
       [except ? 'NotResource' : 'Resource']: Resource,
       Condition,

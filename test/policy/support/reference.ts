@@ -74,7 +74,7 @@ function literally(value: string): string {
 
 /** A variable without a value could be anything. */
 export function glob(pattern: string, text: string, facts: Facts): Answer {
-  let unknown = false;
+  const missing: string[] = [];
   const escape = (literal: string): string => literal.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
   const source = pattern.replace(/\$\{([^}]*)\}|\*|\?|[^$*?]+|\$/gs, (part: string, reference?: string) => {
     if (part === '*') return '[^]*';
@@ -83,11 +83,11 @@ export function glob(pattern: string, text: string, facts: Facts): Answer {
     if (['*', '?', '$'].includes(reference)) return escape(reference);
     const [, key = '', fallback] = /^([^,]*)(?:, '(.*)')?$/.exec(reference) ?? [];
     const value = facts[key] ?? fallback;
-    unknown ||= value === undefined;
+    if (value === undefined) missing.push(key);
     return value === undefined ? '[^]*' : escape(value);
   });
   if (!new RegExp(`^${source}$`, 'u').test(text)) return 'no';
-  return unknown ? 'unknown' : 'yes';
+  return missing.length > 0 ? 'unknown' : 'yes';
 }
 
 function any(answers: readonly Answer[]): Answer {
