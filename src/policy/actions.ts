@@ -1,5 +1,5 @@
 import type { Action } from './authorizer.js';
-import { matchTokens, parsePattern } from './pattern.js';
+import { matchTokens, parsePattern, type PlainToken } from './pattern.js';
 
 /** The kind of resource that an action is about: the word before the slash of its ARN. */
 export type ResourceType = 'client' | 'topic' | 'topicfilter';
@@ -31,7 +31,7 @@ export function isActionPattern(text: string): boolean {
 /** The actions decided here that the pattern names; case does not matter (IAM, "Action element"). */
 export function actionsOf(pattern: string): readonly Action[] {
   const { tokens } = parsePattern(pattern.toLowerCase(), { wildcards: true, variables: false });
-  return ACTION_NAMES.filter((action) => matchTokens(tokens as (string | 0 | 1)[], action.toLowerCase()));
+  return ACTION_NAMES.filter((action) => matchTokens(tokens as readonly PlainToken[], action.toLowerCase()));
 }
 
 /** The action of that name, whatever its case. */

@@ -4,7 +4,7 @@ import type { RequestContext } from './context.js';
 import type { PolicyDocument, Statement } from './document.js';
 import { ANY, ONE, matchPattern, resolveTokens, type Token } from './pattern.js';
 import { PrefixIndex, type Visitor } from './prefix-index.js';
-import { FALSE, TRUE, UNKNOWN, every, not, some, type Tri } from './tri.js';
+import { FALSE, TRUE, UNKNOWN, not, some, type Tri } from './tri.js';
 
 /** Which account the broker stands for: requests are about `arn:{partition}:iot:{region}:{accountId}:...`. */
 export interface ArnScope {
@@ -55,10 +55,12 @@ export class CompiledPolicies {
   /** Every statement in document order: policies as attached, statements as written. */
   readonly statements: readonly OrderedStatement[];
   private readonly indexes: ReadonlyMap<Action, ActionIndex>;
-  private readonly prefix: string;
 
-  constructor(documents: readonly PolicyDocument[], scope: ArnScope) {
-    this.prefix = arnPrefix(scope);
+  /** @param prefix what every resource of a request begins with */
+  constructor(
+    documents: readonly PolicyDocument[],
+    private readonly prefix: string,
+  ) {
     this.statements = documents
       .flatMap(({ statements }) => statements)
       .map((statement, order) => ({ statement, order, denies: statement.effect === 'Deny' }));
@@ -159,14 +161,17 @@ function receiveRule(
   return { denies, except, patterns: known };
 }
 
+/** Greater than the order of any statement, and a small integer, which costs no memory of its own as Infinity would. */
+const NONE = 0x3fffffff;
+
 /** Collects the first matching statement of each kind; conditions are evaluated only where they can matter. */
 class Search implements Outcome, Visitor<OrderedStatement> {
   deny: Statement | undefined;
   unknownDeny: Statement | undefined;
   allow: Statement | undefined;
-  private denyOrder = Infinity;
-  private unknownOrder = Infinity;
-  private allowOrder = Infinity;
+  private denyOrder = NONE;
+  private unknownOrder = NONE;
+  private allowOrder = NONE;
 
   constructor(readonly context: RequestContext) {}
 
@@ -182,7 +187,7 @@ class Search implements Outcome, Visitor<OrderedStatement> {
         this.unknownDeny = statement;
         this.unknownOrder = order;
       }
-    } else if (resource === TRUE && order < this.allowOrder && this.denyOrder === Infinity) {
+    } else if (resource === TRUE && order < this.allowOrder && this.denyOrder === NONE) {
       if (matchConditions(statement, this.context) !== TRUE) return;
       this.allow = statement;
       this.allowOrder = order;
@@ -197,7 +202,13 @@ export function matchResource(statement: Statement, resource: string, context: R
 }
 
 export function matchConditions(statement: Statement, context: RequestContext): Tri {
-  return every(statement.conditions, (condition) => condition.test(context));
+  let result: Tri = TRUE;
+  for (const { test } of statement.conditions) {
+    const value = test(context);
+    if (value === FALSE) return FALSE;
+    if (value === UNKNOWN) result = UNKNOWN;
+  }
+  return result;
 }
 
 /** Can a text that begins with the literal (if it is one) begin with `beginning` as well? */

@@ -23,24 +23,23 @@ export interface ExtraFacts extends ConnectFacts {
   readonly overrides?: ReadonlyMap<string, readonly string[]>;
 }
 
-export interface RequestFacts extends ExtraFacts {
-  readonly identity: Identity;
-  /** Name of the principal that stands for the identity. */
-  readonly principal?: string | undefined;
-  readonly thing?: Thing | undefined;
-}
+const NO_FACTS: ExtraFacts = Object.freeze({});
 
 /** The facts that one decision is made from. Time is read once, and only if a statement asks for it. */
 export class RequestContext {
-  private readonly clock: () => number;
-  private time: number | undefined;
+  private time: number | undefined = undefined;
 
+  /**
+   * @param principal name of the principal that stands for the identity
+   * @param clock milliseconds since the epoch
+   */
   constructor(
-    readonly facts: RequestFacts,
-    clock: () => number,
-  ) {
-    this.clock = clock;
-  }
+    readonly identity: Identity,
+    private readonly clock: () => number,
+    readonly principal?: string,
+    readonly thing?: Thing,
+    readonly extra: ExtraFacts = NO_FACTS,
+  ) {}
 
   /** Milliseconds since the epoch, the same for the whole decision. */
   get now(): number {

@@ -161,8 +161,17 @@ function readActions(statement: JsonObject, report: Reporter): ReadonlySet<Actio
     if (actions.length === 0) at.warn(`${text} is no action that is decided here`);
     for (const action of actions) named.add(action);
   }
-  if (statement['NotAction'] === undefined) return named;
-  return new Set(ACTION_NAMES.filter((action) => !named.has(action)));
+  return actionSet(ACTION_NAMES.filter((action) => named.has(action) === (statement['NotAction'] === undefined)));
+}
+
+const actionSets = new Map<string, ReadonlySet<Action>>();
+
+/** The same set for the same actions: there are few different ones, and many statements. */
+function actionSet(actions: readonly Action[]): ReadonlySet<Action> {
+  const key = actions.join();
+  const set = actionSets.get(key) ?? new Set(actions);
+  actionSets.set(key, set);
+  return set;
 }
 
 function readResources(statement: JsonObject, variables: boolean, report: Reporter): readonly Pattern[] {

@@ -1,9 +1,10 @@
 import type { Identity } from '../identity/identity.js';
 import { ACTIONS } from './actions.js';
 import type { Action, Authorizer, Decision } from './authorizer.js';
-import { arnPrefix, type Outcome } from './compile.js';
+import type { Outcome } from './compile.js';
 import { RequestContext, type ConnectFacts, type ExtraFacts } from './context.js';
-import type { PolicySet, ResolvedPrincipal } from './policy-set.js';
+import type { CompiledPrincipal, PolicySet } from './policy-set.js';
+import { thingOf } from './principals.js';
 import { searchTopics } from './subscription.js';
 import { hasWildcard, isTopicFilter, realFilter, realTopic } from './topics.js';
 import { unknownsOf } from './unknowns.js';
@@ -29,7 +30,7 @@ export interface PolicyAuthorizerOptions {
 /** Who asks, with the facts, on one whole policy set. */
 interface Request {
   readonly arnPrefix: string;
-  readonly principal: ResolvedPrincipal | undefined;
+  readonly found: CompiledPrincipal | undefined;
   readonly context: RequestContext;
 }
 
@@ -86,27 +87,26 @@ export class PolicyAuthorizer implements Authorizer {
   decide(identity: Identity, action: Action, resource: string, facts?: ExtraFacts): Decision {
     const request = this.request(identity, facts);
     const kind = ACTIONS[action];
-    if (kind !== undefined && resource.startsWith(`${kind}/`)) {
+    if (kind !== undefined && resource.startsWith(kind) && resource.charCodeAt(kind.length) === SLASH) {
       return decide(request, action, resource.slice(kind.length + 1));
     }
     const arn = kind === undefined ? '*' : `${request.arnPrefix}${resource}`;
-    const outcome = request.principal?.policies.evaluateResource(action, arn, request.context);
+    const outcome = request.found?.policies.evaluateResource(action, arn, request.context);
     return toDecision(request, action, arn, outcome);
   }
 
   private request(identity: Identity, facts?: ExtraFacts): Request {
     const set = this.current();
-    const principal = set.resolve(identity);
-    const context = new RequestContext(
-      { ...facts, identity, principal: principal?.name, thing: principal?.thing },
-      this.clock,
-    );
-    return { arnPrefix: arnPrefix(set.scope), principal, context };
+    const found = set.resolve(identity);
+    const principal = found?.principal;
+    const thing = principal && thingOf(principal, identity);
+    const context = new RequestContext(identity, this.clock, principal?.name, thing, facts);
+    return { arnPrefix: set.arnPrefix, found, context };
   }
 
   /** `iot:Receive` for all topics of a filter: the decision about the topic that settles it. */
   private receiveMatching(request: Request, filter: string, subscribe: Decision): Decision {
-    const { principal, context } = request;
+    const { found: principal, context } = request;
     if (principal === undefined) return subscribe;
     const want = this.receiveOnSubscribe === 'some' ? 'allowed' : 'denied';
     const found = searchTopics(principal.policies, filter, want, this.hashMatchesParent, context);
@@ -124,10 +124,12 @@ export class PolicyAuthorizer implements Authorizer {
   }
 }
 
+const SLASH = 0x2f;
+
 /** About a resource of the action's own kind, given by its name alone. */
 function decide(request: Request, action: Action, name: string): Decision {
   const arn = `${request.arnPrefix}${ACTIONS[action] ?? ''}/${name}`;
-  return toDecision(request, action, arn, request.principal?.policies.evaluate(action, name, request.context));
+  return toDecision(request, action, arn, request.found?.policies.evaluate(action, name, request.context));
 }
 
 const NO_ERRORS: readonly string[] = Object.freeze([]);
@@ -139,19 +141,20 @@ function toDecision(
   resource: string,
   outcome: Partial<Outcome> | undefined,
 ): Decision {
-  if (request.principal === undefined || outcome === undefined) {
+  if (request.found === undefined || outcome === undefined) {
     return { effect: 'deny', cause: 'noPrincipal', action, resource, errors: NO_ERRORS };
   }
-  const principalId = request.principal.name;
+  const principalId = request.found.principal.name;
   const { deny, unknownDeny, allow } = outcome;
   const statement = deny ?? unknownDeny ?? allow;
   if (statement === undefined) {
     return { effect: 'deny', cause: 'implicitDeny', action, resource, principalId, errors: NO_ERRORS };
   }
-  const named = { action, resource, principalId, policy: statement.policy, statement: statement.id };
-  if (statement === deny) return { effect: 'deny', cause: 'explicitDeny', ...named, errors: NO_ERRORS };
-  if (statement === allow) return { effect: 'allow', cause: 'explicitAllow', ...named, errors: NO_ERRORS };
-  return { effect: 'deny', cause: 'error', ...named, errors: unknownsOf(statement, request.context) };
+  const { policy, id } = statement;
+  const effect = statement === allow ? 'allow' : 'deny';
+  const cause = statement === allow ? 'explicitAllow' : statement === deny ? 'explicitDeny' : 'error';
+  const errors = cause === 'error' ? unknownsOf(statement, request.context) : NO_ERRORS;
+  return { effect, cause, action, resource, principalId, policy, statement: id, errors };
 }
 
 function failed({ action, resource, principalId }: Decision, error: string): Decision {

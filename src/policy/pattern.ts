@@ -14,7 +14,8 @@ export interface Variable {
 }
 
 export type Token = string | typeof ANY | typeof ONE | Variable;
-type Resolved = string | typeof ANY | typeof ONE;
+/** A token once variables have been replaced. */
+export type PlainToken = Exclude<Token, Variable>;
 
 /** A text of a policy with its wildcards and variables found. Adjacent literals are one token, `**` is one `*`. */
 export interface Pattern {
@@ -111,12 +112,12 @@ export function valueOf(variable: Variable, context: RequestContext): string | u
 }
 
 /**
- * Does the pattern match the whole text? UNKNOWN where it would if variables without a value could be anything.
- * Values of variables are text, never patterns. Time is linear in text and pattern.
+ * Does the pattern match the text from there to its end? UNKNOWN where it would if variables without a value could be
+ * anything. Values of variables are text, never patterns. Time is linear in text and pattern.
  */
-export function matchPattern(tokens: readonly Token[], text: string, context: RequestContext): Tri {
+export function matchPattern(tokens: readonly Token[], text: string, context: RequestContext, from = 0): Tri {
   const { resolved, missing } = resolveTokens(tokens, context);
-  if (!matchTokens(resolved, text)) return FALSE;
+  if (!matchTokens(resolved, text, from)) return FALSE;
   return missing ? UNKNOWN : TRUE;
 }
 
@@ -124,9 +125,9 @@ export function matchPattern(tokens: readonly Token[], text: string, context: Re
 export function resolveTokens(
   tokens: readonly Token[],
   context: RequestContext,
-): { resolved: readonly Resolved[]; missing: boolean } {
-  if (!tokens.some((token) => typeof token === 'object')) return { resolved: tokens as Resolved[], missing: false };
-  const resolved: Resolved[] = [];
+): { resolved: readonly PlainToken[]; missing: boolean } {
+  if (!tokens.some((token) => typeof token === 'object')) return { resolved: tokens as PlainToken[], missing: false };
+  const resolved: PlainToken[] = [];
   let missing = false;
   for (const token of tokens) {
     const value = typeof token === 'object' ? valueOf(token, context) : token;
@@ -139,12 +140,12 @@ export function resolveTokens(
 }
 
 /**
- * Two-pointer wildcard match of the whole text: what stands before the first `*` is anchored, each stretch between two
+ * Two-pointer wildcard match of the text from there to its end: what stands before the first `*` is anchored, each stretch between two
  * `*` is taken at its first place, what stands after the last `*` is matched at the end. Nothing is tried twice.
  */
-export function matchTokens(tokens: readonly Resolved[], text: string): boolean {
+export function matchTokens(tokens: readonly PlainToken[], text: string, from = 0): boolean {
   let index = 0;
-  let position = 0;
+  let position = from;
   let star = -1;
   let retry = 0;
   for (;;) {

@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Identity } from '../identity/identity.js';
-import { CompiledPolicies, type ArnScope } from './compile.js';
-import type { Thing } from './context.js';
+import { arnPrefix, CompiledPolicies, type ArnScope } from './compile.js';
 import { parsePolicy, type PolicyDocument } from './document.js';
-import { parsePrincipals, thingOf, type Principals } from './principals.js';
+import { parsePrincipals, type Principal, type Principals } from './principals.js';
 import { PolicyLoadError, Reporter, type Problem } from './problems.js';
 
 /** Texts of a policy folder. Names are file names; a policy's name is its file's without `.json`. */
@@ -14,10 +13,9 @@ export interface PolicyFiles {
   readonly principals: string;
 }
 
-/** The principal that stands for an identity, with everything that its decisions need. */
-export interface ResolvedPrincipal {
-  readonly name: string;
-  readonly thing: Thing | undefined;
+/** A principal with everything that its decisions need. */
+export interface CompiledPrincipal {
+  readonly principal: Principal;
   readonly policies: CompiledPolicies;
 }
 
@@ -25,36 +23,35 @@ export const PRINCIPALS_FILE = 'principals.json';
 
 /** A folder of policies and principals, read and compiled as one. Immutable: a change makes a new one. */
 export class PolicySet {
-  private readonly compiled = new Map<string, CompiledPolicies>();
+  /** What every resource of a request begins with. */
+  readonly arnPrefix: string;
+  private readonly compiled = new Map<Principal, CompiledPrincipal>();
 
   constructor(
     /** Hash of the contents: equal for equal files. */
     readonly version: string,
-    readonly scope: ArnScope,
+    scope: ArnScope,
     readonly documents: ReadonlyMap<string, PolicyDocument>,
     readonly principals: Principals,
     /** Warnings only: a set with errors does not come to be. */
     readonly problems: readonly Problem[],
   ) {
-    for (const { policies } of principals.all) {
-      const key = attachment(policies);
-      if (this.compiled.has(key)) continue;
-      const attached = policies.map((name) => documents.get(name)).filter((document) => document !== undefined);
-      this.compiled.set(key, new CompiledPolicies(attached, scope));
+    this.arnPrefix = arnPrefix(scope);
+    const shared = new Map<string, CompiledPolicies>();
+    for (const principal of principals.all) {
+      const attachment = principal.policies.join('\n');
+      const attached = principal.policies.map((name) => documents.get(name)).filter((found) => found !== undefined);
+      const policies = shared.get(attachment) ?? new CompiledPolicies(attached, this.arnPrefix);
+      shared.set(attachment, policies);
+      this.compiled.set(principal, { principal, policies });
     }
   }
 
   /** Who stands for the identity; nobody where no principal matches. */
-  resolve(identity: Identity): ResolvedPrincipal | undefined {
+  resolve(identity: Identity): CompiledPrincipal | undefined {
     const principal = this.principals.resolve(identity);
-    const policies = principal && this.compiled.get(attachment(principal.policies));
-    return principal && policies && { name: principal.name, thing: thingOf(principal, identity), policies };
+    return principal && this.compiled.get(principal);
   }
-}
-
-/** Principals with the same policies in the same order share what is compiled. */
-function attachment(policies: readonly string[]): string {
-  return policies.join('\n');
 }
 
 /** Reads every file of the folder; sub-folders and files that do not end in `.json` are none of it. */

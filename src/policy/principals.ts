@@ -1,7 +1,7 @@
 import type { Identity } from '../identity/identity.js';
 import { RequestContext, type Thing } from './context.js';
 import { isObject, readJson, reportUnknown, type Json } from './json.js';
-import { matchTokens, overlap, parsePattern, PatternError, type Token } from './pattern.js';
+import { matchTokens, overlap, parsePattern, PatternError, type PlainToken, type Token } from './pattern.js';
 import { PrefixIndex, type Visitor } from './prefix-index.js';
 import type { Reporter } from './problems.js';
 
@@ -42,22 +42,17 @@ interface Clause {
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
 const THING_ELEMENTS = ['name', 'type', 'attributes'];
 const MAX_POLICIES = 10;
-const NO_CONTEXT = new RequestContext({ identity: { protocol: 'MQTT' } }, () => 0);
+const NO_CONTEXT = new RequestContext({ protocol: 'MQTT' }, () => 0);
 
 /** Who stands for which identity. Immutable. */
 export class Principals {
-  private readonly byCriterion: ReadonlyMap<Criterion, PrefixIndex<Clause>>;
+  private readonly indexes: readonly CriterionIndex[];
 
   constructor(
     readonly all: readonly Principal[],
     clauses: readonly Clause[],
   ) {
-    this.byCriterion = new Map(
-      CRITERIA.map((criterion) => {
-        const own = clauses.filter((clause) => strongest(clause) === criterion);
-        return [criterion, new PrefixIndex(own.map((clause) => [clause.tokens.get(criterion) ?? [], clause] as const))];
-      }),
-    );
+    this.indexes = CRITERIA.map((criterion) => new CriterionIndex(criterion, clauses)).filter(({ used }) => used);
   }
 
   /**
@@ -65,20 +60,53 @@ export class Principals {
    * username, before a client ID; for the same fact the exact text before patterns, and longer patterns before shorter.
    */
   resolve(identity: Identity): Principal | undefined {
-    for (const [criterion, index] of this.byCriterion) {
-      const value = factOf(identity, criterion);
-      if (value === undefined) continue;
-      const search = new ClauseSearch(identity);
-      index.search(value, NO_CONTEXT, search);
-      if (search.best !== undefined) return search.best.principal;
+    for (const index of this.indexes) {
+      const clause = index.best(identity);
+      if (clause !== undefined) return clause.principal;
     }
     return undefined;
   }
 }
 
-/** Keeps the most specific clause that is true of the identity. */
+/** The clauses whose strongest criterion is the one. */
+class CriterionIndex {
+  readonly used: boolean;
+  private readonly exact = new Map<string, Clause[]>();
+  private readonly patterns: PrefixIndex<Clause> | undefined;
+
+  constructor(
+    private readonly criterion: Criterion,
+    clauses: readonly Clause[],
+  ) {
+    const patterns: (readonly [readonly Token[], Clause])[] = [];
+    for (const clause of clauses) {
+      if (strongest(clause) !== criterion) continue;
+      const tokens = clause.tokens.get(criterion) ?? [];
+      const [only] = tokens;
+      if (tokens.length === 1 && typeof only === 'string')
+        this.exact.set(only, [...(this.exact.get(only) ?? []), clause]);
+      else patterns.push([tokens, clause]);
+    }
+    this.patterns = patterns.length === 0 ? undefined : new PrefixIndex(patterns);
+    this.used = this.exact.size > 0 || patterns.length > 0;
+  }
+
+  /** The most specific clause that is true of the identity. */
+  best(identity: Identity): Clause | undefined {
+    const value = factOf(identity, this.criterion);
+    if (value === undefined) return undefined;
+    const search = new ClauseSearch(identity);
+    for (const clause of this.exact.get(value) ?? NO_CLAUSES) search.visit(clause);
+    if (search.best === undefined) this.patterns?.search(value, NO_CONTEXT, search);
+    return search.best;
+  }
+}
+
+const NO_CLAUSES: readonly Clause[] = [];
+
+/** Keeps the most specific of the clauses that are true of the identity. */
 class ClauseSearch implements Visitor<Clause> {
-  best: Clause | undefined;
+  best: Clause | undefined = undefined;
 
   constructor(private readonly identity: Identity) {}
 
@@ -114,10 +142,12 @@ function strongest(clause: Clause): Criterion | undefined {
   return CRITERIA.find((criterion) => clause.tokens.has(criterion));
 }
 
+/** Whether the criteria are met; the index has already seen to the strongest one. */
 function matches(clause: Clause, identity: Identity): boolean {
+  if (clause.tokens.size === 1) return true;
   for (const [criterion, tokens] of clause.tokens) {
     const value = factOf(identity, criterion);
-    if (value === undefined || !matchTokens(tokens as (string | 0 | 1)[], value)) return false;
+    if (value === undefined || !matchTokens(tokens as readonly PlainToken[], value)) return false;
   }
   return true;
 }

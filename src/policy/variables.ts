@@ -19,18 +19,18 @@ export const MAX_FACT_LENGTH = 1024;
 type Resolver = (context: RequestContext) => Value;
 
 const FIXED: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
-  ['iot:clientid', ({ facts }) => facts.identity.clientId],
-  ['iot:topic', ({ facts }) => facts.topic],
-  ['iot:connectattributes', ({ facts }) => facts.connectAttributes],
-  ['iot:domainname', ({ facts }) => facts.domainName],
-  ['iot:connection.thing.thingname', ({ facts }) => facts.thing?.name],
-  ['iot:connection.thing.thingtypename', ({ facts }) => facts.thing?.type],
-  ['iot:connection.thing.isattached', ({ facts }) => (facts.thing === undefined ? 'false' : 'true')],
-  ['aws:sourceip', ({ facts }) => facts.identity.sourceIp],
-  ['aws:securetransport', ({ facts }) => facts.identity.secureTransport?.toString()],
+  ['iot:clientid', ({ identity }) => identity.clientId],
+  ['iot:topic', ({ extra }) => extra.topic],
+  ['iot:connectattributes', ({ extra }) => extra.connectAttributes],
+  ['iot:domainname', ({ extra }) => extra.domainName],
+  ['iot:connection.thing.thingname', ({ thing }) => thing?.name],
+  ['iot:connection.thing.thingtypename', ({ thing }) => thing?.type],
+  ['iot:connection.thing.isattached', ({ thing }) => (thing === undefined ? 'false' : 'true')],
+  ['aws:sourceip', ({ identity }) => identity.sourceIp],
+  ['aws:securetransport', ({ identity }) => identity.secureTransport?.toString()],
   ['aws:currenttime', (context) => new Date(context.now).toISOString()],
   ['aws:epochtime', (context) => String(Math.floor(context.now / 1000))],
-  ['aws:username', ({ facts }) => facts.identity.username ?? facts.principal],
+  ['aws:username', ({ identity, principal }) => identity.username ?? principal],
   ['iot:certificate.availablekeys', availableKeys],
 ]);
 
@@ -53,8 +53,8 @@ export function contextKey(name: string): ContextKey {
     name,
     known,
     resolve: (context) => {
-      const overrides = context.facts.overrides;
-      return limited(overrides === undefined ? own(context) : (overrides.get(lower) ?? own(context)));
+      const value = context.extra.overrides?.get(lower) ?? own(context);
+      return typeof value === 'string' && value.length > MAX_FACT_LENGTH ? undefined : value;
     },
   };
 }
@@ -63,13 +63,9 @@ function nothing(): undefined {
   return undefined;
 }
 
-function limited(value: Value): Value {
-  return typeof value === 'string' && value.length > MAX_FACT_LENGTH ? undefined : value;
-}
-
 function thingAttribute(name: string): Resolver | undefined {
   const attribute = ATTRIBUTE.exec(name)?.[1];
-  return attribute === undefined ? undefined : ({ facts }) => facts.thing?.attributes.get(attribute);
+  return attribute === undefined ? undefined : ({ thing }) => thing?.attributes.get(attribute);
 }
 
 /** `.List` is all values, `.1` the second one, no suffix the first (AWS IoT, "X.509 certificate policy variables"). */
@@ -88,8 +84,8 @@ function availableKeys(context: RequestContext): Value {
 }
 
 /** Subject attributes; the common name stands alone where the broker tells nothing more. */
-function subject({ facts }: RequestContext): ReadonlyMap<string, readonly string[]> {
-  const certificate = facts.identity.certificate;
+function subject({ identity }: RequestContext): ReadonlyMap<string, readonly string[]> {
+  const certificate = identity.certificate;
   if (certificate === undefined) return new Map();
   const attributes = parseDistinguishedName(certificate.distinguishedName ?? '');
   if (attributes.has('CommonName') || /[*?]/.test(certificate.commonName)) return attributes;

@@ -1,4 +1,12 @@
-import { PatternError, matchPattern, matchTokens, parsePattern, resolveTokens, type Token } from '../pattern.js';
+import {
+  PatternError,
+  matchPattern,
+  matchTokens,
+  parsePattern,
+  resolveTokens,
+  type PlainToken,
+  type Token,
+} from '../pattern.js';
 import { FALSE, TRUE, UNKNOWN, every, type Tri } from '../tri.js';
 import type { Operator } from './operators.js';
 
@@ -29,8 +37,9 @@ export const stringEqualsIgnoreCase = equality((text) => text.toLowerCase());
 
 export const stringLike: Operator = {
   compile(value, variables) {
-    const { tokens } = parsePattern(value, { wildcards: true, variables });
-    return (actual, context) => matchPattern(tokens, actual, context);
+    const { tokens, variables: used } = parsePattern(value, { wildcards: true, variables });
+    if (used.length > 0) return (actual, context) => matchPattern(tokens, actual, context);
+    return (actual) => truth(matchTokens(tokens as readonly PlainToken[], actual));
   },
 };
 
