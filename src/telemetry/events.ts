@@ -22,6 +22,43 @@ export interface Events {
   operation(event: OperationEvent): void;
 }
 
+/** What the service itself does, beside what it does for its callers. The same promise: no method throws or blocks. */
+export interface ServiceEvents {
+  /** A step in the life of the process: `ready` with the ports, `draining`, `stopped`. */
+  lifecycle(msg: string, fields?: LifecycleFields): void;
+  /** Something failed that no caller can be told of, in one line: what was being done, and the error. */
+  fault(msg: string, error: unknown): void;
+  /** A policy set took effect, or was refused and the one before stays. */
+  policyReload(event: PolicyReloadEvent): void;
+  /** A connection of the service to the broker changed its state. */
+  brokerConnection(event: BrokerConnectionEvent): void;
+}
+
+export interface LifecycleFields {
+  readonly [name: string]: string | number | boolean | LifecycleFields;
+}
+
+export interface PolicyReloadEvent {
+  readonly outcome: 'loaded' | 'refused';
+  /** Content hash (or other version) of the set read; absent where it could not be read. */
+  readonly version?: string;
+  readonly policies?: number;
+  readonly principals?: number;
+  readonly durationMs?: number;
+  /** Why it was refused: file, statement and rule. */
+  readonly details?: string;
+}
+
+export interface BrokerConnectionEvent {
+  /** `up`: direct messages can be sent. `pluginMissing`: connected, but the broker does not deliver them. */
+  readonly state: 'up' | 'down' | 'pluginMissing';
+  /** Address of the broker, without credentials. */
+  readonly broker: string;
+  /** MQTT client ID of the connection. */
+  readonly clientId: string;
+  readonly details?: string;
+}
+
 export interface DirectMessageEvent {
   readonly traceId: string;
   readonly sender: Identity;
@@ -37,6 +74,11 @@ export interface DirectMessageEvent {
 
 export interface ClientEvent {
   readonly identity: Identity;
+  /** Trace of the hook call; the log makes a new one where there is none. */
+  readonly traceId?: string;
+  /** QoS of the message or of the subscription, where the broker tells it. */
+  readonly qos?: number;
+  readonly payloadBytes?: number;
   /** Absent on success. */
   readonly reason?: Reason;
   readonly decision?: Decision;

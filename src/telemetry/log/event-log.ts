@@ -1,0 +1,105 @@
+import { pino } from 'pino';
+import type { Events, ServiceEvents } from '../events.js';
+import { openFileDestination, type LogDestination } from './destination.js';
+import { createLogFilter, type EventType, type LogLevel } from './levels.js';
+import {
+  brokerConnectionRecord,
+  clientRecord,
+  directMessageRecord,
+  disconnectRecord,
+  operationRecord,
+  policyReloadRecord,
+  type LogRecord,
+} from './record.js';
+
+export interface EventLogOptions {
+  /** AWS account id as it stands in ARNs and in every line. */
+  readonly accountId: string;
+  /** Least level written. Default INFO. */
+  readonly level?: LogLevel;
+  /** Thresholds of single event types, before the general one. */
+  readonly eventLevels?: Readonly<Partial<Record<EventType, LogLevel>>>;
+  /** Share of success lines written, 0..1, chosen by trace id; failures are always written. Default 1. */
+  readonly successRatio?: number;
+  /** Default: standard output, asynchronous, with a bounded buffer. */
+  readonly destination?: LogDestination;
+}
+
+/** The log: one JSON line an event. */
+export interface EventLog extends Events, ServiceEvents {
+  /** Lines lost because the reader of the log was too slow or gone. Lines left out by level or sampling are not. */
+  readonly dropped: number;
+  /** Writes what is buffered and ends. Lines after it are lost. */
+  close(): Promise<void>;
+}
+
+export function createEventLog(options: EventLogOptions): EventLog {
+  const filter = createLogFilter({
+    level: options.level ?? 'INFO',
+    successRatio: options.successRatio ?? 1,
+    ...(options.eventLevels === undefined ? {} : { eventLevels: options.eventLevels }),
+  });
+  const destination = options.destination ?? openFileDestination();
+  const logger = pino(
+    {
+      level: 'debug',
+      base: null,
+      timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ logLevel: label.toUpperCase() }) },
+    },
+    destination,
+  );
+  const { accountId } = options;
+
+  const write = (record: LogRecord): void => {
+    const failed = record.status === 'Failure';
+    if (!filter.passesLevel(failed ? 'ERROR' : 'INFO', record.eventType)) return;
+    if (failed) logger.error({ accountId, ...record });
+    else if (filter.sampled(record.traceId)) logger.info({ accountId, ...record });
+  };
+  // The service's own events are rare and each of them matters: they are not sampled.
+  const writeUnsampled = (record: LogRecord): void => {
+    const level = record.status === 'Failure' ? 'error' : 'info';
+    if (filter.passesLevel(level === 'error' ? 'ERROR' : 'INFO', record.eventType)) {
+      logger[level]({ accountId, ...record });
+    }
+  };
+
+  return {
+    directMessage: (event) => {
+      write(directMessageRecord(event));
+    },
+    connect: (event) => {
+      write(clientRecord('Connect', event));
+    },
+    disconnect: (event) => {
+      write(disconnectRecord(event));
+    },
+    subscribe: (event) => {
+      write(clientRecord('Subscribe', event));
+    },
+    publishIn: (event) => {
+      write(clientRecord('Publish-In', event));
+    },
+    operation: (event) => {
+      write(operationRecord(event));
+    },
+    lifecycle: (msg, fields) => {
+      if (filter.passesLevel('INFO')) logger.info({ ...fields }, msg);
+    },
+    fault: (msg, error) => {
+      const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      if (filter.passesLevel('ERROR')) logger.error({ details }, msg);
+    },
+    policyReload: (event) => {
+      writeUnsampled(policyReloadRecord(event));
+    },
+    brokerConnection: (event) => {
+      writeUnsampled(brokerConnectionRecord(event));
+    },
+    get dropped() {
+      return destination.dropped;
+    },
+    close: () => destination.close(),
+  };
+}
