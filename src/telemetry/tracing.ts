@@ -1,3 +1,4 @@
+import type { DirectAddress } from '../direct/topic.js';
 import type { Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { DirectMessageEvent } from './events.js';
@@ -45,9 +46,7 @@ export interface DeliverStep {
 }
 
 /** What a trace tells of a message: never the payload. */
-export interface MessageFacts {
-  readonly targetClientId: string;
-  readonly topic: string;
+export interface MessageFacts extends DirectAddress {
   readonly confirmation?: boolean;
   readonly payloadBytes?: number;
 }
@@ -79,14 +78,9 @@ export interface HookCall {
   /** Name of the call in the HookProvider service, for instance `OnClientAuthorize`. */
   readonly name: string;
   /** Where the call asks whether a client may send a direct message: from whom, to whom. */
-  readonly sends?: DirectRoute & { readonly senderClientId: string };
+  readonly sends?: DirectAddress & { readonly senderClientId: string };
   /** Where the call asks whether a client may receive a direct message. */
-  readonly receives?: DirectRoute;
-}
-
-export interface DirectRoute {
-  readonly targetClientId: string;
-  readonly topic: string;
+  readonly receives?: DirectAddress;
 }
 
 /** Outcomes of a hook call: the values of the metric label. */

@@ -23,6 +23,13 @@ export interface EventLogOptions {
   readonly successRatio?: number;
   /** Default: standard output, asynchronous, with a bounded buffer. */
   readonly destination?: LogDestination;
+  /** Sees every record, also those that level or sampling leave out of the log. */
+  readonly tap?: RecordTap;
+}
+
+/** Somebody else who reads the records. */
+export interface RecordTap {
+  take(record: LogRecord & { readonly accountId: string; readonly logLevel: 'INFO' | 'ERROR' }): void;
 }
 
 /** The log: one JSON line an event. */
@@ -49,20 +56,19 @@ export function createEventLog(options: EventLogOptions): EventLog {
     },
     destination,
   );
-  const { accountId } = options;
+  const { accountId, tap } = options;
 
-  const write = (record: LogRecord): void => {
+  const write = (event: LogRecord, sampling = true): void => {
+    const record = { accountId, ...event };
     const failed = record.status === 'Failure';
+    tap?.take({ ...record, logLevel: failed ? 'ERROR' : 'INFO' });
     if (!filter.passesLevel(failed ? 'ERROR' : 'INFO', record.eventType)) return;
-    if (failed) logger.error({ accountId, ...record });
-    else if (filter.sampled(record.traceId)) logger.info({ accountId, ...record });
+    if (failed) logger.error(record);
+    else if (!sampling || filter.sampled(record.traceId)) logger.info(record);
   };
   // The service's own events are rare and each of them matters: they are not sampled.
   const writeUnsampled = (record: LogRecord): void => {
-    const level = record.status === 'Failure' ? 'error' : 'info';
-    if (filter.passesLevel(level === 'error' ? 'ERROR' : 'INFO', record.eventType)) {
-      logger[level]({ accountId, ...record });
-    }
+    write(record, false);
   };
 
   return {

@@ -92,7 +92,7 @@ export function directMessageRecord(event: DirectMessageEvent): LogRecord {
     reason: event.reason,
     details: details(event.details, decision),
     durationMs: round(event.durationMs),
-    qos: message.confirmation ? 1 : 0,
+    qos: message.confirmation === undefined ? undefined : message.confirmation ? 1 : 0,
     payloadBytes: message.payloadBytes,
     ...deciding(decision),
   };

@@ -1,0 +1,84 @@
+import type { DirectDelivery } from '../direct/delivery.js';
+import type { Authorizer, Decision } from '../policy/authorizer.js';
+import type { Reason } from '../reasons.js';
+import type { Metrics } from './metrics/metrics.js';
+import type { Tracing } from './tracing.js';
+
+const secondsSince = (started: number): number => (performance.now() - started) / 1000;
+
+/** The same tracing; durations of requests and hook calls go to the metrics too. */
+export function measureTracing(tracing: Tracing, metrics: Metrics): Tracing {
+  return {
+    request(incoming) {
+      const started = performance.now();
+      const span = tracing.request(incoming);
+      return {
+        traceId: span.traceId,
+        get traceparent() {
+          return span.traceparent;
+        },
+        start: (step) => span.start(step),
+        decided: (decision) => {
+          span.decided(decision);
+        },
+        event: (name) => {
+          span.event(name);
+        },
+        end(answer) {
+          span.end(answer);
+          metrics.request(incoming, answer, secondsSince(started));
+        },
+      };
+    },
+    hookCall(call) {
+      const started = performance.now();
+      const span = tracing.hookCall(call);
+      return {
+        traceId: span.traceId,
+        decided: (decision) => {
+          span.decided(decision);
+        },
+        end(outcome, reason) {
+          metrics.hookCall(call, outcome, secondsSince(started));
+          span.end(outcome, reason);
+        },
+      };
+    },
+    mqttMessage: (outcome) => tracing.mqttMessage(outcome),
+  };
+}
+
+/** The same authorizer; every decision is counted, with the time that it took. */
+export function measureAuthorizer(authorizer: Authorizer, metrics: Metrics): Authorizer {
+  function measured(decide: () => Decision): Decision {
+    const started = performance.now();
+    const decision = decide();
+    metrics.decision(decision, secondsSince(started));
+    return decision;
+  }
+  return {
+    connect: (identity) => measured(() => authorizer.connect(identity)),
+    publish: (identity, topic, options) => measured(() => authorizer.publish(identity, topic, options)),
+    subscribe: (identity, filter) => measured(() => authorizer.subscribe(identity, filter)),
+    sendDirectMessage: (identity, targetClientId, topic) =>
+      measured(() => authorizer.sendDirectMessage(identity, targetClientId, topic)),
+    receiveDirectMessage: (identity, topic) => measured(() => authorizer.receiveDirectMessage(identity, topic)),
+    decide: (identity, action, resource) => measured(() => authorizer.decide(identity, action, resource)),
+  };
+}
+
+/** The same delivery; what is under way and how long it took is counted. */
+export function measureDelivery(delivery: DirectDelivery, metrics: Metrics): DirectDelivery {
+  return {
+    async deliver(message) {
+      const started = performance.now();
+      metrics.deliveryStarted();
+      let reason: Reason = 'INTERNAL_ERROR';
+      try {
+        return (reason = await delivery.deliver(message));
+      } finally {
+        metrics.deliveryEnded(reason, secondsSince(started));
+      }
+    },
+  };
+}
