@@ -74,7 +74,9 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
     async close() {
       fanOut.flush();
       if (listening) await server.stop();
-      await Promise.all([traces?.close(), counted?.close()]);
+      for (const ended of await Promise.allSettled([traces?.close(), counted?.close()])) {
+        if (ended.status === 'rejected') log.fault('OpenTelemetry could not export what was left.', ended.reason);
+      }
       fanOut.flush();
       await log.close();
     },
@@ -98,8 +100,8 @@ async function startCounting(version: string, env: Environment, log: { readonly 
       reader.getMetricsRequestHandler(request, response);
     },
     async close() {
-      await meters.close();
       metrics.close();
+      await meters.close();
     },
   };
 }

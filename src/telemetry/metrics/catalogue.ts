@@ -88,11 +88,12 @@ export const METRICS = {
     labels: ['outcome'],
   },
   policySet: {
-    name: 'tightbeam.policy.set',
+    name: 'tightbeam.policy.set.version',
     kind: 'gauge',
-    unit: '{set}',
-    description: 'Always 1; the label tells the version (content hash) of the policy set in force.',
-    labels: ['version'],
+    unit: '1',
+    description:
+      'Version of the policy set in force as a number: the first 12 hex digits. Replicas that differ decide differently.',
+    labels: [],
   },
   policySetLoaded: {
     name: 'tightbeam.policy.set.loaded_at',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Attributes, Counter, Histogram, Meter, ObservableGauge, ObservableCounter } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
@@ -73,7 +74,7 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
     report(log.dropped);
   });
   observe(METRICS.policySet, (report) => {
-    if (policySet !== undefined) report(1, { version: policySet.version });
+    if (policySet !== undefined) report(versionNumber(policySet.version));
   });
   observe(METRICS.policySetLoaded, (report) => {
     if (policySet !== undefined) report(policySet.loadedAt);
@@ -153,6 +154,15 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
       eventLoop.close();
     },
   };
+}
+
+/**
+ * A version as a number that a gauge can hold exactly. It is no label: the SDK goes on reporting every label value that
+ * an asynchronous instrument ever had, so each reload would add one.
+ */
+function versionNumber(version: string): number {
+  const hex = /^[0-9a-f]{12}/i.test(version) ? version : createHash('sha256').update(version).digest('hex');
+  return parseInt(hex.slice(0, 12), 16);
 }
 
 /** Present on failures only, as the conventions ask. */

@@ -22,6 +22,7 @@ const SHUTDOWN_MS = 3_000;
 export interface Traces {
   readonly tracer: Tracer;
   readonly ids: PresetIds;
+  /** Exports what is left. Rejects where that fails. */
   close(): Promise<void>;
 }
 
@@ -48,6 +49,7 @@ export async function startTraces(version: string, env: Environment): Promise<Tr
 
 export interface Meters {
   readonly meter: Meter;
+  /** Exports what is left. Rejects where that fails. */
   close(): Promise<void>;
 }
 
@@ -122,12 +124,15 @@ function metricInterval(env: Environment): { exportIntervalMillis: number; expor
   return { exportIntervalMillis, exportTimeoutMillis: Math.min(timeout, exportIntervalMillis) };
 }
 
-/** Waits for the end of something, but not for ever; its failure is not the caller's. */
+/** Waits for the end of something, but not for ever. */
 async function within(milliseconds: number, end: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, milliseconds);
   });
-  await Promise.race([end.catch(() => undefined), late]);
-  clearTimeout(timer);
+  try {
+    await Promise.race([end, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
