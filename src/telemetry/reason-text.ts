@@ -1,4 +1,5 @@
 import { PubackCode, REASONS, type Reason, type ReasonEntry } from '../reasons.js';
+import { markdownTable } from './markdown.js';
 
 /** `0x87` for a PUBACK reason code. */
 const hex = (code: PubackCode): string => `0x${code.toString(16).padStart(2, '0').toUpperCase()}`;
@@ -31,16 +32,6 @@ export function explainReason(reason: Reason): string {
   ].join('\n');
 }
 
-/** Rows as a Markdown table, padded as the formatter of this repository pads them. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const [head = []] = rows;
-  const widths = head.map((_, column) => Math.max(3, ...rows.map((row) => (row[column] ?? '').length)));
-  const line = (row: readonly string[]): string =>
-    `| ${widths.map((width, column) => (row[column] ?? '').padEnd(width)).join(' | ')} |`;
-  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
-  return [line(head), rule, ...rows.slice(1).map(line)];
-}
-
 /** docs/reasons.md, whole. */
 export function reasonsMarkdown(): string {
   const entries = Object.entries(REASONS) as [Reason, ReasonEntry][];
@@ -68,7 +59,7 @@ export function reasonsMarkdown(): string {
     'What became of a request, in one word: the `reason` of the log line, the `reason` label of the metric, the',
     '`tightbeam.reason` attribute of the span. `tightbeam logs explain REASON` prints the same in a terminal.',
     '',
-    ...table([['Reason', 'Status', 'HTTP', 'Exception', 'PUBACK'], ...rows]),
+    markdownTable([['Reason', 'Status', 'HTTP', 'Exception', 'PUBACK'], ...rows]),
     ...sections,
     '',
   ].join('\n');

@@ -48,6 +48,8 @@ export const DISCONNECT_REASONS: Readonly<Record<string, DisconnectReason>> = Ob
   topic_name_invalid: 'CLIENT_ERROR',
   receive_maximum_exceeded: 'CLIENT_ERROR',
   idle_timeout: 'CLIENT_ERROR',
+  invalid_topic: 'CLIENT_ERROR',
+  malformed_utf8_string: 'CLIENT_ERROR',
   quota_exceeded: 'THROTTLED',
   message_rate_too_high: 'THROTTLED',
   connection_rate_exceeded: 'THROTTLED',

@@ -87,6 +87,13 @@ export const METRICS = {
     description: 'Policy sets read, by whether they took effect or were refused.',
     labels: ['outcome'],
   },
+  lastReload: {
+    name: 'tightbeam.policy.last_reload_successful',
+    kind: 'gauge',
+    unit: '1',
+    description: '1 when the last policy set read took effect, 0 when it was refused and the one before stays.',
+    labels: [],
+  },
   policySet: {
     name: 'tightbeam.policy.set.version',
     kind: 'gauge',
@@ -128,7 +135,7 @@ export const METRICS = {
     name: 'tightbeam.hooks.loaded',
     kind: 'gauge',
     unit: '{broker}',
-    description: '1 when a broker has loaded the hooks of this replica and not unloaded them since, else 0.',
+    description: '1 when a broker calls the hooks of this replica and has not unloaded them since, else 0.',
     labels: [],
   },
   logDropped: {

@@ -58,6 +58,7 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
   let pending = 0;
   let clients = 0;
   let hooksLoaded = 0;
+  let lastReload: PolicyReloadEvent['outcome'] | undefined;
   let policySet: { readonly version: string; readonly loadedAt: number } | undefined;
   const connections = new Map<string, BrokerConnectionEvent['state']>();
 
@@ -72,6 +73,9 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
   });
   observe(METRICS.logDropped, (report) => {
     report(log.dropped);
+  });
+  observe(METRICS.lastReload, (report) => {
+    if (lastReload !== undefined) report(lastReload === 'loaded' ? 1 : 0);
   });
   observe(METRICS.policySet, (report) => {
     if (policySet !== undefined) report(versionNumber(policySet.version));
@@ -88,6 +92,9 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
   observe(METRICS.eventLoopDelay, (report) => {
     for (const [quantile, seconds] of eventLoop.read()) report(seconds, { quantile });
   });
+
+  // From the start, so that the first refusal is an increase.
+  for (const outcome of ['loaded', 'refused']) reloads.add(0, { outcome });
 
   const clientEvent = (event: string, reason: string): void => {
     clientEvents.add(1, { event, reason });
@@ -117,6 +124,7 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
     },
     policyReload({ outcome, version }: PolicyReloadEvent) {
       reloads.add(1, { outcome });
+      lastReload = outcome;
       if (outcome === 'loaded') policySet = { version: version ?? 'unknown', loadedAt: Date.now() / SECONDS };
     },
     brokerConnection({ clientId, state }) {
@@ -132,8 +140,8 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
       });
     },
     hookCall({ generation, name }, outcome, seconds) {
-      if (name === 'OnProviderLoaded') hooksLoaded = 1;
-      if (name === 'OnProviderUnloaded') hooksLoaded = 0;
+      // A provider that restarts is not told again that it is loaded: it just goes on being called.
+      hooksLoaded = name === 'OnProviderUnloaded' ? 0 : 1;
       hookCalls.record(seconds, {
         [ATTR_RPC_SYSTEM_NAME]: RPC_SYSTEM_NAME_VALUE_GRPC,
         [ATTR_RPC_METHOD]: rpcMethod(generation, name),
