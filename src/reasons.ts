@@ -256,6 +256,15 @@ const table = {
     causes: ['See `details` of the log line.'],
     next: ['Report it with the log line.'],
   },
+  SHUTTING_DOWN: {
+    status: 'Failure',
+    http: 503,
+    exception: 'ServiceUnavailableException',
+    message: 'The service is shutting down.',
+    meaning: 'The request came while this replica was finishing its last ones. It was not begun.',
+    causes: ['A deployment or a restart.'],
+    next: ['Retry: another replica, or the next start, will answer.'],
+  },
   BROKER_UNAVAILABLE: {
     status: 'Failure',
     http: 503,
