@@ -121,7 +121,7 @@ describe('what is refused, and what the log says of it', () => {
     (await signer().presign(unsigned(plain), { signingDate, expiresIn })) as Signed;
   const header = (signed: Signed, changes: Record<string, string | undefined>): CallerRequest => {
     const headers = Object.fromEntries(
-      Object.entries({ ...signed.headers, ...changes }).filter(([, value]) => value !== undefined),
+      Object.entries<string | undefined>({ ...signed.headers, ...changes }).filter(([, value]) => value !== undefined),
     );
     return wire({ ...signed, headers: headers as { host: string } });
   };
