@@ -130,7 +130,7 @@ export class DataPlane {
       headers: readHeaders(raw),
       body: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
     };
-    const caller = { method: request.method, path, peer: readPeer(raw), ...read };
+    const caller = { method: request.method, path, rawQuery, peer: readPeer(raw), ...read };
     const verdict = await authenticateCaller(this.#options.authenticators, caller);
     if (!verdict.ok) throw new Ended(verdict);
     const labels = request.params as Record<string, string>;

@@ -6,7 +6,9 @@ export interface CallerRequest {
   readonly method: string;
   /** As on the wire: still percent-encoded, without the query. */
   readonly path: string;
-  /** Decoded once. Every value of a repeated name, in order. */
+  /** As on the wire, without the question mark. */
+  readonly rawQuery: string;
+  /** `rawQuery`, decoded once. Every value of a repeated name, in order. */
   readonly query: ReadonlyMap<string, readonly string[]>;
   /** Names in lower case. Every value of a repeated header, in order, as UTF-8 text. */
   readonly headers: ReadonlyMap<string, readonly string[]>;

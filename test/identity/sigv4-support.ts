@@ -21,6 +21,7 @@ export function callerRequest({ method, target, headers, body = '' }: Message): 
   return {
     method,
     path,
+    rawQuery,
     query: readQuery(rawQuery),
     headers: byName,
     body: Buffer.from(body),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
+import { createHash, createHmac } from 'node:crypto';
 import type { CallerRequest } from '../../src/identity/caller.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import { encode, queryText } from '../http/support.js';
@@ -102,6 +103,49 @@ describe("agreement with AWS's signer", () => {
         expect((await refusal(changed))[0]).toBe('INVALID_CREDENTIALS');
       }),
     );
+  });
+});
+
+describe('signatures over path and query as they were sent, as older curls make them', () => {
+  const signVerbatim = (target: string): CallerRequest => {
+    const plain = callerRequest({ method: 'GET', target, headers: [['host', HOST]] });
+    const claim = { date: '20150830', region: 'us-east-1', service: 'iotdata', timestamp: '20150830T123600Z' };
+    const headers = new Map([...plain.headers, ['x-amz-date', [claim.timestamp]]]);
+    const names = ['host', 'x-amz-date'];
+    const canonical = [
+      'GET',
+      ...target.split('?'),
+      `host:${HOST}`,
+      `x-amz-date:${claim.timestamp}`,
+      '',
+      names.join(';'),
+    ];
+    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+    const scope = `${claim.date}/${claim.region}/${claim.service}/aws4_request`;
+    const text = `AWS4-HMAC-SHA256\n${claim.timestamp}\n${scope}\n${hash([...canonical, hash('')].join('\n'))}`;
+    let key: string | Buffer = `AWS4${KEY.secretAccessKey}`;
+    for (const part of [...scope.split('/'), text]) key = createHmac('sha256', key).update(part).digest();
+    const signature = (key as Buffer).toString('hex');
+    const authorization = `AWS4-HMAC-SHA256 Credential=${KEY.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
+    return { ...plain, headers: headers.set('authorization', [authorization]) };
+  };
+
+  test.each(['/a?b=2&a=1', '/a%2Fb?a=b/c', '/%C3%A4?x=', "/a'b+c?x=1"])('%s verifies', async (target) => {
+    const request = signVerbatim(target);
+    expect(await verify(request)).toMatchObject({ ok: true });
+    expect((await refusal({ ...request, rawQuery: 'b=2', query: new Map([['b', ['2']]]) }))[0]).toBe(
+      'INVALID_CREDENTIALS',
+    );
+  });
+
+  test('a signature by AWS over a%2Fb cannot be replayed over a%252Fb', async () => {
+    const signed = await signer().sign(
+      unsigned({ method: 'GET', segments: ['a/b'], query: {}, headers: {}, body: '', trailingSlash: false }),
+      { signingDate },
+    );
+    const request = wire(signed as ReturnType<typeof unsigned>);
+    expect(await verify(request)).toMatchObject({ ok: true });
+    expect((await refusal({ ...request, path: '/a%252Fb' }))[0]).toBe('INVALID_CREDENTIALS');
   });
 });
 

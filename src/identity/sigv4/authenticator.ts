@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { AccessKeys } from '../access-keys.js';
 import type { CallerAuthenticator, CallerRequest, CallerVerdict, Refusal } from '../caller.js';
 import { readClaim, type SignatureClaim } from './claim.js';
-import { signatureOf, stringToSign } from './recompute.js';
+import { signatureOf, stringsToSign } from './recompute.js';
 import { sha256Hex } from './sha256.js';
 
 /** Signing names of the AWS IoT data plane: that of its SDK clients, and the older one of devices and examples. */
@@ -52,10 +52,12 @@ export class SigV4Authenticator implements CallerAuthenticator {
 
     const secrets = this.#options.accessKeys.secretsOf(claim.accessKeyId, claim.sessionToken);
     const given = Buffer.from(claim.signature, 'hex');
-    const text = await stringToSign(request, claim, payloadHash);
     let matches = false;
-    for (const secret of secrets.length === 0 ? NO_SECRET : secrets) {
-      if (timingSafeEqual(given, await signatureOf(text, claim, secret))) matches = true;
+    for await (const text of stringsToSign(request, claim, payloadHash)) {
+      for (const secret of secrets.length === 0 ? NO_SECRET : secrets) {
+        if (timingSafeEqual(given, await signatureOf(text, claim, secret))) matches = true;
+      }
+      if (matches) break;
     }
     if (secrets.length === 0) return refuse(`No access key ${claim.accessKeyId}, or none with this session token.`);
     if (!matches) return refuse(`The signature is not that of access key ${claim.accessKeyId} for this request.`);

@@ -14,24 +14,29 @@ class Recomputation extends SignatureV4Base {
     super({ ...unused, sha256: Sha256, uriEscapePath: true, applyChecksum: false });
   }
 
-  stringToSign(request: CallerRequest, claim: SignatureClaim, payloadHash: string): Promise<string> {
-    const canonicalRequest = this.createCanonicalRequest(
-      {
-        protocol: '',
-        hostname: '',
-        method: request.method,
-        path: request.path,
-        // The signer had no signature yet.
-        query: Object.fromEntries(
-          [...request.query]
-            .filter(([name]) => name !== 'X-Amz-Signature')
-            .map(([name, values]) => [name, [...values]]),
-        ),
-        headers: {},
-      },
-      canonicalHeaders(request, claim.signedHeaders),
-      payloadHash,
+  /** As AWS defines it: the path normalized and encoded once more, the query sorted and encoded anew. */
+  canonical(request: CallerRequest, claim: SignatureClaim, payloadHash: string): Promise<string> {
+    // The signer had no signature yet.
+    const query = [...request.query].filter(([name]) => name !== 'X-Amz-Signature');
+    const { method, path } = request;
+    const parts = { method, path, query: Object.fromEntries(query.map(([name, values]) => [name, [...values]])) };
+    const headers = canonicalHeaders(request, claim.signedHeaders);
+    return this.#stringToSign(
+      claim,
+      this.createCanonicalRequest({ protocol: '', hostname: '', headers: {}, ...parts }, headers, payloadHash),
     );
+  }
+
+  /** Path and query just as they were sent. */
+  verbatim(request: CallerRequest, claim: SignatureClaim, payloadHash: string): Promise<string> {
+    const headers = Object.entries(canonicalHeaders(request, claim.signedHeaders));
+    const lines = headers.map(([name, value]) => `${name}:${value}`);
+    const { method, path, rawQuery } = request;
+    const canonical = [method, path, rawQuery, ...lines, '', claim.signedHeaders.join(';'), payloadHash].join('\n');
+    return this.#stringToSign(claim, canonical);
+  }
+
+  #stringToSign(claim: SignatureClaim, canonicalRequest: string): Promise<string> {
     const scope = `${claim.date}/${claim.region}/${claim.service}/aws4_request`;
     return this.createStringToSign(claim.timestamp, scope, canonicalRequest, ALGORITHM);
   }
@@ -39,9 +44,22 @@ class Recomputation extends SignatureV4Base {
 
 const recomputation = new Recomputation();
 
-/** What the signer of this request fed to the last HMAC. */
-export function stringToSign(request: CallerRequest, claim: SignatureClaim, payloadHash: string): Promise<string> {
-  return recomputation.stringToSign(request, claim, payloadHash);
+/**
+ * What the signer of this request may have fed to the last HMAC, likeliest first.
+ *
+ * Beside AWS's own form there is that of older curls (7.88 of Debian 12), which sign path and query just as they are:
+ * https://github.com/curl/curl/issues/9717. It binds every byte that was sent. Paths with `%25` are left out: AWS's form
+ * of a path with `%2F` has `%252F`, so that a signature over the one might be replayed for the other.
+ */
+export async function* stringsToSign(
+  request: CallerRequest,
+  claim: SignatureClaim,
+  payloadHash: string,
+): AsyncGenerator<string> {
+  yield await recomputation.canonical(request, claim, payloadHash);
+  if (claim.form === 'header' && !request.path.includes('%25')) {
+    yield await recomputation.verbatim(request, claim, payloadHash);
+  }
 }
 
 /** The signature (32 bytes) of a string to sign in the scope of the claim, under one secret. */
