@@ -31,7 +31,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/policy/**', 'src/direct/**', 'src/identity/**', 'src/reasons.ts'],
+    files: ['src/policy/**', 'src/direct/**', 'src/operations/**', 'src/identity/**', 'src/reasons.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

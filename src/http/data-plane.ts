@@ -134,7 +134,7 @@ export class DataPlane {
     const verdict = await authenticateCaller(this.#options.authenticators, caller);
     if (!verdict.ok) throw new Ended(verdict);
     const labels = request.params as Record<string, string>;
-    const answer = await operation.answer({ traceId, caller: verdict.identity, labels, ...read });
+    const answer = await operation.answer({ traceId, caller: verdict.identity, path, labels, ...read });
     return send(reply, answer, traceId);
   }
 

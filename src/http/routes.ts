@@ -37,7 +37,9 @@ export function addRoutes(app: FastifyInstance, operations: readonly Operation[]
 
 /** What is wrong with a path whose percent-encoding is broken: its label, where it is that of an operation. */
 export function labelFaultOf(operations: readonly Operation[], path: string): Reason {
-  const operation = operations.find(({ path: pattern }) => path.startsWith(pattern.slice(0, pattern.indexOf(':'))));
+  const operation = operations.find(({ path: pattern, labelFault }) => {
+    return labelFault !== undefined && path.startsWith(pattern.slice(0, pattern.search(/[:*]/)));
+  });
   return operation?.labelFault ?? 'UNKNOWN_OPERATION';
 }
 

@@ -1,5 +1,5 @@
 import type { DirectMessaging } from '../../direct/send.js';
-import { readParameters, type Operation } from '../operation.js';
+import { PROPERTY_HEADERS, readParameters, type Operation } from '../operation.js';
 
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
 export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Operation {
@@ -11,11 +11,7 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
     async answer(request) {
       const parameters = readParameters(request, {
         query: ['topic', 'confirmation', 'timeout', 'contentType', 'responseTopic'],
-        headers: {
-          'x-amz-mqtt5-user-properties': 'userProperties',
-          'x-amz-mqtt5-payload-format-indicator': 'payloadFormatIndicator',
-          'x-amz-mqtt5-correlation-data': 'correlationData',
-        },
+        headers: PROPERTY_HEADERS,
       });
       const { clientId = '' } = request.labels;
       return messaging.send(request.caller, { ...parameters, clientId, payload: request.body }, request.traceId);
