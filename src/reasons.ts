@@ -19,7 +19,10 @@ export type AwsException =
   | 'ServiceUnavailableException'
   | 'GatewayTimeoutException';
 
-/** MQTT 5 reason codes that answer a direct PUBLISH in its PUBACK (MQTT 5, section 3.4.2.1). */
+/**
+ * MQTT 5 reason codes that answer a direct PUBLISH in its PUBACK. All are among those that section 3.4.2.1 of MQTT 5
+ * allows there: clients drop the connection on any other (0x95, Packet too large, is one that they drop it on).
+ */
 export const PubackCode = {
   Success: 0x00,
   NoMatchingSubscribers: 0x10,
@@ -27,8 +30,8 @@ export const PubackCode = {
   ImplementationSpecificError: 0x83,
   NotAuthorized: 0x87,
   TopicNameInvalid: 0x90,
-  PacketTooLarge: 0x95,
   QuotaExceeded: 0x97,
+  PayloadFormatInvalid: 0x99,
 } as const;
 export type PubackCode = (typeof PubackCode)[keyof typeof PubackCode];
 
@@ -245,7 +248,7 @@ const table = {
     status: 'Failure',
     http: 413,
     exception: 'RequestEntityTooLargeException',
-    mqtt: PubackCode.PacketTooLarge,
+    mqtt: PubackCode.PayloadFormatInvalid,
     message: 'The payload is too large.',
     meaning: 'The payload is over the limit, or the packet over the Maximum Packet Size of the device.',
     causes: [

@@ -25,8 +25,10 @@ export interface Events {
 export interface DirectMessageEvent {
   readonly traceId: string;
   readonly sender: Identity;
-  readonly message: Pick<DirectMessage, 'targetClientId' | 'topic' | 'confirmation'> & {
-    readonly payloadBytes: number;
+  /** A broker that asks for an authorization tells neither QoS nor payload, so a refusal there leaves both out. */
+  readonly message: Pick<DirectMessage, 'targetClientId' | 'topic'> & {
+    readonly confirmation?: boolean;
+    readonly payloadBytes?: number;
   };
   readonly reason: Reason;
   readonly durationMs: number;
