@@ -1,0 +1,120 @@
+import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
+import type { Identity } from '../../identity/identity.js';
+import { newTraceId } from '../../telemetry/trace-id.js';
+import { identityOf } from '../normalise.js';
+import type { ValuedResponse } from '../wire.js';
+import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
+
+/**
+ * PUBLISH on `$dm/{clientId}/{topic}` asks whether the client may send, SUBSCRIBE on it whether it may receive; all
+ * other topics are ordinary MQTT.
+ */
+export const onClientAuthorize: Handler<'OnClientAuthorize'> = ({ clientinfo, type, topic }, context) => {
+  if (clientinfo === null) return DENY;
+  const identity = identityOf(clientinfo);
+  switch (type) {
+    case 'PUBLISH':
+      return isUnderDirect(topic) ? sendDirect(identity, topic, context) : publish(identity, topic, context);
+    case 'SUBSCRIBE':
+      return isUnderDirect(withoutShare(topic))
+        ? receiveDirect(identity, topic, context)
+        : subscribe(identity, topic, context);
+    default:
+      // A type of a later generation comes as its number.
+      return DENY;
+  }
+};
+
+function publish(identity: Identity, topicName: string, { authorizer, events, afterwards }: CallContext) {
+  const decision = authorizer.publish(identity, topicName);
+  if (decision.effect === 'deny') {
+    afterwards(() => {
+      events.publishIn({ identity, topicName, decision, reason: 'PUBLISH_NOT_AUTHORIZED' });
+    });
+  }
+  return answer(decision.effect);
+}
+
+function subscribe(identity: Identity, topicName: string, { authorizer, events, afterwards }: CallContext) {
+  const decision = authorizer.subscribe(identity, topicName);
+  const reason = decision.effect === 'deny' ? ({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' } as const) : {};
+  afterwards(() => {
+    events.subscribe({ identity, topicName, decision, ...reason });
+  });
+  return answer(decision.effect);
+}
+
+/** A malformed direct topic is denied here too: nothing could be meant by it that a policy allows. */
+function sendDirect(identity: Identity, topicName: string, context: CallContext): ValuedResponse {
+  const { authorizer, events, afterwards } = context;
+  if (identity.username === context.serviceUsername) return ALLOW;
+  const parsed = parseDirectTopic(topicName);
+  if (!parsed.ok) {
+    const { reason, details } = parsed;
+    afterwards(() => {
+      events.publishIn({ identity, topicName, reason, details });
+    });
+    return DENY;
+  }
+  const decision = authorizer.sendDirectMessage(identity, parsed.address.targetClientId, parsed.address.topic);
+  if (decision.effect === 'deny') {
+    // Of an admitted message the broker reports the outcome; of this one there is nothing else to report. The call
+    // tells neither QoS nor payload.
+    afterwards(() => {
+      events.directMessage({
+        traceId: newTraceId(),
+        sender: identity,
+        message: parsed.address,
+        reason: 'SENDER_NOT_AUTHORIZED',
+        durationMs: 0,
+        decision,
+      });
+    });
+  }
+  return answer(decision.effect);
+}
+
+/**
+ * May the client receive? The broker asks this with the receiver's own client info, so a client can only be asked about
+ * itself: everything else under `$dm/`, wildcards too, is a real subscription, and those do not exist.
+ */
+function receiveDirect(identity: Identity, topicName: string, context: CallContext): ValuedResponse {
+  const { authorizer, events, afterwards } = context;
+  const parsed = parseDirectTopic(topicName);
+  if (!parsed.ok || parsed.address.targetClientId !== identity.clientId || /[+#]/.test(parsed.address.topic)) {
+    afterwards(() => {
+      events.subscribe({
+        identity,
+        topicName,
+        reason: 'SUBSCRIBE_NOT_AUTHORIZED',
+        details: 'Nobody can subscribe under $dm/.',
+      });
+    });
+    return DENY;
+  }
+  if (identity.username === context.serviceUsername) return ALLOW;
+  const { topic } = parsed.address;
+  const decision = authorizer.receiveDirectMessage(identity, topic);
+  if (decision.effect === 'deny') {
+    afterwards(() => {
+      events.operation({
+        traceId: newTraceId(),
+        eventType: 'Receive',
+        identity,
+        clientId: parsed.address.targetClientId,
+        topicName: topic,
+        reason: 'RECEIVER_NOT_AUTHORIZED',
+        decision,
+      });
+    });
+  }
+  return answer(decision.effect);
+}
+
+function answer(effect: 'allow' | 'deny'): ValuedResponse {
+  return effect === 'allow' ? ALLOW : DENY;
+}
+
+function withoutShare(filter: string): string {
+  return filter.replace(/^\$share\/[^/]*\//, '');
+}
