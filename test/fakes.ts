@@ -18,6 +18,8 @@ export class RecordedEvents implements Events {
   readonly disconnect = unexpected;
   readonly subscribe = unexpected;
   readonly publishIn = unexpected;
+  readonly unsubscribe = unexpected;
+  readonly publishOut = unexpected;
 }
 
 function unexpected(): never {

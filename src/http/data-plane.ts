@@ -3,14 +3,16 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { authenticateCaller, type CallerAuthenticator } from '../identity/caller.js';
+import { REASONS } from '../reasons.js';
 import type { Events } from '../telemetry/events.js';
+import type { Tracing } from '../telemetry/tracing.js';
 import { clientErrorDetails, guardConnections } from './connections.js';
 import type { Operation } from './operation.js';
 import { answerAndClose } from './raw-answer.js';
 import { Ended, endingOf, render, type Answer, type Ending } from './rendering.js';
+import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
-import type { Tracing } from './tracing.js';
 import { checkHead, readHeaders, readPeer, readQuery, splitTarget } from './wire.js';
 
 export interface DataPlaneOptions {
@@ -33,6 +35,7 @@ export interface DataPlaneOptions {
 export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #app: FastifyInstance;
+  readonly #spans: RequestSpans;
   /** The request that a connection is busy with. */
   readonly #current = new WeakMap<Duplex, IncomingMessage>();
   /** Connections that were given their last answer past the ordinary response. */
@@ -43,6 +46,7 @@ export class DataPlane {
   constructor(options: DataPlaneOptions) {
     if (options.authenticators.length === 0) throw new Error('At least one way to authenticate callers is required.');
     this.#options = options;
+    this.#spans = new RequestSpans(options.tracing);
     this.#app = this.#createApp({ ...DEFAULT_HTTP_TIMEOUTS, ...options.timeouts });
     this.#addHooks();
     addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
@@ -62,7 +66,7 @@ export class DataPlane {
   }
 
   #createApp(timeouts: HttpTimeouts): FastifyInstance {
-    const { operations, payloadBytes, tracing } = this.#options;
+    const { operations, payloadBytes } = this.#options;
     return fastify({
       bodyLimit: payloadBytes,
       requestTimeout: timeouts.requestMs,
@@ -82,12 +86,12 @@ export class DataPlane {
         // Queries are read by readQuery, and only once.
         querystringParser: () => ({}),
       },
-      genReqId: ({ headers: { traceparent } }) =>
-        tracing.traceIdOf(typeof traceparent === 'string' ? traceparent : undefined),
+      genReqId: (raw) => this.#spans.begin(raw).traceId,
       clientErrorHandler: (error, socket) => {
         this.#clientError(error, socket);
       },
       frameworkErrors: (_error, request, reply) => {
+        this.#spans.endWith(request.raw, reply.raw, undefined);
         // The router itself refuses one thing: a path whose percent-encoding is broken.
         const reason = labelFaultOf(operations, splitTarget(request.raw.url ?? '').path);
         this.#fail(request, reply, { reason, details: 'The percent-encoding of the path is broken.' });
@@ -97,8 +101,9 @@ export class DataPlane {
 
   #addHooks(): void {
     const app = this.#app;
-    app.addHook('onRequest', (request, _reply, done) => {
-      const { raw } = request;
+    app.addHook('onRequest', (request, reply, done) => {
+      const { raw, routeOptions } = request;
+      this.#spans.endWith(raw, reply.raw, routeOptions.config.operation && routeOptions.url);
       this.#current.set(raw.socket, raw);
       // The body is a payload of any kind, whatever type the caller gives it: one parser takes all.
       delete raw.headers['content-type'];
@@ -134,7 +139,9 @@ export class DataPlane {
     const verdict = await authenticateCaller(this.#options.authenticators, caller);
     if (!verdict.ok) throw new Ended(verdict);
     const labels = request.params as Record<string, string>;
-    const answer = await operation.answer({ traceId, caller: verdict.identity, path, labels, ...read });
+    const trace = this.#spans.traceOf(raw);
+    const answer = await operation.answer({ traceId, trace, caller: verdict.identity, path, labels, ...read });
+    if ('reason' in answer) this.#spans.ended(raw, answer.reason);
     return send(reply, answer, traceId);
   }
 
@@ -146,12 +153,15 @@ export class DataPlane {
       return;
     }
     this.#report(traceId, ending, request);
+    this.#spans.ended(raw, ending.reason);
     // A pipelined request has no connection of its own yet, and must wait for its turn.
     if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
       reply.hijack();
       raw.resume();
       this.#ended.add(raw.socket);
-      answerAndClose(raw.socket, render(ending, traceId));
+      const rendered = render(ending, traceId);
+      this.#spans.ended(raw, ending.reason, rendered.status);
+      answerAndClose(raw.socket, rendered);
     } else {
       send(reply, ending, traceId);
     }
@@ -166,7 +176,7 @@ export class DataPlane {
   }
 
   readonly #endConnection = (socket: Duplex, ending: Ending): void => {
-    const traceId = this.#options.tracing.traceIdOf(undefined);
+    const traceId = this.#spans.malformed(REASONS[ending.reason].http ?? 500, ending.reason);
     this.#ended.add(socket);
     this.#report(traceId, ending);
     answerAndClose(socket, render(ending, traceId));

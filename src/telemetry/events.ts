@@ -18,6 +18,10 @@ export interface Events {
   subscribe(event: ClientEvent & { readonly topicName: string }): void;
   /** A PUBLISH of a client was refused (or, where switched on, admitted). */
   publishIn(event: ClientEvent & { readonly topicName: string }): void;
+  /** A client gave a subscription up. Only where that is switched on. */
+  unsubscribe(event: ClientEvent & { readonly topicName: string }): void;
+  /** A message was delivered to a client. Only where that is switched on. */
+  publishOut(event: ClientEvent & { readonly topicName: string }): void;
   /** The receiver's side of a direct message was decided, or any other HTTP operation ended. */
   operation(event: OperationEvent): void;
 }

@@ -49,6 +49,12 @@ export function createFanOut(sinks: readonly Sink[], failed: (error: unknown) =>
     publishIn: (event) => {
       tell((sink) => sink.publishIn?.(event));
     },
+    unsubscribe: (event) => {
+      tell((sink) => sink.unsubscribe?.(event));
+    },
+    publishOut: (event) => {
+      tell((sink) => sink.publishOut?.(event));
+    },
     operation: (event) => {
       tell((sink) => sink.operation?.(event));
     },

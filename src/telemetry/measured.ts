@@ -18,12 +18,6 @@ export function measureTracing(tracing: Tracing, metrics: Metrics): Tracing {
           return span.traceparent;
         },
         start: (step) => span.start(step),
-        decided: (decision) => {
-          span.decided(decision);
-        },
-        event: (name) => {
-          span.event(name);
-        },
         end(answer) {
           span.end(answer);
           metrics.request(incoming, answer, secondsSince(started));
@@ -38,9 +32,12 @@ export function measureTracing(tracing: Tracing, metrics: Metrics): Tracing {
         decided: (decision) => {
           span.decided(decision);
         },
-        end(outcome, reason) {
+        refused: (reason) => {
+          span.refused(reason);
+        },
+        end(outcome) {
           metrics.hookCall(call, outcome, secondsSince(started));
-          span.end(outcome, reason);
+          span.end(outcome);
         },
       };
     },

@@ -17,13 +17,17 @@ export interface Tracing {
   mqttMessage(outcome: MqttMessageOutcome): string;
 }
 
-/** A piece of work under way. It ends once; what comes after its end is ignored. */
-export interface Span {
+/** Work under way, for those who do a part of it. */
+export interface Trace {
   readonly traceId: string;
   /** W3C `traceparent` for whoever continues from here. */
   readonly traceparent: string;
   /** Begins a step of this work. */
   start(step: Step): Span;
+}
+
+/** Work under way, for whoever does all of it. It ends once; what comes after its end is ignored. */
+export interface Span extends Trace {
   /** The decision that this step came to. */
   decided(decision: Decision): void;
   /** Something happened at this moment, for instance `puback`. */
@@ -62,12 +66,13 @@ export interface IncomingRequest {
   readonly sourcePort?: number;
 }
 
-export interface RequestSpan extends Omit<Span, 'end'> {
+export interface RequestSpan extends Trace {
   end(answer: RequestAnswer): void;
 }
 
 export interface RequestAnswer {
-  readonly status: number;
+  /** Absent where the caller was gone before it was answered. */
+  readonly status?: number;
   /** Path template of the operation; absent where no operation took the request. */
   readonly route?: string;
   readonly reason?: Reason;
@@ -91,7 +96,9 @@ export type HookOutcome = (typeof HOOK_OUTCOMES)[number];
 export interface HookSpan {
   readonly traceId: string;
   decided(decision: Decision): void;
-  end(outcome: HookOutcome, reason?: Reason): void;
+  /** Why the answer is no. */
+  refused(reason: Reason): void;
+  end(outcome: HookOutcome): void;
 }
 
 export interface MqttMessageOutcome extends Pick<DirectMessageEvent, 'message' | 'reason' | 'durationMs'> {
@@ -120,6 +127,9 @@ class UntracedSpan implements Span, RequestSpan, HookSpan {
     return this;
   }
   decided(): void {
+    // Nobody follows.
+  }
+  refused(): void {
     // Nobody follows.
   }
   event(): void {

@@ -8,10 +8,10 @@ import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging } from '../../src/direct/send.js';
 import { DataPlane, type DataPlaneOptions } from '../../src/http/data-plane.js';
 import { sendDirectMessage } from '../../src/http/operations/send-direct-message.js';
-import { plainTracing } from '../../src/http/tracing.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
+import { noTracing } from '../../src/telemetry/tracing.js';
 import { FakeAuthorizer, FakeDelivery, RecordedEvents } from '../fakes.js';
 
 export const REGION = 'us-east-1';
@@ -43,7 +43,7 @@ export async function startServer(options: Partial<DataPlaneOptions> = {}): Prom
     operations: [sendDirectMessage(messaging)],
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],
     events,
-    tracing: plainTracing,
+    tracing: noTracing,
     payloadBytes: DEFAULT_LIMITS.payloadBytes,
     ...options,
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { disconnectReason } from '../../src/telemetry/log/disconnect-reasons.js';
+import { brokerWord, disconnectReason } from '../../src/telemetry/log/disconnect-reasons.js';
 
 interface Recorded {
   readonly method: string;
@@ -39,5 +39,15 @@ describe('disconnect reasons', () => {
     const reasons = recordedReasons();
     expect(reasons.length).toBeGreaterThan(10);
     expect(reasons.filter((reason) => disconnectReason(reason) === 'UNKNOWN')).toEqual([]);
+  });
+
+  it.each([
+    ['tcp_closed', 'tcp_closed'],
+    ['{shutdown,tcp_closed}', 'tcp_closed'],
+    ['#{cause => invalid_topic,parsed_length => 9}', 'invalid_topic'],
+    ['#{hint => <<"secret">>}', 'other'],
+    ['', 'other'],
+  ])('%s is logged as %s', (brokerReason, word) => {
+    expect(brokerWord(brokerReason)).toBe(word);
   });
 });

@@ -116,7 +116,8 @@ describe('the trace of a message through HTTP', () => {
     const { tracing, spans } = recordSpans();
     tracing.request(incoming).start({ step: 'deliver', message }).end('DELIVERED');
     const hook = tracing.hookCall(receives);
-    hook.end('deny', 'RECEIVER_NOT_AUTHORIZED');
+    hook.refused('RECEIVER_NOT_AUTHORIZED');
+    hook.end('deny');
     const span = named(spans(), HOOK);
     expect(parentOf(span)).toBeUndefined();
     expect(span.links).toEqual([]);
@@ -171,7 +172,8 @@ describe('the trace of a message through MQTT', () => {
     const { tracing, spans } = recordSpans();
     const sender = tracing.hookCall(sends);
     sender.decided(denied);
-    sender.end('deny', 'SENDER_NOT_AUTHORIZED');
+    sender.refused('SENDER_NOT_AUTHORIZED');
+    sender.end('deny');
     const send = named(spans(), MESSAGE);
     expect(send.spanContext().traceId).toBe(sender.traceId);
     expect(send.status.code).toBe(SpanStatusCode.ERROR);

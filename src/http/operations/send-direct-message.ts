@@ -14,7 +14,7 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
         headers: PROPERTY_HEADERS,
       });
       const { clientId = '' } = request.labels;
-      return messaging.send(request.caller, { ...parameters, clientId, payload: request.body }, request.traceId);
+      return messaging.send(request.caller, { ...parameters, clientId, payload: request.body }, request.trace);
     },
   };
 }

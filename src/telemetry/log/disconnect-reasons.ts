@@ -48,8 +48,6 @@ export const DISCONNECT_REASONS: Readonly<Record<string, DisconnectReason>> = Ob
   topic_name_invalid: 'CLIENT_ERROR',
   receive_maximum_exceeded: 'CLIENT_ERROR',
   idle_timeout: 'CLIENT_ERROR',
-  invalid_topic: 'CLIENT_ERROR',
-  malformed_utf8_string: 'CLIENT_ERROR',
   quota_exceeded: 'THROTTLED',
   message_rate_too_high: 'THROTTLED',
   connection_rate_exceeded: 'THROTTLED',
@@ -59,8 +57,6 @@ export const DISCONNECT_REASONS: Readonly<Record<string, DisconnectReason>> = Ob
   killed: 'SERVER_ERROR',
 });
 
-/** A frame error arrives as the printed Erlang term, for instance `#{cause => invalid_topic,...}`. */
-const ERLANG_MAP = /^#\{/;
 /** `{shutdown,normal}` and the like: the reason is what the tuple wraps. */
 const SHUTDOWN_TUPLE = /^\{shutdown,\s*(.+)\}$/s;
 
@@ -68,5 +64,16 @@ const SHUTDOWN_TUPLE = /^\{shutdown,\s*(.+)\}$/s;
 export function disconnectReason(brokerReason: string): DisconnectReason {
   const reason = SHUTDOWN_TUPLE.exec(brokerReason)?.[1] ?? brokerReason;
   if (Object.hasOwn(DISCONNECT_REASONS, reason)) return DISCONNECT_REASONS[reason] ?? 'UNKNOWN';
-  return ERLANG_MAP.test(reason) ? 'CLIENT_ERROR' : 'UNKNOWN';
+  // A frame error arrives as the printed Erlang term, for instance `#{cause => invalid_topic,...}`.
+  return reason.startsWith('#{') ? 'CLIENT_ERROR' : 'UNKNOWN';
+}
+
+/**
+ * The broker's reason as one word, for the log: of a printed Erlang term only the cause is kept, since the rest can hold
+ * bytes that the client sent.
+ */
+export function brokerWord(brokerReason: string): string {
+  const reason = SHUTDOWN_TUPLE.exec(brokerReason)?.[1] ?? brokerReason;
+  if (/^[a-z][a-z0-9_]*$/.test(reason)) return reason;
+  return /\bcause\s*=>\s*([a-z][a-z0-9_]*)/.exec(reason)?.[1] ?? 'other';
 }

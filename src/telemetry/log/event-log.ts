@@ -87,6 +87,12 @@ export function createEventLog(options: EventLogOptions): EventLog {
     publishIn: (event) => {
       write(clientRecord('Publish-In', event));
     },
+    unsubscribe: (event) => {
+      write(clientRecord('Unsubscribe', event));
+    },
+    publishOut: (event) => {
+      write(clientRecord('Publish-Out', event));
+    },
     operation: (event) => {
       write(operationRecord(event));
     },

@@ -9,7 +9,7 @@ import type {
   PolicyReloadEvent,
 } from '../events.js';
 import { newTraceId } from '../trace-id.js';
-import { disconnectReason, type DisconnectReason } from './disconnect-reasons.js';
+import { brokerWord, disconnectReason, type DisconnectReason } from './disconnect-reasons.js';
 
 /**
  * One line of the log, without timestamp, logLevel and accountId, which are the same for all. Field names are those of
@@ -117,7 +117,7 @@ export function clientRecord(eventType: string, event: ClientEvent & { readonly 
 export function disconnectRecord(event: ClientEvent & { readonly disconnectReason: string }): LogRecord {
   return {
     ...clientRecord('Disconnect', event),
-    details: event.details ?? event.disconnectReason,
+    details: event.details ?? brokerWord(event.disconnectReason),
     disconnectReason: disconnectReason(event.disconnectReason),
   };
 }

@@ -118,6 +118,12 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
     publishIn({ reason }) {
       clientEvent('Publish-In', reason ?? 'Success');
     },
+    unsubscribe() {
+      clientEvent('Unsubscribe', 'Success');
+    },
+    publishOut() {
+      clientEvent('Publish-Out', 'Success');
+    },
     operation({ eventType, reason }) {
       // Receive is the other half of a direct message, and the HTTP operations are HTTP requests: counted there.
       if (eventType === 'Receive') clientEvent('Receive', reason ?? 'Success');
@@ -134,7 +140,7 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
       httpRequests.record(seconds, {
         [ATTR_HTTP_REQUEST_METHOD]: httpMethod(method),
         [ATTR_URL_SCHEME]: scheme,
-        [ATTR_HTTP_RESPONSE_STATUS_CODE]: status,
+        ...(status === undefined ? {} : { [ATTR_HTTP_RESPONSE_STATUS_CODE]: status }),
         ...(route === undefined ? {} : { [ATTR_HTTP_ROUTE]: route }),
         ...errorType(reason),
       });

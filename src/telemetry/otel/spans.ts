@@ -123,7 +123,7 @@ export class LiveRequestSpan extends LiveSpan implements RequestSpan {
   }
 
   end({ status, route, reason }: RequestAnswer): void {
-    this.span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
+    if (status !== undefined) this.span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
     if (route !== undefined) {
       this.span.setAttribute(ATTR_HTTP_ROUTE, route);
       this.span.updateName(`${this.#method} ${route}`);
@@ -146,9 +146,12 @@ export class LiveHookSpan implements HookSpan {
     this.#span.setAttributes(decisionAttributes(decision));
   }
 
-  end(outcome: HookOutcome, reason?: Reason): void {
-    this.#span.setAttribute(Own.Outcome, outcome);
+  refused(reason: Reason): void {
     finish(this.#span, reason);
+  }
+
+  end(outcome: HookOutcome): void {
+    this.#span.setAttribute(Own.Outcome, outcome);
     this.#span.end();
   }
 }
@@ -162,6 +165,7 @@ export class DeferredHookSpan implements HookSpan {
   readonly #startedAt = Date.now();
   readonly #started = performance.now();
   #decision: Decision | undefined;
+  #reason: Reason | undefined;
 
   constructor(traceId: string, call: HookCall, flight: Flight, begin: Begin) {
     this.traceId = traceId;
@@ -174,7 +178,11 @@ export class DeferredHookSpan implements HookSpan {
     this.#decision = decision;
   }
 
-  end(outcome: HookOutcome, reason?: Reason): void {
+  refused(reason: Reason): void {
+    this.#reason = reason;
+  }
+
+  end(outcome: HookOutcome): void {
     const endedAt = this.#startedAt + (performance.now() - this.#started);
     const { generation, name } = this.#call;
     this.#flight.authorizations.push({
@@ -190,7 +198,7 @@ export class DeferredHookSpan implements HookSpan {
           { kind: SpanKind.SERVER, attributes, startTime: this.#startedAt },
           contextOf(parent),
         );
-        finish(span, reason);
+        finish(span, this.#reason);
         span.end(endedAt);
       },
     });

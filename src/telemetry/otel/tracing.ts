@@ -52,7 +52,7 @@ export function createOtelTracing({ tracer, ids }: OtelTracingOptions): Tracing 
     const [only] = near.length === 1 ? near : [];
     if (only !== undefined && only.context === undefined) return new DeferredHookSpan(only.traceId, call, only, begin);
     const traceId = only?.traceId ?? newTraceId();
-    if (!TRACED_CALLS.has(call.name)) return { traceId, decided: nothing, end: nothing };
+    if (!TRACED_CALLS.has(call.name)) return { traceId, decided: nothing, refused: nothing, end: nothing };
     const links = near.length > 1 ? near.flatMap(({ context }): Link[] => (context ? [{ context }] : [])) : [];
     const span = begin(
       rpcMethod(call.generation, call.name),
@@ -67,16 +67,21 @@ export function createOtelTracing({ tracer, ids }: OtelTracingOptions): Tracing 
     const { targetClientId, topic, senderClientId } = route;
     const flight: Flight = { targetClientId, topic, senderClientId, traceId: newTraceId(), authorizations: [] };
     const span = new DeferredHookSpan(flight.traceId, call, flight, begin);
+    let refusal: Reason | undefined;
     return {
       traceId: flight.traceId,
       decided: (decision) => {
         span.decided(decision);
       },
-      end(outcome, reason) {
-        span.end(outcome, reason);
+      refused(reason) {
+        refusal = reason;
+        span.refused(reason);
+      },
+      end(outcome) {
+        span.end(outcome);
         if (outcome === 'allow') flights.add(flight);
         // Of a message that was refused nothing more will be heard.
-        else writeMessage(flight, undefined, { message: flight, durationMs: 0, ...(reason && { reason }) });
+        else writeMessage(flight, undefined, { message: flight, durationMs: 0, ...(refusal && { reason: refusal }) });
       },
     };
   }
