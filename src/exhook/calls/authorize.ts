@@ -1,4 +1,4 @@
-import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
+import { isUnderDirect, parseDirectTopic, withoutShare } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
 import { newTraceId } from '../../telemetry/trace-id.js';
 import { identityOf } from '../normalise.js';
@@ -113,8 +113,4 @@ function receiveDirect(identity: Identity, topicName: string, context: CallConte
 
 function answer(effect: 'allow' | 'deny'): ValuedResponse {
   return effect === 'allow' ? ALLOW : DENY;
-}
-
-function withoutShare(filter: string): string {
-  return filter.replace(/^\$share\/[^/]*\//, '');
 }
