@@ -6,8 +6,8 @@ import { fakeAuthenticator, fakeAuthorizer, FakeEvents } from './fakes.js';
 
 export type Logged = Parameters<HookProviderOptions['diagnostics']>;
 
-/** A provider on a free port with fakes behind it, and a client that speaks to it in raw bytes or in messages. */
-export async function startProvider(options: Partial<HookProviderOptions> = {}) {
+/** A provider, on a free port unless told otherwise, with fakes behind it, and a client that speaks to it in raw bytes or in messages. */
+export async function startProvider(options: Partial<HookProviderOptions> = {}, wantedPort = 0) {
   const events = new FakeEvents();
   const authorizer = fakeAuthorizer();
   const authenticator = fakeAuthenticator();
@@ -20,7 +20,7 @@ export async function startProvider(options: Partial<HookProviderOptions> = {}) 
     serviceUsername: 'tightbeam',
     ...options,
   });
-  const port = await provider.start('127.0.0.1', 0);
+  const port = await provider.start('127.0.0.1', wantedPort);
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
 
   /** Sends these very bytes as the request. Rejects where the answer is a gRPC error. */

@@ -40,7 +40,8 @@ export const LAST_AEDES_PACKET_ID = 0x7fff;
  * resumed session included: they were given under the same rule.
  */
 export function confinePacketIds(client: AedesClient): void {
-  let next = 1;
+  // A random start, as Aedes has it: a resumed session can still have unacknowledged identifiers of the last connection.
+  let next = 1 + Math.floor(Math.random() * LAST_AEDES_PACKET_ID);
   Object.defineProperty(client, '_nextId', {
     get: () => next,
     set: (id: number) => {

@@ -1,7 +1,6 @@
 import { isUnderDirect } from '../../direct/topic.js';
 import type { Connection } from './connection.js';
 import type { ExhookClient } from './exhook-client.js';
-import { withoutShare } from './topic-filter.js';
 
 /** Most permissions that one connection is remembered; the oldest goes first. */
 const REMEMBERED = 256;
@@ -41,7 +40,7 @@ export class Authorization {
     const answer = await this.#exhook.call('OnClientAuthorize', {
       clientinfo: connection.info,
       type,
-      topic: withoutShare(topic),
+      topic,
       result: false,
     });
     const allowed = answer?.type !== 'IGNORE' && answer?.bool_result === true;

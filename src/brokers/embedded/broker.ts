@@ -1,5 +1,4 @@
 import { Aedes, type AedesOptions, type Client } from 'aedes';
-import type { ISubscribePacket, ISubscription } from 'mqtt-packet';
 import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { DEFAULT_LIMITS, type Limits } from '../../direct/limits.js';
@@ -15,7 +14,7 @@ import { Receiver, type ReceiverLimits } from './direct/receiver.js';
 import { openDoor } from './door.js';
 import { ExhookClient } from './exhook-client.js';
 import { Sessions } from './sessions.js';
-import { withoutShare } from './topic-filter.js';
+import { subscribe } from './subscribe.js';
 
 export interface EmbeddedBrokerOptions {
   /** Address of the hook provider, `host:port`. It decides about every client; while it is away, nobody gets in. */
@@ -38,7 +37,10 @@ export interface EmbeddedBrokerOptions {
   readonly hookReconnectMs?: number;
 }
 
-/** MQTT broker for a first run, for development and for tests. Not for production: it keeps everything in memory. */
+/**
+ * MQTT broker for a first run, for development and for tests. Not for production: it keeps everything in memory. Of the
+ * hooks of EMQX it calls those of clients and sessions, and `message.dropped` for the outcome of direct messages.
+ */
 export interface EmbeddedBroker {
   /**
    * Asks the provider for its hooks once, and listens whatever the answer.
@@ -72,10 +74,9 @@ class Broker implements EmbeddedBroker {
   readonly #sessions = new Sessions();
   readonly #connections = new WeakMap<Client, Connection>();
   readonly #sockets = new Set<Socket>();
+  #closing: Promise<void> | undefined;
   /** Ends of connections that are still being told of. */
   readonly #endings = new Set<Promise<void>>();
-  /** Subscriptions that were granted at the door, for Aedes to ask about. */
-  readonly #granted = new WeakMap<ISubscription, boolean>();
   readonly #receiverLimits: ReceiverLimits;
   readonly #aedes: Aedes;
   readonly #server = createServer({ noDelay: true }, (socket) => {
@@ -130,16 +131,26 @@ class Broker implements EmbeddedBroker {
     const { host, port, diagnostics } = this.#options;
     await this.#aedes.listen();
     await this.#exhook.load();
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, resolve);
-    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen(port, host, resolve);
+      });
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
     const { port: bound } = this.#server.address() as AddressInfo;
     diagnostics('warn', 'The embedded broker is for development and tests, not for production.', { host, port: bound });
     return bound;
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
@@ -162,7 +173,7 @@ class Broker implements EmbeddedBroker {
       direct: (from, packet) => {
         this.#dispatcher.publish(from, packet);
       },
-      beforeSubscribe: (from, packet) => this.#beforeSubscribe(from, packet),
+      subscribe: (from, packet) => void subscribe(from, packet, this.#authorization, this.#callouts),
       beforeUnsubscribe: async ({ info }, packet) => {
         if (info !== undefined) await this.#callouts.unsubscribed(info, packet);
       },
@@ -197,10 +208,6 @@ class Broker implements EmbeddedBroker {
           callback(allowed ? null : notAuthorized());
         });
       },
-      authorizeSubscribe: (_, subscription, callback) => {
-        // One that did not come through the door is of a resumed session: it was granted when it was made.
-        callback(null, (this.#granted.get(subscription) ?? true) ? subscription : null);
-      },
     };
   }
 
@@ -232,6 +239,8 @@ class Broker implements EmbeddedBroker {
   /** CONNACK is on its way. */
   #admitted(client: Client): void {
     const connection = this.#connectionOf(client);
+    // Aedes has written it; the socket can be gone all the same.
+    if (client.closed) return;
     connection.receiver = new Receiver(connection.client, this.#dispatcher.pending, this.#receiverLimits);
     const before = this.#sessions.connected(connection);
     // Aedes has closed the one before; where two connections came at the same time, it can have missed one.
@@ -253,26 +262,6 @@ class Broker implements EmbeddedBroker {
     // speaks to itself; a client that could publish there could disconnect others.
     if (client === null || isUnderDirect(topic) || topic.startsWith('$SYS/')) return false;
     return this.#authorization.ask(this.#connectionOf(client), 'PUBLISH', topic);
-  }
-
-  async #beforeSubscribe(connection: Connection, packet: ISubscribePacket): Promise<void> {
-    const granted: ISubscription[] = [];
-    for (const subscription of packet.subscriptions) {
-      const allowed = await this.#maySubscribe(connection, subscription.topic);
-      this.#granted.set(subscription, allowed);
-      if (allowed) granted.push(subscription);
-    }
-    if (connection.info !== undefined && granted.length > 0) {
-      await this.#callouts.subscribed(connection.info, packet, granted);
-    }
-  }
-
-  async #maySubscribe(connection: Connection, filter: string): Promise<boolean> {
-    const real = withoutShare(filter);
-    if (isUnderDirect(real)) return false;
-    // Aedes has no shared subscriptions. It tells MQTT 5 clients so (0x9E); the others would wait for nothing.
-    if (real !== filter && !connection.isMqtt5) return false;
-    return this.#authorization.ask(connection, 'SUBSCRIBE', filter);
   }
 
   #connectionOf(client: Client): Connection {

@@ -8,8 +8,8 @@ import { isTopicFilter } from './topic-filter.js';
 export interface DoorContext {
   /** A PUBLISH under `$dm/`. */
   direct(connection: Connection, packet: IPublishPacket): void;
-  /** Resolves when the SUBSCRIBE may go to Aedes. Never rejects. */
-  beforeSubscribe(connection: Connection, packet: ISubscribePacket): Promise<void>;
+  /** A SUBSCRIBE, whose filters are ones. */
+  subscribe(connection: Connection, packet: ISubscribePacket): void;
   /** Resolves when the UNSUBSCRIBE may go to Aedes. Never rejects. */
   beforeUnsubscribe(connection: Connection, packet: IUnsubscribePacket): Promise<void>;
 }
@@ -22,7 +22,7 @@ const EARLY_PACKETS = 42;
 
 /**
  * Stands before Aedes on one connection and sees every packet first. Aedes never learns of direct messages, of their
- * acknowledgements, and of topic filters that are none.
+ * acknowledgements, of topic filters that are none, and of subscriptions that are refused.
  */
 export function openDoor(connection: Connection, context: DoorContext): void {
   const { client } = connection;
@@ -55,9 +55,7 @@ export function openDoor(connection: Connection, context: DoorContext): void {
       return;
     } else if (packet.cmd === 'subscribe') {
       if (refuseFilters(packet.subscriptions.map(({ topic }) => topic))) return;
-      void context.beforeSubscribe(connection, packet).then(() => {
-        if (!client.closed) toAedes(packet);
-      });
+      context.subscribe(connection, packet);
     } else if (packet.cmd === 'unsubscribe') {
       if (refuseFilters(packet.unsubscriptions)) return;
       void context.beforeUnsubscribe(connection, packet).then(() => {

@@ -69,6 +69,7 @@ export class ExhookClient {
     const { path, requestSerialize, responseDeserialize } = service[name];
     const { meta, requestTimeoutMs, diagnostics } = this.#options;
     const stamped = { ...request, meta } as RequestOf<Name>;
+    if (this.#closed) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       this.#grpc.makeUnaryRequest(
         path,

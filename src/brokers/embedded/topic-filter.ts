@@ -22,8 +22,3 @@ export function matchesTopic(filter: string, topic: string): boolean {
   }
   return wanted.length === levels.length;
 }
-
-/** The filter that a shared subscription is about: `$share/{group}/{filter}` (section 4.8.2), or the filter itself. */
-export function withoutShare(filter: string): string {
-  return filter.replace(/^\$share\/[^/]*\//, '');
-}

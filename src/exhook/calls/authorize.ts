@@ -1,4 +1,4 @@
-import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
+import { isUnderDirect, parseDirectTopic, withoutShare } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
 import type { HookSpan } from '../../telemetry/tracing.js';
 import { identityOf } from '../normalise.js';
@@ -137,8 +137,4 @@ function receiveDirect(identity: Identity, topicName: string, context: CallConte
 
 function answer(effect: 'allow' | 'deny'): ValuedResponse {
   return effect === 'allow' ? ALLOW : DENY;
-}
-
-function withoutShare(filter: string): string {
-  return filter.replace(/^\$share\/[^/]*\//, '');
 }

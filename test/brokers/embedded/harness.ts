@@ -49,21 +49,30 @@ export async function startBroker({ provider: providerOptions, broker: brokerOpt
       clients.push(client);
       return client;
     },
-    /** A bare socket that speaks MQTT packets, connected, and that does nothing by itself: no PUBACK above all. */
-    async raw(clientId: string, connect: Partial<IConnectPacket> = {}): Promise<RawClient> {
+    /** A bare socket that speaks MQTT packets, connected, and that does nothing by itself: no PUBACK above all. `behind` goes out with the CONNECT. */
+    async raw(clientId: string, connect: Partial<IConnectPacket> = {}, behind: Packet[] = []): Promise<RawClient> {
       const client = new RawClient(port, connect.protocolVersion ?? 5);
       sockets.push(client);
-      client.send({
-        cmd: 'connect',
-        clientId,
-        username: clientId,
-        protocolVersion: 5,
-        protocolId: 'MQTT',
-        clean: true,
-        keepalive: 0,
-        ...connect,
-      });
+      client.send(
+        {
+          cmd: 'connect',
+          clientId,
+          username: clientId,
+          protocolVersion: 5,
+          protocolId: 'MQTT',
+          clean: true,
+          keepalive: 0,
+          ...connect,
+        },
+        ...behind,
+      );
       await client.next('connack');
+      return client;
+    },
+    /** A bare socket without a CONNECT. */
+    stranger(): RawClient {
+      const client = new RawClient(port, 5);
+      sockets.push(client);
       return client;
     },
     async stop(): Promise<void> {

@@ -134,7 +134,7 @@ export class Dispatcher {
     if (!sender.isMqtt5) {
       // MQTT 3.1.1 has no negative answer to PUBLISH. At QoS 1 and 2 the only way not to acknowledge is to end the
       // connection (MQTT 3.1.1, section 3.3.5); and so it is for RETAIN, which would be without effect in silence.
-      if (packet.qos > 0 || packet.retain) sender.end(REFUSED, 'not_authorized');
+      if (packet.qos > 0 || packet.retain) sender.end(REFUSED, 'direct_message_refused');
       return;
     }
     if (packet.qos === 0 || sender.client.closed) return;
