@@ -1,6 +1,7 @@
 import type { DirectDelivery } from '../direct/delivery.js';
 import type { Authorizer } from '../policy/authorizer.js';
 import { createAdminServer } from './admin-server.js';
+import type { Diagnostics } from './diagnostics.js';
 import type { Events, ServiceEvents } from './events.js';
 import { createFanOut } from './fan-out.js';
 import { createEventLog, type EventLogOptions } from './log/event-log.js';
@@ -30,6 +31,7 @@ export interface TelemetryOptions {
 export interface Telemetry {
   readonly events: Events & ServiceEvents;
   readonly tracing: Tracing;
+  readonly diagnostics: Diagnostics;
   /** The same authorizer, measured. */
   authorizer(authorizer: Authorizer): Authorizer;
   /** The same delivery, measured. */
@@ -63,6 +65,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   let listening = false;
   return {
     events: fanOut,
+    diagnostics: log.diagnostics,
     tracing: metrics ? measureTracing(tracing, metrics) : tracing,
     authorizer: (authorizer) => (metrics ? measureAuthorizer(authorizer, metrics) : authorizer),
     delivery: (delivery) => (metrics ? measureDelivery(delivery, metrics) : delivery),

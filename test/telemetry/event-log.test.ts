@@ -130,6 +130,19 @@ describe('the log lines of the service', () => {
   });
 });
 
+describe('diagnostics', () => {
+  it('are lines of their level with their fields', () => {
+    const { log, out } = openLog({ level: 'WARN' });
+    log.diagnostics('info', 'left out');
+    log.diagnostics('warn', 'The provider does not answer.', { address: '127.0.0.1:9000' });
+    log.diagnostics('error', 'A hook call failed.');
+    expect(out.lines).toMatchObject([
+      { logLevel: 'WARN', msg: 'The provider does not answer.', address: '127.0.0.1:9000' },
+      { logLevel: 'ERROR', msg: 'A hook call failed.' },
+    ]);
+  });
+});
+
 describe('the levels', () => {
   it('leave out successes at ERROR', () => {
     const { log, out } = openLog({ level: 'ERROR' });

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import type { Diagnostics } from '../diagnostics.js';
 import type { Events, ServiceEvents } from '../events.js';
 import { openFileDestination, type LogDestination } from './destination.js';
 import { createLogFilter, type EventType, type LogLevel } from './levels.js';
@@ -34,11 +35,14 @@ export interface RecordTap {
 
 /** The log: one JSON line an event. */
 export interface EventLog extends Events, ServiceEvents {
+  readonly diagnostics: Diagnostics;
   /** Lines lost because the reader of the log was too slow or gone. Lines left out by level or sampling are not. */
   readonly dropped: number;
   /** Writes what is buffered and ends. Lines after it are lost. */
   close(): Promise<void>;
 }
+
+const DIAGNOSTIC_LEVELS = { info: 'INFO', warn: 'WARN', error: 'ERROR' } as const;
 
 export function createEventLog(options: EventLogOptions): EventLog {
   const filter = createLogFilter({
@@ -102,6 +106,9 @@ export function createEventLog(options: EventLogOptions): EventLog {
     fault: (msg, error) => {
       const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
       if (filter.passesLevel('ERROR')) logger.error({ details }, msg);
+    },
+    diagnostics: (level, message, fields) => {
+      if (filter.passesLevel(DIAGNOSTIC_LEVELS[level])) logger[level]({ ...fields }, message);
     },
     policyReload: (event) => {
       writeUnsampled(policyReloadRecord(event));
