@@ -54,8 +54,11 @@ export interface PolicyReloadEvent {
 }
 
 export interface BrokerConnectionEvent {
-  /** `up`: direct messages can be sent. `pluginMissing`: connected, but the broker does not deliver them. */
-  readonly state: 'up' | 'down' | 'pluginMissing';
+  /**
+   * `ready`: direct messages can be sent. `pluginMissing`: connected, but the broker does not deliver them. `refused`: the
+   * broker does not let the service's user in, or not to `$dm/#`. `down`: not connected.
+   */
+  readonly state: 'ready' | 'pluginMissing' | 'refused' | 'down';
   /** Address of the broker, without credentials. */
   readonly broker: string;
   /** MQTT client ID of the connection. */

@@ -54,13 +54,12 @@ export function measureAuthorizer(authorizer: Authorizer, metrics: Metrics): Aut
     return decision;
   }
   return {
-    connect: (identity) => measured(() => authorizer.connect(identity)),
-    publish: (identity, topic, options) => measured(() => authorizer.publish(identity, topic, options)),
-    subscribe: (identity, filter) => measured(() => authorizer.subscribe(identity, filter)),
-    sendDirectMessage: (identity, targetClientId, topic) =>
-      measured(() => authorizer.sendDirectMessage(identity, targetClientId, topic)),
-    receiveDirectMessage: (identity, topic) => measured(() => authorizer.receiveDirectMessage(identity, topic)),
-    decide: (identity, action, resource) => measured(() => authorizer.decide(identity, action, resource)),
+    connect: (...asked) => measured(() => authorizer.connect(...asked)),
+    publish: (...asked) => measured(() => authorizer.publish(...asked)),
+    subscribe: (...asked) => measured(() => authorizer.subscribe(...asked)),
+    sendDirectMessage: (...asked) => measured(() => authorizer.sendDirectMessage(...asked)),
+    receiveDirectMessage: (...asked) => measured(() => authorizer.receiveDirectMessage(...asked)),
+    decide: (...asked) => measured(() => authorizer.decide(...asked)),
   };
 }
 

@@ -32,7 +32,7 @@ describe('the metrics', () => {
     events.publishIn({ identity: device, topicName: 'a', reason: 'PUBLISH_NOT_AUTHORIZED' });
     events.policyReload({ outcome: 'loaded', version: 'v1' });
     events.policyReload({ outcome: 'refused', details: 'x' });
-    events.brokerConnection({ state: 'up', broker: 'mqtt://b', clientId: 'c1' });
+    events.brokerConnection({ state: 'ready', broker: 'mqtt://b', clientId: 'c1' });
     events.brokerConnection({ state: 'down', broker: 'mqtt://b', clientId: 'c2' });
     tracing.hookCall({ generation: 'v2', name: 'OnProviderLoaded' }).end('done');
     tracing.hookCall({ generation: 'v2', name: 'OnClientAuthorize' }).end('deny');
@@ -76,7 +76,7 @@ describe('the metrics', () => {
       sumOf(samples, prometheusName(entry), labels);
     expect(value(METRICS.clients)).toBe(1);
     expect(value(METRICS.hooksLoaded)).toBe(1);
-    expect(value(METRICS.brokerConnections, { state: 'up' })).toBe(1);
+    expect(value(METRICS.brokerConnections, { state: 'ready' })).toBe(1);
     expect(value(METRICS.brokerConnections, { state: 'down' })).toBe(1);
     expect(value(METRICS.brokerConnections, { state: 'pluginMissing' })).toBe(0);
     expect(value(METRICS.reloads, { outcome: 'loaded' })).toBe(1);

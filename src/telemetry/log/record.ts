@@ -152,7 +152,8 @@ export function policyReloadRecord(event: PolicyReloadEvent): LogRecord {
 }
 
 const CONNECTION_REASON = {
-  up: undefined,
+  ready: undefined,
+  refused: 'BROKER_UNAVAILABLE',
   down: 'BROKER_UNAVAILABLE',
   pluginMissing: 'DELIVERY_PLUGIN_MISSING',
 } as const satisfies Record<BrokerConnectionEvent['state'], Reason | undefined>;

@@ -85,7 +85,7 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
   });
   observe(METRICS.brokerConnections, (report) => {
     const states = [...connections.values()];
-    for (const state of ['up', 'down', 'pluginMissing'] as const) {
+    for (const state of ['ready', 'pluginMissing', 'refused', 'down'] as const) {
       report(states.filter((other) => other === state).length, { state });
     }
   });
