@@ -33,7 +33,7 @@ export interface Fault {
 }
 
 /** U+0000 and unpaired surrogates cannot stand in an MQTT string (MQTT 5, section 1.5.4). */
-const NOT_MQTT_TEXT = /[\0\p{Surrogate}]/u;
+export const NOT_MQTT_TEXT = /[\0\p{Surrogate}]/u;
 const WILDCARD = /[+#]/;
 
 /** The fault of a (decoded) client ID, or undefined where it can be that of a device. */

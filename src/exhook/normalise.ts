@@ -47,12 +47,3 @@ export function senderOf(message: Message): Identity {
     ...given('sourceIp', message.headers['peerhost']),
   };
 }
-
-/**
- * The reason of a disconnect as one word. EMQX names most (`normal`, `keepalive_timeout`); a frame error it prints as
- * an Erlang term, of which only the cause is kept: the rest can hold bytes that the client sent.
- */
-export function disconnectReasonOf(reason: string): string {
-  if (/^[a-z][a-z0-9_]*$/.test(reason)) return reason;
-  return /\bcause\s*=>\s*([a-z][a-z0-9_]*)/.exec(reason)?.[1] ?? 'other';
-}
