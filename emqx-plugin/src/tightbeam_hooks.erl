@@ -235,7 +235,11 @@ finish(Key, Outcome) ->
     ok = tightbeam_inflight:remove(self(), Key),
     tightbeam_pending:complete(Key, Outcome).
 
+%% @doc A connection whose session is taken over hands its unacknowledged messages to the next one
+%% (section 4.4), whose PUBACK then confirms them: the deadline decides, not the takeover.
 -spec on_disconnected(term(), term(), term()) -> ok.
+on_disconnected(_ClientInfo, takenover, _ConnInfo) ->
+    tightbeam_inflight:abandon(self());
 on_disconnected(_ClientInfo, _Reason, _ConnInfo) ->
     tightbeam_inflight:gone(self()).
 

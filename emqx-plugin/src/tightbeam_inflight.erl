@@ -4,7 +4,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, add/3, remove/2, gone/1, create_tables/0]).
+-export([start_link/0, add/3, remove/2, gone/1, abandon/1, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(TAB, ?MODULE).
@@ -54,6 +54,17 @@ gone(Channel) ->
                 end,
                 Keys
             )
+    catch
+        error:badarg -> ok
+    end.
+
+%% @doc The connection ends and its messages live on in another one.
+-spec abandon(pid()) -> ok.
+abandon(Channel) ->
+    tightbeam_authz:forget(Channel),
+    try
+        true = ets:match_delete(?TAB, {{Channel, '_'}, '_', '_'}),
+        ok
     catch
         error:badarg -> ok
     end.
