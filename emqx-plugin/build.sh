@@ -14,9 +14,9 @@ rm -rf build/stage
 stage=build/stage/$name
 mkdir -p "$stage/$name/ebin" "$stage/$name/priv"
 
-# EMQX loads the modules with the debug information stripped as well as with it; without, the package
-# depends on nothing but the source.
-erlc -Wall -Werror +deterministic +no_debug_info -o "$stage/$name/ebin" src/*.erl
+# +r24: EMQX 5.0 runs on OTP 24. Without debug information and with +deterministic the modules depend on
+# nothing but the source.
+erlc -Wall -Werror +r24 +deterministic +no_debug_info -o "$stage/$name/ebin" src/*.erl
 modules=$(cd src && ls tightbeam*.erl | LC_ALL=C sort | sed 's/\.erl$//' | paste -sd, -)
 sed "s/{modules, \[\]}/{modules, [$modules]}/" src/tightbeam.app.src > "$stage/$name/ebin/tightbeam.app"
 cp priv/config.hocon priv/config_schema.avsc priv/config_i18n.json "$stage/$name/priv/"

@@ -14,6 +14,7 @@ start(_Type, _Args) ->
     case tightbeam_sup:start_link() of
         {ok, Sup} ->
             ok = tightbeam_cli:register(),
+            ok = tightbeam_prometheus:register(),
             ok = tightbeam_hooks:hook(),
             {ok, Sup};
         {error, Reason} ->
@@ -25,6 +26,7 @@ start(_Type, _Args) ->
 prep_stop(State) ->
     ok = tightbeam_hooks:unhook(),
     ok = tightbeam_cli:unregister(),
+    ok = tightbeam_prometheus:unregister(),
     ok = tightbeam_pending:complete_all(stopped),
     ok = tightbeam_report:flush(),
     ok = tightbeam_guard:clear(),

@@ -20,8 +20,6 @@
 -define(DECISION, '$tightbeam_decision').
 -define(VERSION, {tightbeam, emqx_version}).
 
--define(IMPLEMENTATION_SPECIFIC_ERROR, 16#83).
-
 callbacks() ->
     [
         {'message.publish', {?MODULE, on_publish, []}, ?FIRST},
@@ -142,13 +140,13 @@ decided({refuse, {Manner, Outcome}}, QoS, Msg, Blocked) ->
 
 %% No acknowledgement, and the connection is closed (section 4.13). EMQX 5.7 and later do both for a
 %% message with this header. Before, a QoS 1 PUBLISH can be left without PUBACK and the channel told to
-%% disconnect; the PUBREC of a QoS 2 PUBLISH can only be kept back by ending the process.
+%% disconnect (0x83, implementation specific error); the PUBREC of a QoS 2 PUBLISH can only be kept back by ending the process.
 close(QoS, Blocked) ->
     case emqx_version() >= {5, 7} of
         true ->
             emqx_message:set_header(should_disconnect, true, Blocked);
         false when QoS =:= 1 ->
-            _ = self() ! {disconnect, ?IMPLEMENTATION_SPECIFIC_ERROR, tightbeam_refused, #{}},
+            _ = self() ! {disconnect, 16#83, tightbeam_refused, #{}},
             Blocked;
         false ->
             exit(self(), kill),
@@ -177,8 +175,9 @@ on_puback(PacketId, Msg, _PubRes, _Code) ->
             case erase(?DECISION) of
                 {Id, {dispatch, Request}} -> {stop, dispatch(PacketId, Request, Msg)};
                 {Id, {answer, Code}} -> {stop, Code};
-                %% Another callback stopped the chain before ours: nothing was decided or sent.
-                _ -> {stop, ?IMPLEMENTATION_SPECIFIC_ERROR}
+                %% The publish passed our callback by (the plugin is being started or stopped, or
+                %% another callback ended the chain first): nothing was sent to the device.
+                _ -> {stop, tightbeam_outcome:code(stopped)}
             end
     end.
 

@@ -40,6 +40,8 @@ plugin_test_() ->
         {"the guard denies what nobody decided", fun guard/0},
         {"a node that dies answers the senders that wait for it", fun nodedown/0},
         {"answers from another node go to the table of the sender's node", fun remote_complete/0},
+        {"a publish that passed the plugin by is never confirmed", fun passed_by/0},
+        {"Prometheus gets every counter", fun prometheus/0},
         {"status", fun status/0},
         {"messages to one device stay in order", fun order/0},
         {"stopping answers everybody and leaves no hook", fun stop/0}
@@ -390,6 +392,20 @@ remote_complete() ->
     [Ref] = refs(),
     gen_server:cast(tightbeam_pending, {complete, Ref, delivered}),
     ?assertEqual(16#00, answer(Packet)).
+
+passed_by() ->
+    emqx_cm:put_channel(<<"sender">>, self(), #{}),
+    Msg = emqx_message:make(<<"sender">>, 1, <<"$dm/d/t">>, <<>>, #{}, #{proto_ver => 5, properties => #{}}),
+    ?assertEqual(16#80, emqx_hooks:run_fold('message.puback', [1, Msg, []], 16#10)).
+
+prometheus() ->
+    ?assertEqual([tightbeam_prometheus], prometheus_registry:collectors(default)),
+    ok = tightbeam_prometheus:collect_mf(default, fun(Family) -> self() ! {printed, Family} end),
+    Families = printed(),
+    ?assertEqual(length(tightbeam_metrics:names()), length(Families)),
+    ?assert(lists:member({<<"emqx_tightbeam_direct_delivered">>, counter, 0}, Families)),
+    ok = application:stop(tightbeam),
+    ?assertEqual([], prometheus_registry:collectors(default)).
 
 status() ->
     ok = tightbeam_cli:cli(["status"]),
