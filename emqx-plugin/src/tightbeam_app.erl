@@ -16,6 +16,7 @@ start(_Type, _Args) ->
             ok = tightbeam_cli:register(),
             ok = tightbeam_prometheus:register(),
             ok = tightbeam_hooks:hook(),
+            ok = tightbeam_guard:after_boot(),
             {ok, Sup};
         {error, Reason} ->
             {error, Reason}

@@ -5,7 +5,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, on_authenticate/2, on_authorize/4, is_armed/1, status/0, clear/0]).
+-export([start_link/0, on_authenticate/2, on_authorize/4, is_armed/1, status/0, clear/0, after_boot/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(ALARM, tightbeam_no_hook_provider).
@@ -13,6 +13,8 @@
 -define(CHECK, 5000).
 %% The alarm ends when nothing had to be denied for this long.
 -define(QUIET, 30000).
+-define(HALF_WAY, 1000).
+-define(SERVER_BUSY, 16#89).
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
@@ -69,6 +71,39 @@ status() ->
         alarm => gen_server:call(?MODULE, is_alarm_on)
     }.
 
+%% @doc EMQX opens its listeners some 20 ms before it starts its plugins. Who got in unguarded then is
+%% disconnected (0x89, server busy), to come back and be judged. Not when the plugin is started on a
+%% broker that runs already: there the provider has judged everybody.
+-spec after_boot() -> ok.
+after_boot() ->
+    case is_armed(guard_authenticate) andalso not is_booted() of
+        true ->
+            Now = erlang:system_time(millisecond),
+            ok = disconnect_earlier(Now),
+            %% And who was half-way through CONNECT.
+            _ = erlang:send_after(?HALF_WAY, ?MODULE, {disconnect_earlier, Now + ?HALF_WAY div 10}),
+            ok;
+        false ->
+            ok
+    end.
+
+is_booted() ->
+    lists:keymember(emqx_machine, 1, application:which_applications()).
+
+disconnect_earlier(Time) ->
+    lists:foreach(
+        fun(ClientId) ->
+            [
+                Pid ! {disconnect, ?SERVER_BUSY, server_busy, #{}}
+             || Pid <- emqx_cm:lookup_channels(local, ClientId), is_earlier(emqx_cm:do_get_chan_info(ClientId, Pid), Time)
+            ]
+        end,
+        lists:usort(emqx_cm:all_client_ids())
+    ).
+
+is_earlier(#{conninfo := #{connected_at := At}}, Time) -> At =< Time;
+is_earlier(_, _) -> false.
+
 %% @doc Ends the alarm, when the plugin stops.
 -spec clear() -> ok.
 clear() ->
@@ -110,6 +145,9 @@ handle_info(check, #{last := Last} = State) ->
         _ ->
             {noreply, State#{last := now_ms()}}
     end;
+handle_info({disconnect_earlier, Time}, State) ->
+    ok = disconnect_earlier(Time),
+    {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
 

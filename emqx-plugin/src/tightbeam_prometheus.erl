@@ -2,24 +2,36 @@
 %% list of its registry there, so the plugin is a collector of its own.
 -module(tightbeam_prometheus).
 
--export([register/0, unregister/0]).
+-export([register/0, unregister/0, retry/0]).
 %% prometheus_collector; the behaviour is EMQX's dependency and not ours.
 -export([collect_mf/2, deregister_cleanup/1]).
 
 -define(REGISTRY, default).
+-define(RETRY, 5000).
 
+%% @doc While EMQX boots, plugins start before Prometheus does: tried again until it is there.
 -spec register() -> ok.
 register() ->
-    safely(fun() -> prometheus_registry:register_collector(?REGISTRY, ?MODULE) end).
+    try
+        _ = prometheus_registry:register_collector(?REGISTRY, ?MODULE),
+        ok
+    catch
+        _:_ ->
+            {ok, _} = timer:apply_after(?RETRY, ?MODULE, retry, []),
+            ok
+    end.
+
+-spec retry() -> ok.
+retry() ->
+    case whereis(tightbeam_sup) of
+        undefined -> ok;
+        _ -> ?MODULE:register()
+    end.
 
 -spec unregister() -> ok.
 unregister() ->
-    safely(fun() -> prometheus_registry:deregister_collector(?REGISTRY, ?MODULE) end).
-
-%% An EMQX without Prometheus still delivers.
-safely(Fun) ->
     try
-        _ = Fun(),
+        _ = prometheus_registry:deregister_collector(?REGISTRY, ?MODULE),
         ok
     catch
         _:_ -> ok

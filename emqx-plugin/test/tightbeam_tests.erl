@@ -38,6 +38,7 @@ plugin_test_() ->
         {"outcomes are reported, the service's own are not", fun report/0},
         {"a slow service costs reports, not time", fun slow_report/0},
         {"the guard denies what nobody decided", fun guard/0},
+        {"who got in before the guard at boot has to come back", fun guard_after_boot/0},
         {"a node that dies answers the senders that wait for it", fun nodedown/0},
         {"answers from another node go to the table of the sender's node", fun remote_complete/0},
         {"a publish that passed the plugin by is never confirmed", fun passed_by/0},
@@ -376,6 +377,21 @@ guard() ->
     ?assertEqual(allow, Publish()),
     ok = tightbeam_guard:clear(),
     ?assertNot(emqx_alarm:is_active(tightbeam_no_hook_provider)).
+
+guard_after_boot() ->
+    Now = erlang:system_time(millisecond),
+    emqx_cm:put_channel(<<"early">>, self(), #{conninfo => #{connected_at => Now - 10}}),
+    tightbeam_config:put(#{guard => off}),
+    ok = tightbeam_guard:after_boot(),
+    receive {disconnect, _, _, _} -> ?assert(false) after 20 -> ok end,
+    tightbeam_config:put(#{guard => deny}),
+    ok = tightbeam_guard:after_boot(),
+    receive {disconnect, 16#89, _, _} -> ok after ?TIMEOUT -> ?assert(false) end,
+    %% Accepted under the guard: left alone.
+    emqx_cm:put_channel(<<"early">>, self(), #{conninfo => #{connected_at => Now + 5000}}),
+    tightbeam_guard ! {disconnect_earlier, Now},
+    _ = tightbeam_guard:status(),
+    receive {disconnect, _, _, _} -> ?assert(false) after 20 -> ok end.
 
 nodedown() ->
     _ = receiver(<<"d">>),
