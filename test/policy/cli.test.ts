@@ -50,18 +50,15 @@ test('check reports the errors of all files at once, and fails', async () => {
   await edit('device.json', '"Effect"', '"Efect"');
   await edit('principals.json', '"dashboard"]', '"dash"]');
   const { output, exitCode } = await run('check');
-  expect(output.split('\n')).toEqual(
-    [
-      'error backend.json (ConnectAsItself) $.Statement[0].Action: expected an action like iot:Connect, iot:* or *, found "Connect"',
-      'error device.json (ConnectAsItself) $.Statement[0].Efect: expected one of the elements Sid, Effect, Action, NotAction, Resource, NotResource, Condition, found this one',
-      'error device.json (ConnectAsItself) $.Statement[0].Effect: expected Allow or Deny, found null',
-      'error principals.json (dashboard) $.principals.dashboard.policies[0]: expected the name of a policy in this folder, found "dash"',
-      'warning dashboard.json $: no principal has this policy',
-      '5 problems',
-    ]
-      .slice(0, 5)
-      .concat(['4 errors, 1 warnings', '']),
-  );
+  expect(output.split('\n')).toEqual([
+    'error backend.json (ConnectAsItself) $.Statement[0].Action: expected an action like iot:Connect, iot:* or *, found "Connect"',
+    'error device.json (ConnectAsItself) $.Statement[0].Efect: expected one of the elements Sid, Effect, Action, NotAction, Resource, NotResource, Condition, found this one',
+    'error device.json (ConnectAsItself) $.Statement[0].Effect: expected Allow or Deny, found null',
+    'error principals.json (dashboard) $.principals.dashboard.policies[0]: expected the name of a policy in this folder, found "dash"',
+    'warning dashboard.json $: no principal has this policy',
+    '4 errors, 1 warnings',
+    '',
+  ]);
   expect(exitCode).toBe(1);
 });
 
