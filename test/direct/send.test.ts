@@ -2,14 +2,16 @@ import { expect, test } from '@jest/globals';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging } from '../../src/direct/send.js';
 import type { Identity } from '../../src/identity/identity.js';
-import { FakeAuthorizer, FakeDelivery, RecordedEvents } from '../fakes.js';
+import { fakeAuthorizer } from '../exhook/fakes.js';
+import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
 const SENDER: Identity = { protocol: 'HTTP', accessKeyId: 'AKID' };
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
 const INPUT = { clientId: 'lock-17', topic: 'cmd', payload: Buffer.from('open'), confirmation: 'true' };
 
-function create() {
-  const [authorizer, delivery, events] = [new FakeAuthorizer(), new FakeDelivery(), new RecordedEvents()];
+function create({ denied }: { readonly denied?: string } = {}) {
+  const authorizer = fakeAuthorizer(({ resource }) => resource === denied);
+  const [delivery, events] = [new FakeDelivery(), new RecordedEvents()];
   let now = 0;
   const clock = (): number => now;
   const messaging = new DirectMessaging({ authorizer, delivery, events, limits: DEFAULT_LIMITS, clock });
@@ -47,8 +49,7 @@ test('an invalid request asks nobody and is reported with the rule that it broke
 });
 
 test('a sender who may not send never reaches the delivery', async () => {
-  const { authorizer, delivery, events, messaging } = create();
-  authorizer.denied.add('client/lock-17');
+  const { delivery, events, messaging } = create({ denied: 'client/lock-17' });
   expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toEqual({ reason: 'SENDER_NOT_AUTHORIZED' });
   expect(delivery.messages).toEqual([]);
   expect(events.direct).toMatchObject([{ reason: 'SENDER_NOT_AUTHORIZED', decision: { cause: 'implicitDeny' } }]);
