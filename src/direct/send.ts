@@ -2,8 +2,10 @@ import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { Events } from '../telemetry/events.js';
+import { RateLimiter, type RateLimit } from '../throttling/rate-limiter.js';
 import type { DirectDelivery } from './delivery.js';
 import type { Limits } from './limits.js';
+import type { DirectMessage } from './message.js';
 import { readDirectMessage, type SendDirectMessageInput } from './request.js';
 
 /** What became of a direct message. */
@@ -11,6 +13,8 @@ export interface Outcome {
   readonly reason: Reason;
   /** For the sender of an invalid request, the rule that it broke; for the operator, what went wrong. */
   readonly details?: string;
+  /** Where a limit was reached: when it is worth trying again, in milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 export interface DirectMessagingOptions {
@@ -20,14 +24,30 @@ export interface DirectMessagingOptions {
   readonly limits: Limits;
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
+  /** How many messages one receiver may be sent, by all senders together. No limit where it is not given. */
+  readonly perReceiver?: RateLimit;
+  /** Most messages that may wait for their confirmation at once; each takes memory here and in the broker. */
+  readonly maxPending?: number;
 }
+
+const MAX_PENDING = 10_000;
+/** By then some of the messages that are pending have their confirmation, or their timeout. */
+const PENDING_RETRY_MS = 1_000;
 
 /** Sends direct messages for callers who have proved who they are. */
 export class DirectMessaging {
   readonly #options: DirectMessagingOptions;
+  readonly #receivers: RateLimiter | undefined;
+  #pending = 0;
 
   constructor(options: DirectMessagingOptions) {
     this.#options = options;
+    this.#receivers = options.perReceiver && new RateLimiter(options.perReceiver, options.clock);
+  }
+
+  /** Messages that wait for their confirmation. */
+  get pending(): number {
+    return this.#pending;
   }
 
   /**
@@ -40,6 +60,7 @@ export class DirectMessaging {
     const { clock, events } = this.#options;
     const startedAt = clock();
     const { decision, ...outcome } = await this.#attempt(sender, input);
+    const { reason, details } = outcome;
     events.directMessage({
       traceId,
       sender,
@@ -51,7 +72,8 @@ export class DirectMessaging {
       },
       durationMs: clock() - startedAt,
       ...(decision && { decision }),
-      ...outcome,
+      reason,
+      ...(details !== undefined && { details }),
     });
     return outcome;
   }
@@ -63,11 +85,27 @@ export class DirectMessaging {
     const { message } = read;
     const decision = authorizer.sendDirectMessage(sender, message.targetClientId, message.topic);
     if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
+    const refusal = this.#throttle(message);
+    if (refusal !== undefined) return { ...refusal, decision };
+    if (message.confirmation) this.#pending += 1;
     try {
       return { reason: await delivery.deliver(message), decision };
     } catch (error) {
       // The port promises not to reject; a promise that is broken must still have an outcome.
       return { reason: 'INTERNAL_ERROR', details: String(error), decision };
+    } finally {
+      if (message.confirmation) this.#pending -= 1;
     }
+  }
+
+  #throttle({ confirmation, targetClientId }: DirectMessage): Outcome | undefined {
+    const { maxPending = MAX_PENDING } = this.#options;
+    if (confirmation && this.#pending >= maxPending) {
+      const details = `${maxPending} messages are waiting for their confirmation.`;
+      return { reason: 'ACCOUNT_THROTTLED', details, retryAfterMs: PENDING_RETRY_MS };
+    }
+    const retryAfterMs = this.#receivers?.take(targetClientId) ?? 0;
+    if (retryAfterMs === 0) return undefined;
+    return { reason: 'RECEIVER_THROTTLED', details: 'The rate limit of this receiver.', retryAfterMs };
   }
 }

@@ -1,6 +1,6 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
-import { DirectMessaging } from '../../src/direct/send.js';
+import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import type { Identity } from '../../src/identity/identity.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
@@ -9,12 +9,14 @@ const SENDER: Identity = { protocol: 'HTTP', accessKeyId: 'AKID' };
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
 const INPUT = { clientId: 'lock-17', topic: 'cmd', payload: Buffer.from('open'), confirmation: 'true' };
 
-function create({ denied }: { readonly denied?: string } = {}) {
+type Options = Partial<DirectMessagingOptions> & { readonly denied?: string };
+
+function create({ denied, ...options }: Options = {}) {
   const authorizer = fakeAuthorizer(({ resource }) => resource === denied);
   const [delivery, events] = [new FakeDelivery(), new RecordedEvents()];
   let now = 0;
   const clock = (): number => now;
-  const messaging = new DirectMessaging({ authorizer, delivery, events, limits: DEFAULT_LIMITS, clock });
+  const messaging = new DirectMessaging({ authorizer, delivery, events, limits: DEFAULT_LIMITS, clock, ...options });
   const advance = (ms: number): void => {
     now += ms;
   };
@@ -60,4 +62,62 @@ test('a delivery that rejects, though it promised not to, still has an outcome',
   delivery.answer = () => Promise.reject(new Error('boom'));
   expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toEqual({ reason: 'INTERNAL_ERROR', details: 'Error: boom' });
   expect(events.direct).toHaveLength(1);
+});
+
+describe('limits of sending', () => {
+  const hold = (delivery: FakeDelivery): (() => void) => {
+    let finish = (): void => undefined;
+    const finished = new Promise<'DELIVERED'>((resolve) => {
+      finish = () => {
+        resolve('DELIVERED');
+      };
+    });
+    delivery.answer = () => finished;
+    return finish;
+  };
+
+  test('no more messages wait for their confirmation than may, and a place that is free again is used', async () => {
+    const { delivery, events, messaging } = create({ maxPending: 2 });
+    const finish = hold(delivery);
+    const waiting = [messaging.send(SENDER, INPUT, TRACE_ID), messaging.send(SENDER, INPUT, TRACE_ID)];
+    expect(messaging.pending).toBe(2);
+    expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toMatchObject({
+      reason: 'ACCOUNT_THROTTLED',
+      retryAfterMs: 1000,
+    });
+    expect(events.direct).toMatchObject([{ reason: 'ACCOUNT_THROTTLED', decision: { effect: 'allow' } }]);
+    finish();
+    await Promise.all(waiting);
+    expect(messaging.pending).toBe(0);
+    expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toEqual({ reason: 'DELIVERED' });
+  });
+
+  test('a message without confirmation waits for nothing', async () => {
+    const { messaging } = create({ maxPending: 0 });
+    expect(await messaging.send(SENDER, { ...INPUT, confirmation: 'false' }, TRACE_ID)).toEqual({
+      reason: 'DISPATCHED',
+    });
+  });
+
+  test('a failed delivery leaves its place', async () => {
+    const { delivery, messaging } = create({ maxPending: 1 });
+    delivery.answer = () => Promise.reject(new Error('boom'));
+    await messaging.send(SENDER, INPUT, TRACE_ID);
+    expect(messaging.pending).toBe(0);
+  });
+
+  test('each receiver has its own rate, whoever sends', async () => {
+    const { delivery, messaging } = create({ perReceiver: { perSecond: 1, burst: 1 } });
+    await messaging.send(SENDER, INPUT, TRACE_ID);
+    const other = await messaging.send({ ...SENDER, accessKeyId: 'other' }, INPUT, TRACE_ID);
+    expect(other).toMatchObject({ reason: 'RECEIVER_THROTTLED', retryAfterMs: 1000 });
+    expect(await messaging.send(SENDER, { ...INPUT, clientId: 'lock-18' }, TRACE_ID)).toEqual({ reason: 'DELIVERED' });
+    expect(delivery.messages).toHaveLength(2);
+  });
+
+  test('who may not send to a receiver cannot use up its rate', async () => {
+    const { messaging } = create({ perReceiver: { perSecond: 1, burst: 1 }, denied: 'client/lock-17' });
+    await messaging.send(SENDER, INPUT, TRACE_ID);
+    expect((await messaging.send(SENDER, INPUT, TRACE_ID)).reason).toBe('SENDER_NOT_AUTHORIZED');
+  });
 });
