@@ -58,10 +58,6 @@ export class DataPlane {
     addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
     guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
     this.#app.server.on('secureConnection', (socket: TLSSocket) => this.#fresh.add(socket));
-    this.#app.server.on('tlsClientError', (error: Error) => {
-      const details = `TLS: ${error.message}`;
-      this.#report(options.tracing.traceIdOf(undefined), { reason: 'INVALID_REQUEST', details });
-    });
   }
 
   /** Listens, and answers the port bound (`port: 0` leaves it to the system). Rejects where it cannot listen. */

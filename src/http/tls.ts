@@ -69,7 +69,12 @@ const established = new WeakMap<TLSSocket, ReturnType<typeof readCertificate>>()
 export function loadTls(files: TlsFiles): TlsMaterial {
   const entries = Object.entries(files).map(([name, file]) => [name, readFileSync(file, 'utf8')]);
   const material = Object.fromEntries(entries) as TlsMaterial;
-  createSecureContext(toContextOptions(material));
+  try {
+    createSecureContext(toContextOptions(material));
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`${Object.values(files).join(', ')} do not make a TLS server: ${message}`, { cause: error });
+  }
   return material;
 }
 

@@ -5,7 +5,7 @@ import { request as httpRequest, type Agent, type IncomingMessage } from 'node:h
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
-import { DirectMessaging } from '../../src/direct/send.js';
+import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import { DataPlane, type DataPlaneOptions } from '../../src/http/data-plane.js';
 import { createOperations } from '../../src/http/operations.js';
 import { plainTracing } from '../../src/http/tracing.js';
@@ -37,14 +37,17 @@ export interface ServerOptions extends Partial<DataPlaneOptions> {
 }
 
 /** A data plane on a free port, real but for the broker and the policies behind it. */
-export async function startServer({ behind, ...options }: ServerOptions = {}): Promise<TestServer> {
+export async function startServer(
+  { behind, ...options }: ServerOptions = {},
+  sending: Partial<DirectMessagingOptions> = {},
+): Promise<TestServer> {
   const events = new RecordedEvents();
   const denied = new Set<string>();
   const authorizer = fakeAuthorizer(({ resource }) => denied.has(resource));
   const delivery = new FakeDelivery();
   const clock = (): number => performance.now();
   const common = { authorizer, events, limits: DEFAULT_LIMITS, clock };
-  const messaging = new DirectMessaging({ ...common, delivery });
+  const messaging = new DirectMessaging({ ...common, delivery, ...sending });
   const server = { events, denied, delivery, now: () => Date.now() };
   const accessKeys = {
     secretsOf: (id: string, token?: string) =>
