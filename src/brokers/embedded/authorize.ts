@@ -20,7 +20,7 @@ export class Authorization {
 
   /** The answer at once where it is known. Denies where no provider answers. Never rejects. */
   ask(connection: Connection, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): boolean | Promise<boolean> {
-    if (connection.isService) return isUnderDirect(topic);
+    if (connection.isService) return type === 'PUBLISH' || isUnderDirect(topic);
     const key = `${type} ${topic}`;
     const until = connection.allowed.get(key);
     if (until !== undefined) {

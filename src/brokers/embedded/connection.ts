@@ -25,6 +25,8 @@ export class Connection {
   readonly allowed = new Map<string, number>();
   /** Why the connection ends, in the words of EMQX; `tcp_closed` where nobody said. */
   endReason: string | undefined;
+  /** Time of CONNACK, in milliseconds since 1970. */
+  connectedSince: number | undefined;
   /** True from OnClientConnected to OnClientDisconnected. */
   announced = false;
 
