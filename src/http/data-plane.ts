@@ -135,7 +135,7 @@ export class DataPlane {
       headers: readHeaders(raw),
       body: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
     };
-    const caller = { method: request.method, path, rawQuery, peer: readPeer(raw), ...read };
+    const caller = { method: request.method, path, rawQuery, peer: readPeer(raw.socket), ...read };
     const verdict = await authenticateCaller(this.#options.authenticators, caller);
     if (!verdict.ok) throw new Ended(verdict);
     const labels = request.params as Record<string, string>;
@@ -152,7 +152,7 @@ export class DataPlane {
       reply.hijack();
       return;
     }
-    this.#report(traceId, ending, request);
+    this.#report(traceId, ending, raw.socket, request.routeOptions.config.operation);
     this.#spans.ended(raw, ending.reason);
     // A pipelined request has no connection of its own yet, and must wait for its turn.
     if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
@@ -178,16 +178,16 @@ export class DataPlane {
   readonly #endConnection = (socket: Duplex, ending: Ending): void => {
     const traceId = this.#spans.malformed(REASONS[ending.reason].http ?? 500, ending.reason);
     this.#ended.add(socket);
-    this.#report(traceId, ending);
+    this.#report(traceId, ending, socket);
     answerAndClose(socket, render(ending, traceId));
   };
 
-  #report(traceId: string, { reason, details }: Ending, request?: FastifyRequest): void {
+  #report(traceId: string, { reason, details }: Ending, socket: Duplex, operation = 'HttpRequest'): void {
     this.#options.events.operation({
       traceId,
-      eventType: request?.routeOptions.config.operation ?? 'HttpRequest',
+      eventType: operation,
       reason,
-      ...(request && { identity: readPeer(request.raw) }),
+      identity: readPeer(socket),
       ...(details !== undefined && { details }),
     });
   }

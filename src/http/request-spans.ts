@@ -22,7 +22,7 @@ export class RequestSpans {
   /** A request has come in. Answers its trace. */
   begin(request: IncomingMessage): Trace {
     const { traceparent, tracestate } = request.headers;
-    const { sourceIp, sourcePort, secureTransport } = readPeer(request);
+    const { sourceIp, sourcePort, secureTransport } = readPeer(request.socket);
     const span = this.#tracing.request({
       method: request.method ?? '',
       path: splitTarget(request.url ?? '').path,

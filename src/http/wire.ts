@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Identity } from '../identity/identity.js';
 import { Ended, type Ending } from './rendering.js';
 
@@ -46,11 +48,11 @@ export function readHeaders(message: IncomingMessage): ReadonlyMap<string, reado
 }
 
 /** What the transport knows of the peer, whoever it is. */
-export function readPeer(message: IncomingMessage): Identity {
-  const { remoteAddress, remotePort } = message.socket;
+export function readPeer(socket: Duplex & Partial<Pick<Socket, 'remoteAddress' | 'remotePort'>>): Identity {
+  const { remoteAddress, remotePort } = socket;
   return {
     protocol: 'HTTP',
-    secureTransport: 'encrypted' in message.socket,
+    secureTransport: 'encrypted' in socket,
     // A dual-stack socket writes IPv4 addresses the IPv6 way.
     ...(remoteAddress !== undefined && { sourceIp: remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, '') }),
     ...(remotePort !== undefined && { sourcePort: remotePort }),
