@@ -9,7 +9,7 @@ import { requestsOf, statementsOf, type BenchRequest } from './policy/workload.j
 const SIZES = [2, 50, 1_000, 10_000];
 const PEERS = [iamSimulate, cedar, casbin];
 const REQUESTS = 1_200;
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 interface Result {
   readonly perSecond: number;

@@ -21,6 +21,15 @@ export const ACTIONS = {
 
 export const ACTION_NAMES = Object.keys(ACTIONS) as readonly Action[];
 
+/** Something for each action; `type` is what its resources begin with: `topic/` and the like, nothing without resource. */
+export function mapActions<T>(make: (action: Action, type: string) => T): Readonly<Record<Action, T>> {
+  const entries = ACTION_NAMES.map((action) => {
+    const kind = ACTIONS[action];
+    return [action, make(action, kind === undefined ? '' : `${kind}/`)];
+  });
+  return Object.fromEntries(entries) as Record<Action, T>;
+}
+
 const ACTION_SYNTAX = /^(?:\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)$/;
 
 /** True where the text is an action of some AWS service, with or without wildcards, or `*`. */

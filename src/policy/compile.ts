@@ -1,5 +1,6 @@
-import { ACTIONS, ACTION_NAMES } from './actions.js';
+import { mapActions } from './actions.js';
 import type { Action } from './authorizer.js';
+import type { Condition } from './conditions/condition.js';
 import type { RequestContext } from './context.js';
 import type { PolicyDocument, Statement } from './document.js';
 import { ANY, ONE, matchPattern, resolveTokens, type Token } from './pattern.js';
@@ -22,6 +23,7 @@ export interface OrderedStatement {
   readonly statement: Statement;
   readonly order: number;
   readonly denies: boolean;
+  readonly conditions: readonly Condition[];
 }
 
 /** What was found: the first statement of each kind in document order. */
@@ -54,7 +56,7 @@ interface ActionIndex {
 export class CompiledPolicies {
   /** Every statement in document order: policies as attached, statements as written. */
   readonly statements: readonly OrderedStatement[];
-  private readonly indexes: ReadonlyMap<Action, ActionIndex>;
+  private readonly indexes: Readonly<Record<Action, ActionIndex>>;
 
   /** @param prefix what every resource of a request begins with */
   constructor(
@@ -63,17 +65,17 @@ export class CompiledPolicies {
   ) {
     this.statements = documents
       .flatMap(({ statements }) => statements)
-      .map((statement, order) => ({ statement, order, denies: statement.effect === 'Deny' }));
+      .map((statement, order) => {
+        return { statement, order, denies: statement.effect === 'Deny', conditions: statement.conditions };
+      });
     const shared = new Map<string, ActionIndex>();
-    this.indexes = new Map(
-      ACTION_NAMES.map((action) => {
-        const relevant = this.statements.filter(({ statement }) => statement.actions.has(action));
-        const key = `${ACTIONS[action] ?? ''}:${relevant.map(({ order }) => order).join()}`;
-        const index = shared.get(key) ?? this.index(action, relevant);
-        shared.set(key, index);
-        return [action, index];
-      }),
-    );
+    this.indexes = mapActions((action, type) => {
+      const relevant = this.statements.filter(({ statement }) => statement.actions.has(action));
+      const key = `${type}:${relevant.map(({ order }) => order).join()}`;
+      const index = shared.get(key) ?? this.index(type, relevant);
+      shared.set(key, index);
+      return index;
+    });
   }
 
   /**
@@ -81,9 +83,8 @@ export class CompiledPolicies {
    * @param name resource without ARN prefix and kind: a topic, a filter, a client ID
    */
   evaluate(action: Action, name: string, context: RequestContext): Outcome {
-    const index = this.indexes.get(action);
+    const index = this.indexes[action];
     const search = new Search(context);
-    if (index === undefined) return search;
     index.byResource.search(name, context, search);
     if (index.others.length > 0) this.scan(index.others, `${this.prefix}${index.type}${name}`, search);
     return search;
@@ -102,17 +103,17 @@ export class CompiledPolicies {
    * A variable without a value widens what a Deny is about, and narrows what an Allow is about.
    */
   receiveRules(beginning: string, context: RequestContext): readonly ReceiveRule[] {
-    const index = this.indexes.get('iot:Receive');
-    const prefix = `${this.prefix}${index?.type ?? ''}`;
+    const index = this.indexes['iot:Receive'];
+    const prefix = `${this.prefix}${index.type}`;
     const indexed = new Map<OrderedStatement, (readonly Token[])[]>();
-    for (const [tokens, ordered] of index?.entries ?? []) {
+    for (const [tokens, ordered] of index.entries) {
       if (!canBegin(tokens[0], beginning)) continue;
       const patterns = indexed.get(ordered) ?? [];
       patterns.push(tokens);
       indexed.set(ordered, patterns);
     }
     const rules = [...indexed].map(([{ statement }, patterns]) => receiveRule(statement, patterns, context));
-    for (const { statement } of index?.others ?? []) {
+    for (const { statement } of index.others) {
       const whole = statement.resources.map(({ tokens }) => tokens);
       rules.push(receiveRule(statement, whole, context, (tokens) => residualsAfter(tokens, prefix, Infinity) ?? []));
     }
@@ -126,9 +127,7 @@ export class CompiledPolicies {
     }
   }
 
-  private index(action: Action, relevant: readonly OrderedStatement[]): ActionIndex {
-    const kind = ACTIONS[action];
-    const type = kind === undefined ? '' : `${kind}/`;
+  private index(type: string, relevant: readonly OrderedStatement[]): ActionIndex {
     const others: OrderedStatement[] = [];
     const entries: [readonly Token[], OrderedStatement][] = [];
     for (const ordered of relevant) {
@@ -151,7 +150,7 @@ function receiveRule(
   strip: (tokens: readonly Token[]) => readonly (readonly Token[])[] = (tokens) => [tokens],
 ): ReceiveRule | undefined {
   const denies = statement.effect === 'Deny';
-  const conditions = matchConditions(statement, context);
+  const conditions = matchConditions(statement.conditions, context);
   if (conditions === FALSE || (conditions === UNKNOWN && !denies)) return undefined;
   const except = statement.exceptResources;
   const known = patterns.flatMap((pattern) => {
@@ -175,12 +174,12 @@ class Search implements Outcome, Visitor<OrderedStatement> {
 
   constructor(readonly context: RequestContext) {}
 
-  visit({ statement, order, denies }: OrderedStatement, resource: typeof TRUE | typeof UNKNOWN): void {
+  visit({ statement, order, denies, conditions }: OrderedStatement, resource: typeof TRUE | typeof UNKNOWN): void {
     if (denies) {
       if (order >= this.denyOrder) return;
-      const conditions = matchConditions(statement, this.context);
-      if (conditions === FALSE) return;
-      if (conditions === TRUE && resource === TRUE) {
+      const match = matchConditions(conditions, this.context);
+      if (match === FALSE) return;
+      if (match === TRUE && resource === TRUE) {
         this.deny = statement;
         this.denyOrder = order;
       } else if (order < this.unknownOrder) {
@@ -188,7 +187,7 @@ class Search implements Outcome, Visitor<OrderedStatement> {
         this.unknownOrder = order;
       }
     } else if (resource === TRUE && order < this.allowOrder && this.denyOrder === NONE) {
-      if (matchConditions(statement, this.context) !== TRUE) return;
+      if (conditions.length > 0 && matchConditions(conditions, this.context) !== TRUE) return;
       this.allow = statement;
       this.allowOrder = order;
     }
@@ -201,9 +200,9 @@ export function matchResource(statement: Statement, resource: string, context: R
   return statement.exceptResources ? not(matches) : matches;
 }
 
-export function matchConditions(statement: Statement, context: RequestContext): Tri {
+export function matchConditions(conditions: readonly Condition[], context: RequestContext): Tri {
   let result: Tri = TRUE;
-  for (const { test } of statement.conditions) {
+  for (const { test } of conditions) {
     const value = test(context);
     if (value === FALSE) return FALSE;
     if (value === UNKNOWN) result = UNKNOWN;

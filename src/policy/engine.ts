@@ -29,7 +29,7 @@ export interface PolicyAuthorizerOptions {
 
 /** Who asks, with the facts, on one whole policy set. */
 interface Request {
-  readonly arnPrefix: string;
+  readonly set: PolicySet;
   readonly found: CompiledPrincipal | undefined;
   readonly context: RequestContext;
 }
@@ -90,7 +90,7 @@ export class PolicyAuthorizer implements Authorizer {
     if (kind !== undefined && resource.startsWith(kind) && resource.charCodeAt(kind.length) === SLASH) {
       return decide(request, action, resource.slice(kind.length + 1));
     }
-    const arn = kind === undefined ? '*' : `${request.arnPrefix}${resource}`;
+    const arn = kind === undefined ? '*' : `${request.set.arnPrefix}${resource}`;
     const outcome = request.found?.policies.evaluateResource(action, arn, request.context);
     return toDecision(request, action, arn, outcome);
   }
@@ -101,7 +101,7 @@ export class PolicyAuthorizer implements Authorizer {
     const principal = found?.principal;
     const thing = principal && thingOf(principal, identity);
     const context = new RequestContext(identity, this.clock, principal?.name, thing, facts);
-    return { arnPrefix: set.arnPrefix, found, context };
+    return { set, found, context };
   }
 
   /** `iot:Receive` for all topics of a filter: the decision about the topic that settles it. */
@@ -114,7 +114,7 @@ export class PolicyAuthorizer implements Authorizer {
       case 'all':
         return subscribe;
       case 'none':
-        return toDecision(request, 'iot:Receive', `${request.arnPrefix}topic/${filter}`, {});
+        return toDecision(request, 'iot:Receive', request.set.arnOf('iot:Receive', filter), {});
       case 'denied':
       case 'allowed':
         return decide(request, 'iot:Receive', found.topic);
@@ -128,8 +128,12 @@ const SLASH = 0x2f;
 
 /** About a resource of the action's own kind, given by its name alone. */
 function decide(request: Request, action: Action, name: string): Decision {
-  const arn = `${request.arnPrefix}${ACTIONS[action] ?? ''}/${name}`;
-  return toDecision(request, action, arn, request.found?.policies.evaluate(action, name, request.context));
+  return toDecision(
+    request,
+    action,
+    request.set.arnOf(action, name),
+    request.found?.policies.evaluate(action, name, request.context),
+  );
 }
 
 const NO_ERRORS: readonly string[] = Object.freeze([]);

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Identity } from '../identity/identity.js';
+import { mapActions } from './actions.js';
+import type { Action } from './authorizer.js';
 import { arnPrefix, CompiledPolicies, type ArnScope } from './compile.js';
 import { parsePolicy, type PolicyDocument } from './document.js';
 import { parsePrincipals, type Principal, type Principals } from './principals.js';
@@ -25,6 +27,7 @@ export const PRINCIPALS_FILE = 'principals.json';
 export class PolicySet {
   /** What every resource of a request begins with. */
   readonly arnPrefix: string;
+  private readonly arnPrefixes: Readonly<Record<Action, string>>;
   private readonly compiled = new Map<Principal, CompiledPrincipal>();
 
   constructor(
@@ -37,6 +40,7 @@ export class PolicySet {
     readonly problems: readonly Problem[],
   ) {
     this.arnPrefix = arnPrefix(scope);
+    this.arnPrefixes = mapActions((_, type) => `${this.arnPrefix}${type}`);
     const shared = new Map<string, CompiledPolicies>();
     for (const principal of principals.all) {
       const attachment = principal.policies.join('\n');
@@ -45,6 +49,11 @@ export class PolicySet {
       shared.set(attachment, policies);
       this.compiled.set(principal, { principal, policies });
     }
+  }
+
+  /** The ARN of the resource of the action's own kind. */
+  arnOf(action: Action, name: string): string {
+    return this.arnPrefixes[action] + name;
   }
 
   /** Who stands for the identity; nobody where no principal matches. */

@@ -21,11 +21,11 @@ const SUFFIX_THRESHOLD = 3;
 
 /** What is at a node apart from the literals that lead on from it. */
 class Content<T> {
-  readonly variables: { readonly variable: Variable; readonly node: Node<T> }[] = [];
+  variables: { readonly variable: Variable; readonly node: Node<T> }[] = [];
   /** Patterns that end here. */
-  readonly exact: Leaf<T>[] = [];
+  exact: Leaf<T>[] = [];
   /** Patterns that go on with `*` and end. */
-  readonly open: Leaf<T>[] = [];
+  open: Leaf<T>[] = [];
   /** All others. */
   wild: Leaf<T>[] = [];
   /** Once the index is complete: those of the others that end in a literal. */
@@ -60,7 +60,9 @@ export class PrefixIndex<T> {
     for (const [tokens, payload] of entries) insert(this.root, tokens, payload);
     for (const node of subtree(this.root)) {
       node.label = flat(node.label);
-      if (node.content !== undefined) indexSuffixes(node.content);
+      if (node.content === undefined) continue;
+      indexSuffixes(node.content);
+      shareEmpty(node.content);
     }
   }
 
@@ -159,6 +161,16 @@ function indexSuffixes<T>(content: Content<T>): void {
     return false;
   });
   content.suffixes = { lengths: [...lengths].sort((one, other) => one - other), leaves };
+}
+
+/** What is empty and stays so is one for all: less memory, and it is in the processor's cache already. */
+const EMPTY: never[] = [];
+
+function shareEmpty<T>(content: Content<T>): void {
+  if (content.variables.length === 0) content.variables = EMPTY;
+  if (content.exact.length === 0) content.exact = EMPTY;
+  if (content.open.length === 0) content.open = EMPTY;
+  if (content.wild.length === 0) content.wild = EMPTY;
 }
 
 /** Goes on with the hash of the text's last characters: those after the first `done` up to `length`, from the end. */
