@@ -235,7 +235,7 @@ describe('a service that shuts down', () => {
     const { path, headers } = await sign(service.port, { path: '/connections/draining/messages', query, body: '' });
     const lines = Object.entries({ ...headers, 'content-length': '0' }).map(([name, value]) => `${name}: ${value}\r\n`);
     const request = `POST ${path}${queryText(query)} HTTP/1.1\r\n${lines.join('')}\r\n`;
-    const socket = await openSocket(service.port);
+    const socket = (await openSocket(service.port)).resume();
     socket.write(request);
     await device.next('publish');
     const stopped = service.dataPlane.stop();
