@@ -69,24 +69,26 @@ described('in a real Prometheus that scrapes a real service', () => {
   let prometheus: Prometheus;
   beforeAll(async () => {
     service = await startService();
+    await produce('early');
+    prometheus = await Prometheus.start(`127.0.0.1:${service.metricsPort}`);
+    await prometheus.scraped(2);
+    // Rates are of what happens between scrapes.
+    await produce('late');
+    await prometheus.scraped(2 + (await prometheus.scrapes()));
+  }, 60_000);
+
+  /** Something of everything that is counted. */
+  async function produce(when: string): Promise<void> {
+    const reasons: Reason[] = ['DELIVERED', 'SENDER_NOT_AUTHORIZED', 'RECEIVER_NOT_AUTHORIZED', 'PUBACK_TIMEOUT'];
     for (const door of ['HTTP', 'MQTT'] as const) {
-      for (const reason of [
-        'DELIVERED',
-        'SENDER_NOT_AUTHORIZED',
-        'RECEIVER_NOT_AUTHORIZED',
-        'PUBACK_TIMEOUT',
-      ] as Reason[]) {
-        await DOORS[door][reason]?.(service, `${door}-${reason}`);
-      }
+      for (const reason of reasons) await DOORS[door][reason]?.(service, `${when}-${door}-${reason}`);
     }
     await DOORS.HTTP.INTERNAL_ERROR?.(service, 'broken');
     await service.broker.connect('nobody-1').catch(() => undefined);
-    const device = await service.broker.connect('device-1');
-    await device.endAsync();
+    await (await service.broker.connect(`${when}-device`)).endAsync();
     service.telemetry.events.policyReload({ outcome: 'refused', details: 'a test' });
-    prometheus = await Prometheus.start(`127.0.0.1:${service.metricsPort}`);
-    await prometheus.scraped(3);
-  }, 60_000);
+  }
+
   afterAll(async () => {
     await prometheus.stop();
     await service.stop();
@@ -95,7 +97,8 @@ described('in a real Prometheus that scrapes a real service', () => {
   it.each(queries)('$name has data', async ({ expr }) => {
     const result = await prometheus.query(expr);
     expect(result.length).toBeGreaterThan(0);
-    for (const { value } of result) expect(value[1]).not.toBe('NaN');
+    // A quantile of what did not happen lately is not a number; of something it must be one.
+    expect(result.some(({ value }) => value[1] !== 'NaN')).toBe(true);
   });
 
   it('the rules are valid, and each alert fires when it should and only then', () => {

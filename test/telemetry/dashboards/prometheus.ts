@@ -62,13 +62,15 @@ export class Prometheus {
     return answer.data.result;
   }
 
-  /** Waits until the target was scraped this often. */
+  /** Waits until the target was scraped this often, with success. */
   async scraped(times: number): Promise<void> {
-    await this.#until(async () => {
-      const [counted] = await this.query(`count_over_time(up{job="tightbeam"} == 1 [1m:100ms])`);
-      const [scrapes] = await this.query('count_over_time(up{job="tightbeam"}[1m])');
-      return counted !== undefined && Number(scrapes?.value[1] ?? 0) >= times;
-    });
+    await this.#until(async () => (await this.scrapes()) >= times);
+  }
+
+  /** How often the target was scraped, with success. */
+  async scrapes(): Promise<number> {
+    const [scrapes] = await this.query('sum_over_time(up{job="tightbeam"}[1m])');
+    return Number(scrapes?.value[1] ?? 0);
   }
 
   async stop(): Promise<void> {
