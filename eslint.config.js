@@ -39,7 +39,11 @@ export default tseslint.config(
           patterns: [
             {
               // What happened is told through a port, which is no transport.
-              group: [...TRANSPORTS.map((name) => `**/${name}/**`), '!**/telemetry/events.js', '!**/telemetry/tracing.js'],
+              group: [
+                ...TRANSPORTS.map((name) => `**/${name}/**`),
+                '!**/telemetry/events.js',
+                '!**/telemetry/tracing.js',
+              ],
               message: 'The domain imports no transport.',
             },
             { group: TRANSPORT_PACKAGES, message: 'The domain imports no transport.' },

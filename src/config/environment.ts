@@ -18,7 +18,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'TIGHTBEAM_EXHOOK_HOST', setting: ['exhook', 'host'], describe: 'address of the hook provider (gRPC)' },
   { name: 'TIGHTBEAM_POLICIES', setting: ['policies'], describe: 'folder of policies and principals.json' },
   { name: 'TIGHTBEAM_CREDENTIALS', setting: ['credentials'], describe: 'file of access keys and MQTT passwords' },
-  { name: 'TIGHTBEAM_LOG_LEVEL', setting: ['log', 'level'], describe: 'debug, info, warn, error or silent' },
+  { name: 'TIGHTBEAM_LOG_LEVEL', setting: ['log', 'level'], describe: 'debug, info, warn, error or disabled' },
   {
     name: 'TIGHTBEAM_BROKER_URLS',
     setting: ['broker', 'urls'],
@@ -37,6 +37,15 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'TIGHTBEAM_BROKER_CA', setting: ['broker', 'tls', 'ca'], describe: 'CA file for mqtts' },
   { name: 'TIGHTBEAM_BROKER_CERT', setting: ['broker', 'tls', 'cert'], describe: 'client certificate file for mqtts' },
   { name: 'TIGHTBEAM_BROKER_KEY', setting: ['broker', 'tls', 'key'], describe: 'client key file for mqtts' },
+  { name: 'TIGHTBEAM_METRICS_PORT', setting: ['telemetry', 'port'], describe: 'port of metrics and events' },
+  { name: 'TIGHTBEAM_METRICS_HOST', setting: ['telemetry', 'host'], describe: 'address of metrics and events' },
+  { name: 'TIGHTBEAM_TAIL_TOKEN', setting: ['telemetry', 'tailToken'], describe: 'opens events to other machines' },
+  {
+    name: 'TIGHTBEAM_TAIL_TOKEN_FILE',
+    setting: ['telemetry', 'tailToken'],
+    kind: 'file',
+    describe: 'a file that holds that token',
+  },
   { name: 'TIGHTBEAM_AWS_REGION', setting: ['aws', 'region'], describe: 'region in ARNs and signatures' },
   { name: 'TIGHTBEAM_AWS_ACCOUNT_ID', setting: ['aws', 'accountId'], describe: 'account in ARNs and log lines' },
 ];

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { EVENT_TYPES } from '../telemetry/log/levels.js';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const url = z.string().regex(/^mqtts?:\/\/[^/]+$/, 'must be mqtt://HOST:PORT or mqtts://HOST:PORT');
 const text = z.string().min(1);
+const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
@@ -44,6 +46,17 @@ export const ConfigSchema = z.strictObject({
       message: 'must not be less than connections',
     }),
   policies: text.default('policies'),
+  authorization: z
+    .strictObject({
+      /**
+       * What `iot:Receive` must allow for a subscription to be granted: every topic that the filter matches, at least
+       * one (some), or nothing (off).
+       */
+      receiveOnSubscribe: z.enum(['every', 'some', 'off']).default('every'),
+      /** Whether `sensor/#` matches `sensor`: true in MQTT and EMQX, false at AWS IoT. */
+      hashMatchesParent: flag.default(true),
+    })
+    .prefault({}),
   credentials: text.default('credentials.json'),
   aws: z
     .strictObject({
@@ -68,7 +81,40 @@ export const ConfigSchema = z.strictObject({
       defaultTimeoutSeconds: count(1, 15).default(5),
     })
     .prefault({}),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
+  log: z
+    .strictObject({
+      level: z.preprocess(
+        (value) => (typeof value === 'string' ? value.toUpperCase() : value),
+        z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED']).default('INFO'),
+      ),
+      /** Least levels of single event types, before the general one. */
+      eventLevels: z
+        .partialRecord(z.enum(EVENT_TYPES), z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED']))
+        .default({}),
+      /** Share of success lines written, chosen by trace; failures are always written. */
+      successRatio: z.coerce.number().min(0).max(1).default(1),
+      /**
+       * Topic filters whose publishes (Publish-In) and deliveries (Publish-Out) are logged. Each costs the broker a
+       * synchronous call a message: name few.
+       */
+      publishIn: z.array(text).default([]),
+      publishOut: z.array(text).default([]),
+      /** Log Unsubscribe events; each costs the broker a synchronous call. */
+      unsubscribe: flag.default(false),
+    })
+    .prefault({}),
+  telemetry: z
+    .strictObject({
+      host: text.default('127.0.0.1'),
+      /** Prometheus metrics and the events for `tightbeam tail`. */
+      port: port.default(9464),
+      metrics: flag.default(true),
+      /** Opens the events to other machines, for who shows it. */
+      tailToken: text.optional(),
+      /** Send `traceparent` to MQTT 5 devices as a user property. */
+      propagateToDevices: flag.default(false),
+    })
+    .prefault({}),
 });
 
 export type Config = z.output<typeof ConfigSchema>;

@@ -15,11 +15,19 @@ function sourceOf(info: ClientInfo): Pick<Identity, 'sourceIp' | 'sourcePort' | 
   };
 }
 
+/**
+ * AWS IoT Device SDKs that log in by certificate put their version into the username (`?SDK=...`). It names nobody: no
+ * principal may stand for what was never verified.
+ */
+function usernameOf({ username }: ClientInfo): Partial<Record<'username', string>> {
+  return username.startsWith('?') ? {} : given('username', username);
+}
+
 /** What a client claims, of OnClientAuthenticate. */
 export function credentialsOf(info: ClientInfo, acceptedByBroker: boolean): Credentials {
   return {
     clientId: info.clientid,
-    ...given('username', info.username),
+    ...usernameOf(info),
     ...given('password', info.password),
     ...sourceOf(info),
     acceptedByBroker,
@@ -31,7 +39,7 @@ export function identityOf(info: ClientInfo): Identity {
   return {
     protocol: 'MQTT',
     clientId: info.clientid,
-    ...given('username', info.username),
+    ...usernameOf(info),
     ...sourceOf(info),
     // The broker tells of TLS only by the client certificate; without one it is not known.
     ...(info.cn === '' ? {} : { secureTransport: true }),

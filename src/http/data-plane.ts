@@ -7,6 +7,7 @@ import { REASONS } from '../reasons.js';
 import type { Events } from '../telemetry/events.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import { clientErrorDetails, guardConnections } from './connections.js';
+import { addHealthRoutes } from './health.js';
 import type { Operation } from './operation.js';
 import { answerAndClose } from './raw-answer.js';
 import { Ended, endingOf, render, type Answer, type Ending } from './rendering.js';
@@ -24,6 +25,8 @@ export interface DataPlaneOptions {
   /** Largest body, in bytes. */
   readonly payloadBytes: number;
   readonly timeouts?: Partial<HttpTimeouts>;
+  /** Whether messages can be delivered now, for `/readyz`. Default: always. */
+  readonly ready?: () => boolean;
 }
 
 /**
@@ -50,12 +53,13 @@ export class DataPlane {
     this.#app = this.#createApp({ ...DEFAULT_HTTP_TIMEOUTS, ...options.timeouts });
     this.#addHooks();
     addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
+    addHealthRoutes(this.#app, options.ready ?? (() => true));
     guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
   }
 
   /** Listens, and answers the port bound (`port: 0` leaves it to the system). Rejects where it cannot listen. */
-  async start(address: { readonly host: string; readonly port: number }): Promise<number> {
-    await this.#app.listen(address);
+  async start({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
+    await this.#app.listen({ host, port });
     return (this.#app.server.address() as AddressInfo).port;
   }
 

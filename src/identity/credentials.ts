@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import type { AccessKeys } from './access-keys.js';
 
 const secrets = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
@@ -24,7 +25,7 @@ export class CredentialsError extends Error {
  * (YAML or JSON). Each may have several secrets, all valid together, so that they can be rotated: add the new one,
  * move the callers, remove the old one.
  */
-export class Credentials {
+export class Credentials implements AccessKeys {
   private constructor(
     private readonly accessKeys: Secrets,
     private readonly mqttUsers: Secrets,
@@ -53,9 +54,9 @@ export class Credentials {
     return new Credentials(toMap(result.data.accessKeys), toMap(result.data.mqttUsers));
   }
 
-  /** Secret access keys that are valid for the access key ID, newest first; empty where it is unknown. */
-  secretsOf(accessKeyId: string): readonly string[] {
-    return this.accessKeys.get(accessKeyId) ?? [];
+  /** There are no temporary credentials here, so a session token makes every key unknown. */
+  secretsOf(accessKeyId: string, sessionToken?: string): readonly string[] {
+    return sessionToken === undefined ? (this.accessKeys.get(accessKeyId) ?? []) : [];
   }
 
   hasUser(username: string): boolean {

@@ -101,7 +101,8 @@ export function createEventLog(options: EventLogOptions): EventLog {
       write(operationRecord(event));
     },
     lifecycle: (msg, fields) => {
-      if (filter.passesLevel('INFO')) logger.info({ ...fields }, msg);
+      // Past every level: whoever starts the process waits for `ready`.
+      logger.info({ ...fields }, msg);
     },
     fault: (msg, error) => {
       const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
