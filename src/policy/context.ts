@@ -20,7 +20,7 @@ export interface ExtraFacts extends ConnectFacts {
   /** `iot:Topic`: the topic of a direct message. */
   readonly topic?: string;
   /** Values that replace what a key would have, by lower-case key. For `policy explain` and `policy test` only. */
-  readonly overrides?: ReadonlyMap<string, readonly string[]>;
+  readonly overrides?: ReadonlyMap<string, string | readonly string[]>;
 }
 
 const NO_FACTS: ExtraFacts = Object.freeze({});
