@@ -186,7 +186,7 @@ export class DataPlane {
       reply.hijack();
       return;
     }
-    this.#report(traceId, ending, request, caller);
+    this.#report(traceId, ending, raw.socket, request.routeOptions.config.operation, caller);
     this.#spans.ended(raw, ending.reason);
     // A pipelined request has no connection of its own yet, and must wait for its turn.
     if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
@@ -212,16 +212,22 @@ export class DataPlane {
   readonly #endConnection = (socket: Duplex, ending: Ending): void => {
     const traceId = this.#spans.malformed(REASONS[ending.reason].http ?? 500, ending.reason);
     this.#ended.add(socket);
-    this.#report(traceId, ending);
+    this.#report(traceId, ending, socket);
     answerAndClose(socket, render(ending, traceId));
   };
 
-  #report(traceId: string, { reason, details }: Ending, request?: FastifyRequest, caller?: Identity): void {
+  #report(
+    traceId: string,
+    { reason, details }: Ending,
+    socket: Duplex,
+    operation = 'HttpRequest',
+    caller: Identity = readPeer(socket),
+  ): void {
     this.#options.events.operation({
       traceId,
-      eventType: request?.routeOptions.config.operation ?? 'HttpRequest',
+      eventType: operation,
       reason,
-      ...(request && { identity: caller ?? readPeer(request.raw) }),
+      identity: caller,
       ...(details !== undefined && { details }),
     });
   }
