@@ -129,10 +129,19 @@ function readThing(found: Json | undefined, at: Reporter): ThingTemplate | undef
   if (typeof name !== 'string' || name === '') at.at('name').expected('a name', name);
   if (type !== undefined && typeof type !== 'string') at.at('type').expected('a text', type);
   return {
-    name: typeof name === 'string' ? name : '',
-    ...(typeof type === 'string' ? { type } : {}),
+    name: typeof name === 'string' ? readThingName(name, at.at('name')) : [],
+    type: typeof type === 'string' ? type : undefined,
     attributes: readAttributes(found['attributes'], at.at('attributes')),
   };
+}
+
+function readThingName(text: string, at: Reporter): ThingTemplate['name'] {
+  return text.split(/(\$\{[^}]*\}?)/).flatMap((part): ThingTemplate['name'] => {
+    if (!part.startsWith('${')) return part === '' ? [] : [part];
+    const criterion = CRITERIA.find((candidate) => part === `\${${candidate}}`);
+    if (criterion === undefined) at.expected(`one of ${CRITERIA.join(', ')} in \${}`, part);
+    return criterion === undefined ? [] : [{ criterion }];
+  });
 }
 
 function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<string, string> {
@@ -147,13 +156,10 @@ function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<stri
 
 /** A name that uses a fact which some match does not require would leave that match without a thing. */
 function checkThingName({ thing }: Principal, clauses: readonly Clause[], at: Reporter): void {
-  for (const [, used = ''] of thing?.name.matchAll(/\$\{([^}]*)\}?/g) ?? []) {
-    const place = at.at('thing').at('name');
-    const criterion = CRITERIA.find((candidate) => candidate === used);
-    if (criterion === undefined) place.expected(`one of ${CRITERIA.join(', ')} in \${}`, used);
-    else if (criterion !== 'clientId' && clauses.some(({ tokens }) => !tokens.has(criterion))) {
-      place.expected(`only facts that every match requires in \${}`, used);
-    }
+  for (const part of thing?.name ?? []) {
+    if (typeof part === 'string' || part.criterion === 'clientId') continue;
+    if (clauses.every(({ tokens }) => tokens.has(part.criterion))) continue;
+    at.at('thing').at('name').expected(`only facts that every match requires in \${}`, part.criterion);
   }
 }
 

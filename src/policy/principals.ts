@@ -22,10 +22,10 @@ export interface Principal {
   readonly thing?: ThingTemplate;
 }
 
-/** A thing whose name may hold `${username}` and the like: the facts of the identity. */
+/** A thing whose name may hold `${username}` and the like: texts, and facts of the identity. */
 export interface ThingTemplate {
-  readonly name: string;
-  readonly type?: string;
+  readonly name: readonly (string | { readonly criterion: Criterion })[];
+  readonly type: string | undefined;
   readonly attributes: ReadonlyMap<string, string>;
 }
 
@@ -123,10 +123,13 @@ class ClauseSearch implements Visitor<Clause> {
 /** The thing of the principal for that identity; none where its name needs a fact that the identity does not have. */
 export function thingOf({ thing }: Principal, identity: Identity): Thing | undefined {
   if (thing === undefined) return undefined;
-  if (!thing.name.includes('${')) return thing;
-  const facts = new Map(CRITERIA.map((criterion) => [`\${${criterion}}`, factOf(identity, criterion)]));
-  const parts = thing.name.split(/(\$\{\w+\})/).map((part) => (facts.has(part) ? facts.get(part) : part));
-  return parts.includes(undefined) ? undefined : { ...thing, name: parts.join('') };
+  let name = '';
+  for (const part of thing.name) {
+    const text = typeof part === 'string' ? part : factOf(identity, part.criterion);
+    if (text === undefined) return undefined;
+    name += text;
+  }
+  return { name, type: thing.type, attributes: thing.attributes };
 }
 
 function factOf(identity: Identity, criterion: Criterion): string | undefined {
