@@ -31,18 +31,35 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/policy/**', 'src/direct/**', 'src/identity/**', 'src/reasons.ts'],
+    files: [
+      'src/policy/**',
+      'src/direct/**',
+      'src/operations/**',
+      'src/throttling/**',
+      'src/identity/**',
+      'src/reasons.ts',
+    ],
     rules: {
       'no-restricted-imports': [
         'error',
         {
           patterns: [
-            { group: TRANSPORTS.map((name) => `**/${name}/**`), message: 'The domain imports no transport.' },
+            {
+              // What happened is told through a port, which is no transport.
+              group: [
+                ...TRANSPORTS.map((name) => `**/${name}/**`),
+                '!**/telemetry/events.js',
+                '!**/telemetry/tracing.js',
+              ],
+              message: 'The domain imports no transport.',
+            },
             { group: TRANSPORT_PACKAGES, message: 'The domain imports no transport.' },
           ],
         },
       ],
     },
   },
+  // A table, whose length is the number of its rows.
+  { files: ['src/reasons.ts'], rules: { 'max-lines': 'off' } },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
 );

@@ -19,7 +19,10 @@ export type AwsException =
   | 'ServiceUnavailableException'
   | 'GatewayTimeoutException';
 
-/** MQTT 5 reason codes that answer a direct PUBLISH in its PUBACK (MQTT 5, section 3.4.2.1). */
+/**
+ * MQTT 5 reason codes that answer a direct PUBLISH in its PUBACK. All are among those that section 3.4.2.1 of MQTT 5
+ * allows there: clients drop the connection on any other (0x95, Packet too large, is one that they drop it on).
+ */
 export const PubackCode = {
   Success: 0x00,
   NoMatchingSubscribers: 0x10,
@@ -27,8 +30,8 @@ export const PubackCode = {
   ImplementationSpecificError: 0x83,
   NotAuthorized: 0x87,
   TopicNameInvalid: 0x90,
-  PacketTooLarge: 0x95,
   QuotaExceeded: 0x97,
+  PayloadFormatInvalid: 0x99,
 } as const;
 export type PubackCode = (typeof PubackCode)[keyof typeof PubackCode];
 
@@ -119,7 +122,9 @@ const table = {
     exception: 'UnauthorizedException',
     message: 'The request is not authenticated.',
     meaning: 'The caller gave no credentials of a kind that is accepted here.',
-    causes: ['The request is not signed (no `Authorization` header and no `X-Amz-Signature`).'],
+    causes: [
+      'The request is not signed (no `Authorization` header and no `X-Amz-Signature`), and there is no client certificate.',
+    ],
     next: ['Sign with SigV4: service `iotdata`, or `curl --aws-sigv4`.'],
   },
   INVALID_CREDENTIALS: {
@@ -130,6 +135,15 @@ const table = {
     meaning: 'Credentials were given and are not right; details say what failed.',
     causes: ['Unknown access key.', 'Wrong secret key.', 'The request was changed after signing, often by a proxy.'],
     next: ['Check access key and secret.', 'Check that no proxy rewrites path, query, Host or body.'],
+  },
+  CALLER_KEYS_UNAVAILABLE: {
+    status: 'Failure',
+    http: 503,
+    exception: 'ServiceUnavailableException',
+    message: 'Callers cannot be authenticated at the moment.',
+    meaning: 'The keys that tokens of callers are verified with could not be had; details say why.',
+    causes: ['The JWKS URL does not answer.', 'The JWKS file is missing or malformed.'],
+    next: ['Fetch the JWKS URL from where the service runs.'],
   },
   EXPIRED_SIGNATURE: {
     status: 'Failure',
@@ -184,6 +198,33 @@ const table = {
     causes: ['The device lost its network and is expected back.'],
     next: ['Send again when the device is back, or publish to a topic that it subscribes to.'],
   },
+  OPERATION_NOT_AUTHORIZED: {
+    status: 'Failure',
+    http: 403,
+    exception: 'ForbiddenException',
+    message: 'The caller is not authorized to perform this action on this resource.',
+    meaning: 'No policy of the caller allows the action of the operation on its resource, or one denies it.',
+    causes: ['No policy is attached to the principal.', 'The resource of the policy is another.', 'An explicit Deny.'],
+    next: ['Run `tightbeam policy explain` with the principal, action and resource of the log line.'],
+  },
+  RETAINED_MESSAGE_NOT_FOUND: {
+    status: 'Failure',
+    http: 404,
+    exception: 'ResourceNotFoundException',
+    message: 'There is no retained message on this topic.',
+    meaning: 'The broker retains no message on exactly this topic.',
+    causes: ['Nothing was published to it with the retain flag.', 'The message expired, or was removed.'],
+    next: ['List the retained messages.'],
+  },
+  NOT_SUPPORTED: {
+    status: 'Failure',
+    http: 400,
+    exception: 'InvalidRequestException',
+    message: 'The broker cannot do this.',
+    meaning: 'The broker behind the service has no way to do what was asked, and nothing was done; details name it.',
+    causes: ['`preventWillMessage`, or ending a connection without its session, on EMQX.'],
+    next: ['Ask without it: docs/http-api.md says what each broker can do.'],
+  },
   UNKNOWN_OPERATION: {
     status: 'Failure',
     http: 404,
@@ -218,7 +259,7 @@ const table = {
     status: 'Failure',
     http: 413,
     exception: 'RequestEntityTooLargeException',
-    mqtt: PubackCode.PacketTooLarge,
+    mqtt: PubackCode.PayloadFormatInvalid,
     message: 'The payload is too large.',
     meaning: 'The payload is over the limit, or the packet over the Maximum Packet Size of the device.',
     causes: [
@@ -255,6 +296,15 @@ const table = {
     meaning: 'A defect of Tightbeam. The request was refused.',
     causes: ['See `details` of the log line.'],
     next: ['Report it with the log line.'],
+  },
+  SHUTTING_DOWN: {
+    status: 'Failure',
+    http: 503,
+    exception: 'ServiceUnavailableException',
+    message: 'The service is shutting down.',
+    meaning: 'The request came while this replica was finishing its last ones. It was not begun.',
+    causes: ['A deployment or a restart.'],
+    next: ['Retry: another replica, or the next start, will answer.'],
   },
   BROKER_UNAVAILABLE: {
     status: 'Failure',

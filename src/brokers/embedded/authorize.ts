@@ -1,0 +1,54 @@
+import { isUnderDirect } from '../../direct/topic.js';
+import type { Connection } from './connection.js';
+import type { ExhookClient } from './exhook-client.js';
+
+/** Most permissions that one connection is remembered; the oldest goes first. */
+const REMEMBERED = 256;
+
+/**
+ * May a connection publish or subscribe? The service's own user is decided here, as a file ACL of EMQX would; all others
+ * by the hook provider. Only permissions are remembered: a refusal is asked for, and logged, each time.
+ */
+export class Authorization {
+  readonly #exhook: ExhookClient;
+  readonly #cacheMs: number;
+
+  constructor(exhook: ExhookClient, cacheMs: number) {
+    this.#exhook = exhook;
+    this.#cacheMs = cacheMs;
+  }
+
+  /** The answer at once where it is known. Denies where no provider answers. Never rejects. */
+  ask(connection: Connection, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): boolean | Promise<boolean> {
+    if (connection.isService) return type === 'PUBLISH' || isUnderDirect(topic);
+    const key = `${type} ${topic}`;
+    const until = connection.allowed.get(key);
+    if (until !== undefined) {
+      if (performance.now() < until) return true;
+      connection.allowed.delete(key);
+    }
+    return this.#askProvider(connection, type, topic, key);
+  }
+
+  async #askProvider(
+    connection: Connection,
+    type: 'PUBLISH' | 'SUBSCRIBE',
+    topic: string,
+    key: string,
+  ): Promise<boolean> {
+    if (connection.info === undefined || !this.#exhook.wants('client.authorize')) return false;
+    const answer = await this.#exhook.call('OnClientAuthorize', {
+      clientinfo: connection.info,
+      type,
+      topic,
+      result: false,
+    });
+    const allowed = answer?.type !== 'IGNORE' && answer?.bool_result === true;
+    if (allowed && this.#cacheMs > 0) {
+      const [oldest] = connection.allowed.size >= REMEMBERED ? connection.allowed.keys() : [];
+      if (oldest !== undefined) connection.allowed.delete(oldest);
+      connection.allowed.set(key, performance.now() + this.#cacheMs);
+    }
+    return allowed;
+  }
+}

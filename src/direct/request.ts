@@ -1,0 +1,63 @@
+import { CONTROL_PREFIX } from './controls.js';
+import { checkClientId, checkPayload, checkTopic, type Fault, type Limits } from './limits.js';
+import type { DirectMessage } from './message.js';
+import { invalid, readProperties, type PropertyTexts } from './properties.js';
+
+/**
+ * The input of SendDirectMessage as text, whichever way it came: decoded from URL and headers, or from a command line.
+ * Undefined and absent are the same: not given.
+ */
+export interface SendDirectMessageInput extends PropertyTexts {
+  readonly clientId: string;
+  readonly topic?: string | undefined;
+  readonly payload: Uint8Array;
+  /** `true` or `false`; `false` where it is not given, as at AWS. */
+  readonly confirmation?: string | undefined;
+  /** Whole seconds, 1 to 15. Ignored, whatever it holds, unless `confirmation` is `true`, as at AWS. */
+  readonly timeout?: string | undefined;
+}
+
+/** Validates the input of SendDirectMessage: the message, or the first rule that it breaks. */
+export function readDirectMessage(
+  input: SendDirectMessageInput,
+  limits: Limits,
+): { readonly ok: true; readonly message: DirectMessage } | ({ readonly ok: false } & Fault) {
+  const topic = input.topic ?? '';
+  const fault =
+    checkClientId(input.clientId, limits) ??
+    checkTopic(topic, limits) ??
+    checkPayload(input.payload.byteLength, limits);
+  if (fault !== undefined) return { ok: false, ...fault };
+
+  const { confirmation = 'false' } = input;
+  if (confirmation !== 'true' && confirmation !== 'false') return invalid('confirmation is neither true nor false.');
+  const timeoutMs = confirmation === 'true' ? readTimeout(input.timeout, limits) : limits.defaultTimeoutMs;
+  if (timeoutMs === undefined) {
+    return invalid(`timeout is not a whole number of seconds from 1 to ${Math.floor(limits.maxTimeoutMs / 1000)}.`);
+  }
+
+  const read = readProperties(input, limits);
+  if (!read.ok) return read;
+  const { properties } = read;
+  if (properties.userProperties?.some(([name]) => name.startsWith(CONTROL_PREFIX))) {
+    return invalid(`The name of a user property starts with ${CONTROL_PREFIX}, which is reserved.`);
+  }
+  return {
+    ok: true,
+    message: {
+      targetClientId: input.clientId,
+      topic,
+      payload: input.payload,
+      confirmation: confirmation === 'true',
+      timeoutMs,
+      properties,
+    },
+  };
+}
+
+/** Milliseconds, or undefined where the text is no timeout. */
+function readTimeout(text: string | undefined, limits: Limits): number | undefined {
+  if (text === undefined) return limits.defaultTimeoutMs;
+  const timeoutMs = /^[0-9]{1,9}$/.test(text) ? Number(text) * 1000 : 0;
+  return timeoutMs >= 1000 && timeoutMs <= limits.maxTimeoutMs ? timeoutMs : undefined;
+}

@@ -1,0 +1,149 @@
+import type { Identity } from '../identity/identity.js';
+import type { Authorizer, Decision } from '../policy/authorizer.js';
+import type { Reason } from '../reasons.js';
+import type { Events } from '../telemetry/events.js';
+import type { Trace } from '../telemetry/tracing.js';
+import { RateLimiter, type RateLimit } from '../throttling/rate-limiter.js';
+import type { DirectDelivery } from './delivery.js';
+import type { Limits } from './limits.js';
+import type { DirectMessage } from './message.js';
+import { readDirectMessage, type SendDirectMessageInput } from './request.js';
+
+/** What became of a direct message. */
+export interface Outcome {
+  readonly reason: Reason;
+  /** For the sender of an invalid request, the rule that it broke; for the operator, what went wrong. */
+  readonly details?: string;
+  /** Where a limit was reached: when it is worth trying again, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+export interface DirectMessagingOptions {
+  readonly authorizer: Authorizer;
+  readonly delivery: DirectDelivery;
+  readonly events: Events;
+  readonly limits: Limits;
+  /** Whether devices that speak MQTT 5 get the trace, as the user property `traceparent`. Default false. */
+  readonly propagateTrace?: boolean;
+  /** Monotonic clock in milliseconds. */
+  readonly clock: () => number;
+  /** How many messages one receiver may be sent, by all senders together. No limit where it is not given. */
+  readonly perReceiver?: RateLimit;
+  /** Most messages that may wait for their confirmation at once; each takes memory here and in the broker. */
+  readonly maxPending?: number;
+}
+
+const MAX_PENDING = 10_000;
+/** By then some of the messages that are pending have their confirmation, or their timeout. */
+const PENDING_RETRY_MS = 1_000;
+
+/** Sends direct messages for callers who have proved who they are. */
+export class DirectMessaging {
+  readonly #options: DirectMessagingOptions;
+  readonly #receivers: RateLimiter | undefined;
+  #pending = 0;
+
+  constructor(options: DirectMessagingOptions) {
+    this.#options = options;
+    this.#receivers = options.perReceiver && new RateLimiter(options.perReceiver, options.clock);
+  }
+
+  /** Messages that wait for their confirmation. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /**
+   * Validates, asks whether the sender may, delivers. Never rejects, and reports exactly one event.
+   *
+   * The sender is authorized before anything that depends on the receiver: who may not send to a client ID learns
+   * nothing about whether such a client exists.
+   */
+  async send(sender: Identity, input: SendDirectMessageInput, trace: Trace): Promise<Outcome> {
+    const { clock, events } = this.#options;
+    const startedAt = clock();
+    const { decision, ...outcome } = await this.#attempt(sender, input, trace);
+    const { reason, details } = outcome;
+    events.directMessage({
+      traceId: trace.traceId,
+      sender,
+      message: {
+        targetClientId: input.clientId,
+        topic: input.topic ?? '',
+        confirmation: input.confirmation === 'true',
+        payloadBytes: input.payload.byteLength,
+      },
+      durationMs: clock() - startedAt,
+      ...(decision && { decision }),
+      reason,
+      ...(details !== undefined && { details }),
+    });
+    return outcome;
+  }
+
+  async #attempt(
+    sender: Identity,
+    input: SendDirectMessageInput,
+    trace: Trace,
+  ): Promise<Outcome & { readonly decision?: Decision }> {
+    const read = readDirectMessage(input, this.#options.limits);
+    if (!read.ok) return { reason: read.reason, details: read.details };
+    const decision = this.#authorize(sender, read.message, trace);
+    if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
+    const refusal = this.#throttle(read.message);
+    if (refusal !== undefined) return { ...refusal, decision };
+    return { ...(await this.#deliver(read.message, trace)), decision };
+  }
+
+  #authorize(sender: Identity, { targetClientId, topic }: DirectMessage, trace: Trace): Decision {
+    const span = trace.start({ step: 'authorize' });
+    const decision = this.#options.authorizer.sendDirectMessage(sender, targetClientId, topic);
+    span.decided(decision);
+    span.end(decision.effect === 'allow' ? undefined : 'SENDER_NOT_AUTHORIZED');
+    return decision;
+  }
+
+  async #deliver(message: DirectMessage, trace: Trace): Promise<Outcome> {
+    const { delivery, propagateTrace = false } = this.#options;
+    const { targetClientId, topic, confirmation, payload } = message;
+    const facts = { targetClientId, topic, confirmation, payloadBytes: payload.byteLength };
+    const span = trace.start({ step: 'deliver', message: facts });
+    if (confirmation) this.#pending += 1;
+    const outcome = await settle(() => delivery.deliver(propagateTrace ? withTrace(message, span) : message));
+    if (confirmation) this.#pending -= 1;
+    if (outcome.reason === 'DELIVERED') span.event('puback');
+    span.end(outcome.reason);
+    return outcome;
+  }
+
+  #throttle({ confirmation, targetClientId }: DirectMessage): Outcome | undefined {
+    const { maxPending = MAX_PENDING } = this.#options;
+    if (confirmation && this.#pending >= maxPending) {
+      const details = `${maxPending} messages are waiting for their confirmation.`;
+      return { reason: 'ACCOUNT_THROTTLED', details, retryAfterMs: PENDING_RETRY_MS };
+    }
+    const retryAfterMs = this.#receivers?.take(targetClientId) ?? 0;
+    if (retryAfterMs === 0) return undefined;
+    return { reason: 'RECEIVER_THROTTLED', details: 'The rate limit of this receiver.', retryAfterMs };
+  }
+}
+
+/** The port promises not to reject; a promise that is broken must still have an outcome. */
+async function settle(deliver: () => Promise<Reason>): Promise<Outcome> {
+  try {
+    return { reason: await deliver() };
+  } catch (error) {
+    return { reason: 'INTERNAL_ERROR', details: String(error) };
+  }
+}
+
+/** The message with the trace in its user properties, unless the sender has put one there. */
+function withTrace(message: DirectMessage, { traceparent }: Trace): DirectMessage {
+  const { properties } = message;
+  const { userProperties = [] } = properties;
+  if (userProperties.some(([name]) => name === 'traceparent')) return message;
+  return {
+    ...message,
+    properties: { ...properties, userProperties: [...userProperties, ['traceparent', traceparent]] },
+  };
+}

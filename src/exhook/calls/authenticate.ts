@@ -1,0 +1,37 @@
+import type { Identity } from '../../identity/identity.js';
+import { credentialsOf } from '../normalise.js';
+import { ALLOW, DENY, type Handler } from './context.js';
+
+/** A client is admitted where the authenticator knows who it is and a policy lets it connect with this client ID. */
+export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ clientinfo, result }, context, span) => {
+  if (clientinfo === null) return DENY;
+  const credentials = credentialsOf(clientinfo, result);
+  const authentication = await context.authenticator.authenticate(credentials);
+  if (!authentication.ok) {
+    const { reason, details } = authentication;
+    const { clientId, sourceIp, sourcePort } = credentials;
+    // Neither username nor certificate: who it is has just not been established.
+    const identity: Identity = {
+      protocol: 'MQTT',
+      clientId,
+      ...(sourceIp === undefined ? {} : { sourceIp }),
+      ...(sourcePort === undefined ? {} : { sourcePort }),
+    };
+    span.refused(reason);
+    context.afterwards(() => {
+      context.events.connect({ identity, traceId: span.traceId, reason, details });
+    });
+    return DENY;
+  }
+
+  const { identity } = authentication;
+  if (identity.username === context.serviceUsername) return ALLOW;
+  const decision = context.authorizer.connect(identity);
+  span.decided(decision);
+  if (decision.effect === 'allow') return ALLOW;
+  span.refused('CONNECT_NOT_AUTHORIZED');
+  context.afterwards(() => {
+    context.events.connect({ identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
+  });
+  return DENY;
+};

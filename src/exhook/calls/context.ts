@@ -1,0 +1,34 @@
+import type { Authenticator } from '../../identity/authenticator.js';
+import type { Authorizer } from '../../policy/authorizer.js';
+import type { Diagnostics } from '../../telemetry/diagnostics.js';
+import type { Events } from '../../telemetry/events.js';
+import type { HookSpan, Tracing } from '../../telemetry/tracing.js';
+import type { Hook } from '../hooks.js';
+import type { CallName, RequestOf, ResponseOf, ValuedResponse } from '../wire.js';
+
+/** What the calls need of the world. */
+export interface CallContext {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly events: Events;
+  readonly diagnostics: Diagnostics;
+  /** Username of the service's own connections to the broker: it has no policies, `$dm/` is open to it, nothing else. */
+  readonly serviceUsername: string;
+  readonly hooks: readonly Hook[];
+  readonly tracing: Tracing;
+  /** Runs a task when the answer is on its way. What it throws is logged and fails nobody. */
+  readonly afterwards: (task: () => void) => void;
+}
+
+export type Handler<Name extends CallName> = (
+  request: RequestOf<Name>,
+  context: CallContext,
+  span: HookSpan,
+) => ResponseOf<Name> | Promise<ResponseOf<Name>>;
+
+/**
+ * Decisions always stop the chain: callbacks of lower priority (the guard, which denies) are for the case that no
+ * provider answers.
+ */
+export const ALLOW: ValuedResponse = Object.freeze({ type: 'STOP_AND_RETURN', bool_result: true });
+export const DENY: ValuedResponse = Object.freeze({ type: 'STOP_AND_RETURN', bool_result: false });

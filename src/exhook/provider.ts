@@ -1,0 +1,192 @@
+import {
+  Server,
+  ServerCredentials,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  type ServiceDefinition as GrpcServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { Authenticator } from '../identity/authenticator.js';
+import type { Authorizer } from '../policy/authorizer.js';
+import type { Diagnostics } from '../telemetry/diagnostics.js';
+import type { Events } from '../telemetry/events.js';
+import { noTracing, type HookSpan, type Tracing } from '../telemetry/tracing.js';
+import { onClientAuthenticate } from './calls/authenticate.js';
+import { onClientAuthorize } from './calls/authorize.js';
+import { onClientConnected, onClientDisconnected } from './calls/client.js';
+import { DENY, type CallContext, type Handler } from './calls/context.js';
+import { onMessageDelivered, onMessageDropped, onMessagePublish } from './calls/message.js';
+import { onClientUnsubscribe } from './calls/unsubscribe.js';
+import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
+import { outcomeOf, routeOf } from './observed.js';
+import { GENERATIONS, serviceDefinition, type Generation } from './protocol.js';
+import type { CallName, RequestOf, ResponseOf } from './wire.js';
+
+export interface HookProviderOptions {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly events: Events;
+  readonly diagnostics: Diagnostics;
+  /** Default: none. */
+  readonly tracing?: Tracing;
+  /** Username of the service's own connections to the broker. */
+  readonly serviceUsername: string;
+  /** Hooks to register beyond the required ones. */
+  readonly hooks?: readonly Hook[];
+}
+
+/** gRPC server that EMQX (and the embedded broker) asks: `HookProvider` of ExHook, both generations on one port. */
+export interface HookProvider {
+  /**
+   * Listens. Port 0 takes a free one.
+   *
+   * @returns the port.
+   * @throws where the address cannot be listened on.
+   */
+  start(host: string, port: number): Promise<number>;
+  /** Takes no more calls, answers those under way, and closes; after `graceMs` it closes all the same. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Calls that do something. All others are answered with success and forgotten: their hooks are not registered. */
+const handlers: { readonly [Name in CallName]?: Handler<Name> } = {
+  OnProviderLoaded: (_, { hooks }) => ({ hooks: mergeHooks([...REQUIRED_HOOKS, ...hooks]) }),
+  OnClientAuthenticate: onClientAuthenticate,
+  OnClientAuthorize: onClientAuthorize,
+  OnClientConnected: onClientConnected,
+  OnClientDisconnected: onClientDisconnected,
+  OnClientUnsubscribe: onClientUnsubscribe,
+  OnMessagePublish: onMessagePublish,
+  OnMessageDelivered: onMessageDelivered,
+  OnMessageDropped: onMessageDropped,
+};
+
+/** What answers where a handler fails, the request cannot be decoded, or nothing handles the call: fail closed. */
+const fallbacks: { readonly [Name in CallName]?: ResponseOf<Name> } = {
+  OnProviderLoaded: { hooks: mergeHooks(REQUIRED_HOOKS) },
+  OnClientAuthenticate: DENY,
+  OnClientAuthorize: DENY,
+  OnMessagePublish: { type: 'IGNORE' },
+};
+
+/** Stands for a request whose bytes are no such message. */
+const MALFORMED = Symbol('malformed');
+
+export function createHookProvider(options: HookProviderOptions): HookProvider {
+  const { diagnostics } = options;
+  const context: CallContext = {
+    ...options,
+    hooks: options.hooks ?? [],
+    tracing: options.tracing ?? noTracing,
+    afterwards: (task) => {
+      setImmediate(() => {
+        try {
+          task();
+        } catch (error) {
+          diagnostics('error', 'An event could not be recorded.', { error: messageOf(error) });
+        }
+      });
+    },
+  };
+
+  async function answer<Name extends CallName>(
+    name: Name,
+    request: RequestOf<Name> | typeof MALFORMED,
+    span: HookSpan,
+  ): Promise<{ response: ResponseOf<Name>; failed?: true }> {
+    const fallback = (fallbacks[name] ?? {}) as ResponseOf<Name>;
+    try {
+      if (request === MALFORMED) throw new Error('The request cannot be decoded.');
+      const handler = handlers[name];
+      return { response: handler === undefined ? fallback : await handler(request, context, span) };
+    } catch (error) {
+      // The request itself stays out of the log: it can hold a password.
+      diagnostics('error', 'A hook call failed.', { call: name, answered: fallback, error: messageOf(error) });
+      return { response: fallback, failed: true };
+    }
+  }
+
+  /** The broker has its answer before anything is recorded of it. */
+  async function serve<Name extends CallName>(
+    generation: Generation,
+    name: Name,
+    request: RequestOf<Name> | typeof MALFORMED,
+    reply: (response: ResponseOf<Name>) => void,
+  ): Promise<void> {
+    const route = request === MALFORMED ? {} : routeOf(name, request, context.serviceUsername);
+    const span = context.tracing.hookCall({ generation, name, ...route });
+    const { response, failed } = await answer(name, request, span);
+    reply(response);
+    span.end(failed ? 'failed' : outcomeOf(response));
+  }
+
+  const server = new Server();
+  for (const generation of GENERATIONS) {
+    const { service, implementation } = unaryService(generation, serve);
+    server.addService(service, implementation);
+  }
+
+  return {
+    start: (host, port) =>
+      new Promise((resolve, reject) => {
+        const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+        server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+          if (error !== null) reject(error);
+          else resolve(bound);
+        });
+      }),
+    stop: (graceMs = 5_000) =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => {
+          server.forceShutdown();
+        }, graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      }),
+  };
+}
+
+/**
+ * EMQX logs a call that fails with the whole request in it, password included. So no call fails: a request that cannot
+ * be decoded is handed on as MALFORMED in place of the error that the library would answer.
+ */
+function unaryService(
+  generation: Generation,
+  serve: <Name extends CallName>(
+    generation: Generation,
+    name: Name,
+    request: RequestOf<Name> | typeof MALFORMED,
+    reply: (response: ResponseOf<Name>) => void,
+  ) => Promise<void>,
+): { service: GrpcServiceDefinition; implementation: UntypedServiceImplementation } {
+  const service: Record<string, GrpcServiceDefinition[string]> = {};
+  const implementation: UntypedServiceImplementation = {};
+  for (const [key, definition] of Object.entries(serviceDefinition(generation))) {
+    const name = key as CallName;
+    service[name] = {
+      ...definition,
+      requestDeserialize: (bytes: Buffer) => {
+        try {
+          return definition.requestDeserialize(bytes);
+        } catch {
+          return MALFORMED;
+        }
+      },
+    };
+    implementation[name] = (
+      call: ServerUnaryCall<RequestOf<typeof name> | typeof MALFORMED, ResponseOf<typeof name>>,
+      callback: sendUnaryData<ResponseOf<typeof name>>,
+    ) => {
+      void serve(generation, name, call.request, (response) => {
+        callback(null, response);
+      });
+    };
+  }
+  return { service: service as GrpcServiceDefinition, implementation };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,240 @@
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { authenticateCaller, type CallerAuthenticator } from '../identity/caller.js';
+import type { Identity } from '../identity/identity.js';
+import { REASONS } from '../reasons.js';
+import type { Events } from '../telemetry/events.js';
+import type { Tracing } from '../telemetry/tracing.js';
+import type { CallerThrottle } from '../throttling/caller-throttle.js';
+import { clientErrorDetails, guardConnections } from './connections.js';
+import { addHealthRoutes } from './health.js';
+import type { Operation } from './operation.js';
+import { answerAndClose } from './raw-answer.js';
+import { Ended, endingOf, render, retryAfter, type Answer, type Ending } from './rendering.js';
+import { RequestSpans } from './request-spans.js';
+import { addRoutes, labelFaultOf } from './routes.js';
+import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
+import { createTlsServer, replaceMaterial, type TlsMaterial } from './tls.js';
+import { checkHead, readCaller, readHeaders, readPeer, readQuery, splitTarget } from './wire.js';
+
+export interface DataPlaneOptions {
+  readonly operations: readonly Operation[];
+  /** In order of precedence; at least one. */
+  readonly authenticators: readonly CallerAuthenticator[];
+  readonly events: Events;
+  readonly tracing: Tracing;
+  /** Largest body, in bytes. */
+  readonly payloadBytes: number;
+  readonly timeouts?: Partial<HttpTimeouts>;
+  /** Whether messages can be delivered now, for `/readyz`. Default: always. */
+  readonly ready?: () => boolean;
+  /** Rate limits of callers; none where it is not given. */
+  readonly throttle?: CallerThrottle;
+  /** Speaks HTTPS, and asks for a client certificate. */
+  readonly tls?: TlsMaterial;
+}
+
+/**
+ * The HTTP server of the AWS-compatible data-plane API: finds out who calls, hands over to the operation, renders.
+ *
+ * An operation reports its own outcome. What ends before an operation took it over is reported here, so that every
+ * request has exactly one event.
+ */
+export class DataPlane {
+  readonly #options: DataPlaneOptions;
+  readonly #app: FastifyInstance;
+  readonly #spans: RequestSpans;
+  /** The request that a connection is busy with. */
+  readonly #current = new WeakMap<Duplex, IncomingMessage>();
+  /** Connections that were given their last answer past the ordinary response. */
+  readonly #ended = new WeakSet<Duplex>();
+  /** Connections whose handshake used the TLS material in force. */
+  #fresh = new WeakSet<Duplex>();
+  #draining = false;
+
+  /** @throws Error where no authenticator is given: there is no unauthenticated mode. */
+  constructor(options: DataPlaneOptions) {
+    if (options.authenticators.length === 0) throw new Error('At least one way to authenticate callers is required.');
+    this.#options = options;
+    this.#spans = new RequestSpans(options.tracing);
+    this.#app = this.#createApp({ ...DEFAULT_HTTP_TIMEOUTS, ...options.timeouts });
+    this.#addHooks();
+    addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
+    addHealthRoutes(this.#app, options.ready ?? (() => true));
+    guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
+    this.#app.server.on('secureConnection', (socket: TLSSocket) => this.#fresh.add(socket));
+  }
+
+  /** Listens, and answers the port bound (`port: 0` leaves it to the system). Rejects where it cannot listen. */
+  async start({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
+    await this.#app.listen({ host, port });
+    return (this.#app.server.address() as AddressInfo).port;
+  }
+
+  /** Takes no new requests, lets those in flight finish, closes. */
+  async stop(): Promise<void> {
+    this.#draining = true;
+    await this.#app.close();
+  }
+
+  /**
+   * Puts new TLS material in force. Connections with the old one end: the idle ones now, the others with the answer
+   * they are busy with, so that who was revoked is out.
+   */
+  replaceTls(material: TlsMaterial): void {
+    this.#fresh = new WeakSet();
+    replaceMaterial(this.#app.server, material);
+    this.#app.server.closeIdleConnections();
+  }
+
+  #createApp(timeouts: HttpTimeouts): FastifyInstance {
+    const { operations, payloadBytes, tls } = this.#options;
+    const server = {
+      headersTimeout: timeouts.headersMs,
+      requestTimeout: timeouts.requestMs,
+      keepAliveTimeout: timeouts.keepAliveMs,
+      connectionsCheckingInterval: timeouts.checkMs,
+      // Checked with the rest of the head: Node would answer in its own way.
+      requireHostHeader: false,
+    };
+    return fastify({
+      serverFactory: (handler) =>
+        tls === undefined ? createServer(server, handler) : createTlsServer(server, tls, handler),
+      bodyLimit: payloadBytes,
+      exposeHeadRoutes: false,
+      // Requests that come on open connections while draining get this API's own answer: see the hooks.
+      return503OnClosing: false,
+      routerOptions: {
+        // Node limits the whole head; what a label may be is for the operation to say.
+        maxParamLength: Number.MAX_SAFE_INTEGER,
+        // Queries are read by readQuery, and only once.
+        querystringParser: () => ({}),
+      },
+      genReqId: (raw) => this.#spans.begin(raw).traceId,
+      clientErrorHandler: (error, socket) => {
+        this.#clientError(error, socket);
+      },
+      frameworkErrors: (_error, request, reply) => {
+        this.#spans.endWith(request.raw, reply.raw, undefined);
+        // The router itself refuses one thing: a path whose percent-encoding is broken.
+        const reason = labelFaultOf(operations, splitTarget(request.raw.url ?? '').path);
+        this.#fail(request, reply, { reason, details: 'The percent-encoding of the path is broken.' });
+      },
+    });
+  }
+
+  #addHooks(): void {
+    const app = this.#app;
+    app.addHook('onRequest', (request, reply, done) => {
+      const { raw, routeOptions } = request;
+      this.#spans.endWith(raw, reply.raw, routeOptions.config.operation && routeOptions.url);
+      this.#current.set(raw.socket, raw);
+      // The body is a payload of any kind, whatever type the caller gives it: one parser takes all.
+      delete raw.headers['content-type'];
+      const fault: Ending | undefined = this.#draining ? { reason: 'SHUTTING_DOWN' } : checkHead(raw);
+      done(fault && new Ended(fault));
+    });
+    app.addHook('onSend', (request, reply, _payload, done) => {
+      const { socket } = request.raw;
+      const stale = socket instanceof TLSSocket && !this.#fresh.has(socket);
+      if (this.#draining || stale) void reply.header('connection', 'close');
+      done();
+    });
+    app.addHook('onResponse', (request, _reply, done) => {
+      this.#current.delete(request.raw.socket);
+      done();
+    });
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+      done(null, body);
+    });
+    app.setErrorHandler((error, request, reply) => {
+      this.#fail(request, reply, endingOf(error), error instanceof Ended ? error.caller : undefined);
+    });
+  }
+
+  async #operate(operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { raw, id: traceId } = request;
+    const { path, rawQuery } = splitTarget(raw.url ?? '');
+    const read = {
+      query: readQuery(rawQuery),
+      headers: readHeaders(raw),
+      body: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
+    };
+    const caller = { method: request.method, path, rawQuery, ...readCaller(raw), ...read };
+    const verdict = await authenticateCaller(this.#options.authenticators, caller);
+    if (!verdict.ok) throw new Ended(verdict);
+    const throttled = this.#options.throttle?.check(verdict.identity);
+    if (throttled !== undefined) {
+      const { details, retryAfterMs } = throttled;
+      throw new Ended({ reason: 'ACCOUNT_THROTTLED', details, headers: retryAfter(retryAfterMs) }, verdict.identity);
+    }
+    const labels = request.params as Record<string, string>;
+    const trace = this.#spans.traceOf(raw);
+    const answer = await operation.answer({ traceId, trace, caller: verdict.identity, path, labels, ...read });
+    if ('reason' in answer) this.#spans.ended(raw, answer.reason);
+    return send(reply, answer, traceId);
+  }
+
+  /** Reports and answers what ended before an operation took it over, or because of a defect. */
+  #fail(request: FastifyRequest, reply: FastifyReply, ending: Ending, caller?: Identity): void {
+    const { raw, id: traceId } = request;
+    if (this.#ended.has(raw.socket)) {
+      reply.hijack();
+      return;
+    }
+    this.#report(traceId, ending, raw.socket, request.routeOptions.config.operation, caller);
+    this.#spans.ended(raw, ending.reason);
+    // A pipelined request has no connection of its own yet, and must wait for its turn.
+    if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
+      reply.hijack();
+      raw.resume();
+      this.#ended.add(raw.socket);
+      const rendered = render(ending, traceId);
+      this.#spans.ended(raw, ending.reason, rendered.status);
+      answerAndClose(raw.socket, rendered);
+    } else {
+      send(reply, ending, traceId);
+    }
+  }
+
+  #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    if (this.#ended.has(socket)) return;
+    const details = clientErrorDetails(error);
+    // Garbage that follows a request still being answered: an answer to it would be taken for that request's.
+    if (details === undefined || this.#current.get(socket)?.complete === true) socket.destroy();
+    else this.#endConnection(socket, { reason: 'INVALID_REQUEST', details });
+  }
+
+  readonly #endConnection = (socket: Duplex, ending: Ending): void => {
+    const traceId = this.#spans.malformed(REASONS[ending.reason].http ?? 500, ending.reason);
+    this.#ended.add(socket);
+    this.#report(traceId, ending, socket);
+    answerAndClose(socket, render(ending, traceId));
+  };
+
+  #report(
+    traceId: string,
+    { reason, details }: Ending,
+    socket: Duplex,
+    operation = 'HttpRequest',
+    caller: Identity = readPeer(socket),
+  ): void {
+    this.#options.events.operation({
+      traceId,
+      eventType: operation,
+      reason,
+      identity: caller,
+      ...(details !== undefined && { details }),
+    });
+  }
+}
+
+function send(reply: FastifyReply, answer: Answer, traceId: string): FastifyReply {
+  const { status, headers, body } = render(answer, traceId);
+  // As bytes: to text Fastify would add a charset, which AWS does not have.
+  return reply.code(status).headers(headers).send(Buffer.from(body));
+}

@@ -1,0 +1,81 @@
+import type { HTTPMethods } from 'fastify';
+import { invalid } from '../direct/properties.js';
+import type { Identity } from '../identity/identity.js';
+import type { Read } from '../operations/requests.js';
+import type { Trace } from '../telemetry/tracing.js';
+import { Ended, type Answer, type Ending } from './rendering.js';
+
+/** A request to an operation, from a caller who has proved who they are. */
+export interface OperationRequest {
+  readonly traceId: string;
+  readonly trace: Trace;
+  readonly caller: Identity;
+  /** As on the wire, without the query. */
+  readonly path: string;
+  /** The variable segments of the path, percent-decoded once. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly query: ReadonlyMap<string, readonly string[]>;
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly body: Uint8Array;
+}
+
+/** One operation of the data plane. */
+export interface Operation {
+  /** As AWS names it in its API and its log. */
+  readonly name: string;
+  readonly method: HTTPMethods;
+  /** Path with `:label` for a variable segment, and `*` for all the segments that are left. */
+  readonly path: string;
+  /** What is wrong with a request whose label has broken percent-encoding; absent where the path has no label. */
+  readonly labelFault?: Ending['reason'];
+  answer(request: OperationRequest): Promise<Answer>;
+}
+
+/** The headers that carry MQTT 5 properties, and what the properties are called. */
+export const PROPERTY_HEADERS = {
+  'x-amz-mqtt5-user-properties': 'userProperties',
+  'x-amz-mqtt5-payload-format-indicator': 'payloadFormatIndicator',
+  'x-amz-mqtt5-correlation-data': 'correlationData',
+} as const;
+
+/**
+ * The topic that is the rest of a path. Its slashes may be percent-encoded, as the SDKs send them, or not, as in AWS's
+ * examples.
+ *
+ * @throws Ended where an unencoded slash makes an empty or dot segment: signatures do not tell `a/b` from `a/./b`.
+ */
+export function readTopic({ path, labels }: OperationRequest): string {
+  const [, , ...segments] = path.split('/');
+  if (segments.length > 1 && segments.some((segment) => ['', '.', '..'].includes(segment))) {
+    throw new Ended({
+      reason: 'INVALID_TOPIC',
+      details: 'Slashes beside an empty or dot segment must be encoded: %2F.',
+    });
+  }
+  return labels['*'] ?? '';
+}
+
+/** The answer to an operation: the value in the shape that AWS gives it, or the fault. */
+export function toAnswer<T>(read: Read<T>, shape: (value: T) => object): Answer {
+  return read.ok ? { result: shape(read.value) } : { reason: read.reason, details: read.details };
+}
+
+/**
+ * Reads parameters of a request that may be given once: by `query` name, and by header name to what it is called.
+ *
+ * @throws Ended where one is given twice: to choose would be a guess, and a proxy might guess otherwise.
+ */
+export function readParameters<Name extends string>(
+  request: OperationRequest,
+  sources: { readonly query?: readonly Name[]; readonly headers?: Readonly<Record<string, Name>> },
+): Partial<Record<Name, string>> {
+  const parameters: Partial<Record<Name, string>> = {};
+  const read = (name: Name, source: string, values: readonly string[] | undefined): void => {
+    if (values === undefined) return;
+    if (values.length > 1) throw new Ended(invalid(`${source} is given more than once.`));
+    parameters[name] = values[0];
+  };
+  for (const name of sources.query ?? []) read(name, name, request.query.get(name));
+  for (const [header, name] of Object.entries(sources.headers ?? {})) read(name, header, request.headers.get(header));
+  return parameters;
+}

@@ -1,0 +1,91 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import type { CallerRequest } from '../identity/caller.js';
+import type { Identity } from '../identity/identity.js';
+import { Ended, type Ending } from './rendering.js';
+import { readCertificate } from './tls.js';
+
+/** Splits a request target at its first `?`. Both parts stay as they were on the wire. */
+export function splitTarget(target: string): { readonly path: string; readonly rawQuery: string } {
+  const mark = target.indexOf('?');
+  return mark < 0 ? { path: target, rawQuery: '' } : { path: target.slice(0, mark), rawQuery: target.slice(mark + 1) };
+}
+
+/**
+ * Reads a query: percent-decoded exactly once, `+` is a plus sign (RFC 3986, not a form), every value of a repeated
+ * name in order. One reading serves the signature and the operation, so that both always see the same values.
+ *
+ * @throws Ended where the percent-encoding is broken.
+ */
+export function readQuery(rawQuery: string): ReadonlyMap<string, readonly string[]> {
+  const query = new Map<string, string[]>();
+  for (const part of rawQuery.split('&')) {
+    if (part === '') continue;
+    const equals = part.indexOf('=');
+    append(query, decode(equals < 0 ? part : part.slice(0, equals)), equals < 0 ? '' : decode(part.slice(equals + 1)));
+  }
+  return query;
+}
+
+/** What is wrong with the head of a request, whatever it asks for; undefined where nothing is. */
+export function checkHead(message: IncomingMessage): Ending | undefined {
+  const invalid = (details: string): Ending => ({ reason: 'INVALID_REQUEST', details });
+  // RFC 9112, section 3.2. Only the origin form of a target makes sense here: this is no proxy.
+  if (!/^\/[\x21-\x7e]*$/.test(message.url ?? '')) {
+    return invalid('The request target is not a path of visible ASCII characters.');
+  }
+  const hosts = message.headersDistinct['host'] ?? [];
+  return hosts.length === 1 ? undefined : invalid('There is not exactly one Host header.');
+}
+
+/** Every header with every value, names in lower case. Node's own `headers` would drop or merge the repeated ones. */
+export function readHeaders(message: IncomingMessage): ReadonlyMap<string, readonly string[]> {
+  const headers = new Map<string, string[]>();
+  const { rawHeaders } = message;
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    append(headers, (rawHeaders[index] ?? '').toLowerCase(), decodeHeader(rawHeaders[index + 1] ?? ''));
+  }
+  return headers;
+}
+
+/** What the transport knows of the peer, whoever it is. */
+export function readPeer(socket: Duplex & Partial<Pick<Socket, 'remoteAddress' | 'remotePort'>>): Identity {
+  const { remoteAddress, remotePort } = socket;
+  return {
+    protocol: 'HTTP',
+    secureTransport: socket instanceof TLSSocket,
+    // A dual-stack socket writes IPv4 addresses the IPv6 way.
+    ...(remoteAddress !== undefined && { sourceIp: remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, '') }),
+    ...(remotePort !== undefined && { sourcePort: remotePort }),
+  };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Ended({ reason: 'INVALID_PARAMETER', details: 'The percent-encoding of the query is broken.' });
+  }
+}
+
+/** The peer with what TLS has established about them. */
+export function readCaller(message: IncomingMessage): Pick<CallerRequest, 'peer' | 'certificateFault'> {
+  const peer = readPeer(message.socket);
+  if (!(message.socket instanceof TLSSocket)) return { peer };
+  const { certificate, certificateFault } = readCertificate(message.socket);
+  if (certificate !== undefined) return { peer: { ...peer, certificate } };
+  return certificateFault === undefined ? { peer } : { peer, certificateFault };
+}
+
+/** Node reads header bytes as Latin-1; whoever sends more than ASCII means UTF-8. */
+function decodeHeader(value: string): string {
+  return /[\x80-\xff]/.test(value) ? Buffer.from(value, 'latin1').toString('utf8') : value;
+}
+
+function append(map: Map<string, string[]>, name: string, value: string): void {
+  const values = map.get(name);
+  if (values === undefined) map.set(name, [value]);
+  else values.push(value);
+}

@@ -1,0 +1,56 @@
+import type { Reason } from '../reasons.js';
+import type { Identity } from './identity.js';
+
+/** A request of the HTTP API, as far as finding out who sends it needs. */
+export interface CallerRequest {
+  readonly method: string;
+  /** As on the wire: still percent-encoded, without the query. */
+  readonly path: string;
+  /** As on the wire, without the question mark. */
+  readonly rawQuery: string;
+  /** `rawQuery`, decoded once. Every value of a repeated name, in order. */
+  readonly query: ReadonlyMap<string, readonly string[]>;
+  /** Names in lower case. Every value of a repeated header, in order, as UTF-8 text. */
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly body: Uint8Array;
+  /** What the transport knows of the peer whoever it is: address, TLS, and the certificate that TLS verified. */
+  readonly peer: Identity;
+  /** Why TLS did not verify the certificate that the peer presented. Absent where it did, and where there was none. */
+  readonly certificateFault?: string;
+}
+
+/** Why a caller was turned away. `details` is for the log alone: callers are told what their reason says and no more. */
+export interface Refusal {
+  readonly ok: false;
+  readonly reason: Extract<
+    Reason,
+    'MISSING_CREDENTIALS' | 'INVALID_CREDENTIALS' | 'EXPIRED_SIGNATURE' | 'CALLER_KEYS_UNAVAILABLE'
+  >;
+  readonly details: string;
+}
+
+export type CallerVerdict = { readonly ok: true; readonly identity: Identity } | Refusal;
+
+/** One way for a caller to prove who they are. */
+export interface CallerAuthenticator {
+  /** What it is called in the log: `SigV4`, `JWT`, `mutual TLS`. */
+  readonly scheme: string;
+  /** Undefined where the request holds no credentials of this kind. Never rejects because of what a request holds. */
+  authenticate(request: CallerRequest): Promise<CallerVerdict> | undefined;
+}
+
+/**
+ * The first authenticator that finds credentials of its kind decides. What it refuses is refused: there is no second
+ * chance with other credentials, or a stolen weak one would do where a strong one is required.
+ */
+export async function authenticateCaller(
+  authenticators: readonly CallerAuthenticator[],
+  request: CallerRequest,
+): Promise<CallerVerdict> {
+  for (const authenticator of authenticators) {
+    const verdict = await authenticator.authenticate(request);
+    if (verdict !== undefined) return verdict;
+  }
+  const accepted = authenticators.map(({ scheme }) => scheme).join(', ');
+  return { ok: false, reason: 'MISSING_CREDENTIALS', details: `No credentials of a kind accepted here (${accepted}).` };
+}

@@ -1,0 +1,103 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { AccessKeys } from '../access-keys.js';
+import type { CallerAuthenticator, CallerRequest, CallerVerdict, Refusal } from '../caller.js';
+import { readClaim, type SignatureClaim } from './claim.js';
+import { signatureOf, stringsToSign } from './recompute.js';
+import { sha256Hex } from './sha256.js';
+
+/** Signing names of the AWS IoT data plane: that of its SDK clients, and the older one of devices and examples. */
+const IOT_SERVICES: readonly string[] = ['iotdata', 'iotdevicegateway'];
+
+/** How far the clock of a signer may be from ours, in milliseconds: 5 minutes, as at AWS. */
+const MAX_SKEW_MS = 300_000;
+
+/** Stands in for the secrets of an unknown access key, so that it takes the time of a known one. */
+const NO_SECRET = ['-'];
+
+export interface SigV4Options {
+  readonly accessKeys: AccessKeys;
+  /** The region that callers must sign for. */
+  readonly region: string;
+  /** The services that callers may sign for: those of the AWS IoT data plane where not given. */
+  readonly services?: readonly string[];
+  /** Wall clock in milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** AWS Signature Version 4, in the Authorization header or in the query (presigned URL). */
+export class SigV4Authenticator implements CallerAuthenticator {
+  readonly scheme = 'SigV4';
+  readonly #options: SigV4Options;
+
+  constructor(options: SigV4Options) {
+    this.#options = options;
+  }
+
+  authenticate(request: CallerRequest): Promise<CallerVerdict> | undefined {
+    const claim = readClaim(request);
+    if (claim === undefined) return undefined;
+    if ('fault' in claim) return Promise.resolve(refuse(claim.fault));
+    return this.#verify(request, claim);
+  }
+
+  async #verify(request: CallerRequest, claim: SignatureClaim): Promise<CallerVerdict> {
+    // Everything that needs no secret comes first, so that these answers say nothing about which keys exist.
+    const refusal = this.#checkScope(claim) ?? this.#checkTime(claim) ?? checkSignedHeaders(request, claim);
+    if (refusal !== undefined) return refusal;
+    const payloadHash = sha256Hex(request.body);
+    const declared = declaredPayloadHashes(request);
+    if (declared.some((hash) => hash !== payloadHash)) {
+      return refuse('X-Amz-Content-Sha256 is not the SHA-256 of the body (an unsigned payload is not accepted).');
+    }
+
+    const secrets = this.#options.accessKeys.secretsOf(claim.accessKeyId, claim.sessionToken);
+    const given = Buffer.from(claim.signature, 'hex');
+    let matches = false;
+    for await (const text of stringsToSign(request, claim, payloadHash)) {
+      for (const secret of secrets.length === 0 ? NO_SECRET : secrets) {
+        if (timingSafeEqual(given, await signatureOf(text, claim, secret))) matches = true;
+      }
+      if (matches) break;
+    }
+    if (secrets.length === 0) return refuse(`No access key ${claim.accessKeyId}, or none with this session token.`);
+    if (!matches) return refuse(`The signature is not that of access key ${claim.accessKeyId} for this request.`);
+    return { ok: true, identity: { ...request.peer, accessKeyId: claim.accessKeyId } };
+  }
+
+  #checkScope({ region, service }: SignatureClaim): Refusal | undefined {
+    if (region !== this.#options.region) return refuse(`Signed for region ${region}, not for ${this.#options.region}.`);
+    const { services = IOT_SERVICES } = this.#options;
+    if (!services.includes(service)) return refuse(`Signed for service ${service}, not for ${services.join(' or ')}.`);
+    return undefined;
+  }
+
+  #checkTime({ timeMs, expiresSeconds }: SignatureClaim): Refusal | undefined {
+    const ageMs = this.#options.now() - timeMs;
+    const maxAgeMs = expiresSeconds === undefined ? MAX_SKEW_MS : expiresSeconds * 1000;
+    if (ageMs >= -MAX_SKEW_MS && ageMs <= maxAgeMs) return undefined;
+    const when = ageMs < 0 ? 'in the future' : 'ago';
+    const details = `Signed ${Math.abs(Math.round(ageMs / 1000))} s ${when}; accepted are ${maxAgeMs / 1000} s.`;
+    return { ok: false, reason: 'EXPIRED_SIGNATURE', details };
+  }
+}
+
+/** `Host` and every `X-Amz-*` header must be signed, or a thief of the signature could change what they say. */
+function checkSignedHeaders(request: CallerRequest, { signedHeaders }: SignatureClaim): Refusal | undefined {
+  const absent = signedHeaders.find((name) => !request.headers.has(name));
+  if (absent !== undefined) return refuse(`The signed header ${absent} is not in the request.`);
+  const required = ['host', ...[...request.headers.keys()].filter((name) => name.startsWith('x-amz-'))];
+  const unsigned = required.find((name) => !signedHeaders.includes(name));
+  if (unsigned !== undefined) return refuse(`The header ${unsigned} is not signed.`);
+  return undefined;
+}
+
+/** In a presigned URL signing libraries move the header into the query, in whatever case they had it. */
+function declaredPayloadHashes({ headers, query }: CallerRequest): readonly string[] {
+  const name = 'x-amz-content-sha256';
+  const inQuery = [...query].filter(([parameter]) => parameter.toLowerCase() === name).flatMap(([, values]) => values);
+  return [...(headers.get(name) ?? []), ...inQuery];
+}
+
+function refuse(details: string): Refusal {
+  return { ok: false, reason: 'INVALID_CREDENTIALS', details };
+}

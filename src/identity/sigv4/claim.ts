@@ -1,0 +1,136 @@
+import type { CallerRequest } from '../caller.js';
+
+export const ALGORITHM = 'AWS4-HMAC-SHA256';
+
+/** What a request says about its signature; nothing of it is verified yet. */
+export interface SignatureClaim {
+  readonly form: 'header' | 'presigned';
+  readonly accessKeyId: string;
+  /** Credential scope: `yyyymmdd`, region, service. */
+  readonly date: string;
+  readonly region: string;
+  readonly service: string;
+  /** Names of the signed headers, in lower case, sorted. */
+  readonly signedHeaders: readonly string[];
+  /** 64 hexadecimal digits. */
+  readonly signature: string;
+  /** Time of signing: `yyyymmddThhmmssZ` as signed, and in milliseconds since 1970. */
+  readonly timestamp: string;
+  readonly timeMs: number;
+  /** Presigned form only: how long the signature is valid from `timeMs` on, in seconds, 1 to 604,800 (7 days). */
+  readonly expiresSeconds?: number;
+  readonly sessionToken?: string;
+}
+
+/** The claim of a request; its fault where it is malformed; undefined where the request is not signed with SigV4. */
+export function readClaim(request: CallerRequest): SignatureClaim | { readonly fault: string } | undefined {
+  const authorization = request.headers.get('authorization') ?? [];
+  const byHeader = authorization.some((value) => /^AWS4-/i.test(value.trimStart()));
+  const byQuery = request.query.has('X-Amz-Signature') || request.query.has('X-Amz-Algorithm');
+  if (!byHeader && !byQuery) return undefined;
+  try {
+    if (byHeader && byQuery) throw new Malformed('Signed both in the Authorization header and in the query.');
+    return byHeader ? readHeader(request, only(authorization, 'Authorization header')) : readQuery(request);
+  } catch (error) {
+    if (error instanceof Malformed) return { fault: error.message };
+    throw error;
+  }
+}
+
+/** Stays inside this file: it carries the fault out of the readers. */
+class Malformed extends Error {}
+
+function readHeader(request: CallerRequest, authorization: string): SignatureClaim {
+  const [algorithm, ...rest] = authorization.trim().split(/\s+/);
+  const parts = new Map<string, string>();
+  for (const part of rest.join(' ').split(',')) {
+    const equals = part.indexOf('=');
+    const name = part.slice(0, equals).trim();
+    if (equals < 0 || parts.has(name)) throw new Malformed('The Authorization header is malformed.');
+    parts.set(name, part.slice(equals + 1).trim());
+  }
+  const part = (name: string): string => parts.get(name) ?? missing(`${name} in the Authorization header`);
+  const token = request.headers.get('x-amz-security-token');
+  return {
+    form: 'header',
+    ...readCommon({
+      algorithm: algorithm ?? '',
+      credential: part('Credential'),
+      signedHeaders: part('SignedHeaders'),
+      signature: part('Signature'),
+      timestamp: only(request.headers.get('x-amz-date'), 'X-Amz-Date header'),
+    }),
+    ...(token && { sessionToken: only(token, 'X-Amz-Security-Token header') }),
+  };
+}
+
+function readQuery(request: CallerRequest): SignatureClaim {
+  const parameter = (name: string): string => only(request.query.get(name), `query parameter ${name}`);
+  const expires = parameter('X-Amz-Expires');
+  const expiresSeconds = /^[0-9]{1,6}$/.test(expires) ? Number(expires) : 0;
+  if (expiresSeconds < 1 || expiresSeconds > 604_800) {
+    throw new Malformed('X-Amz-Expires is not a whole number from 1 to 604800.');
+  }
+  return {
+    form: 'presigned',
+    ...readCommon({
+      algorithm: parameter('X-Amz-Algorithm'),
+      credential: parameter('X-Amz-Credential'),
+      signedHeaders: parameter('X-Amz-SignedHeaders'),
+      signature: parameter('X-Amz-Signature'),
+      timestamp: parameter('X-Amz-Date'),
+    }),
+    expiresSeconds,
+    ...(request.query.has('X-Amz-Security-Token') && { sessionToken: parameter('X-Amz-Security-Token') }),
+  };
+}
+
+function readCommon(text: {
+  readonly algorithm: string;
+  readonly credential: string;
+  readonly signedHeaders: string;
+  readonly signature: string;
+  readonly timestamp: string;
+}): Omit<SignatureClaim, 'form'> {
+  if (text.algorithm !== ALGORITHM) throw new Malformed(`The algorithm is not ${ALGORITHM}.`);
+  const credential = /^([^/]+)\/([0-9]{8})\/([^/]+)\/([^/]+)\/aws4_request$/.exec(text.credential);
+  if (credential === null) throw new Malformed('Credential is not accessKeyId/date/region/service/aws4_request.');
+  const [, accessKeyId = '', date = '', region = '', service = ''] = credential;
+  if (!/^[0-9a-f]{64}$/.test(text.signature)) throw new Malformed('Signature is not 64 hexadecimal digits.');
+  const signedHeaders = text.signedHeaders.split(';');
+  if (signedHeaders.some((name, index) => name === '' || (signedHeaders[index - 1] ?? '') >= name)) {
+    throw new Malformed('SignedHeaders is not a sorted list of distinct names.');
+  }
+  const timeMs = parseTimestamp(text.timestamp);
+  if (Number.isNaN(timeMs)) throw new Malformed('X-Amz-Date is not a time of the form yyyymmddThhmmssZ.');
+  if (!text.timestamp.startsWith(date)) throw new Malformed('The dates of X-Amz-Date and of Credential differ.');
+  return {
+    accessKeyId,
+    date,
+    region,
+    service,
+    signedHeaders,
+    signature: text.signature,
+    timestamp: text.timestamp,
+    timeMs,
+  };
+}
+
+/** Milliseconds since 1970, or NaN: ISO 8601 basic format, the only one that SigV4 knows. */
+function parseTimestamp(text: string): number {
+  if (!/^[0-9]{8}T[0-9]{6}Z$/.test(text)) return NaN;
+  const extended = text.replace(/^(.{4})(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z');
+  const timeMs = Date.parse(extended);
+  // Date.parse moves 30 February to March; a time that does not read back was none.
+  return !Number.isNaN(timeMs) && new Date(timeMs).toISOString().startsWith(extended.slice(0, -1)) ? timeMs : NaN;
+}
+
+/** The one value; none and several are faults, because which of several counts must never be a guess. */
+function only(values: readonly string[] | undefined, what: string): string {
+  if (values?.length !== 1 || values[0] === undefined) return missing(what);
+  return values[0];
+}
+
+function missing(what: string): never {
+  throw new Malformed(`Not exactly one ${what}.`);
+}

@@ -1,0 +1,43 @@
+import { createHash, createHmac } from 'node:crypto';
+
+/** What the signing library hashes. */
+type SourceData = string | ArrayBuffer | ArrayBufferView;
+type Digest = ReturnType<typeof createHash> | ReturnType<typeof createHmac>;
+
+/** SHA-256, or HMAC-SHA-256 where there is a secret, by OpenSSL: several times faster than the signing library's own. */
+export class Sha256 {
+  readonly #secret: Uint8Array | undefined;
+  #hash: Digest;
+
+  constructor(secret?: SourceData) {
+    this.#secret = secret === undefined ? undefined : bytesOf(secret);
+    this.#hash = this.#create();
+  }
+
+  update(chunk: SourceData): void {
+    this.#hash.update(bytesOf(chunk));
+  }
+
+  digest(): Promise<Uint8Array> {
+    return Promise.resolve(this.#hash.digest());
+  }
+
+  reset(): void {
+    this.#hash = this.#create();
+  }
+
+  #create(): Digest {
+    return this.#secret === undefined ? createHash('sha256') : createHmac('sha256', this.#secret);
+  }
+}
+
+/** SHA-256 of bytes, in lower-case hexadecimal. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function bytesOf(data: SourceData): Uint8Array {
+  if (typeof data === 'string') return Buffer.from(data, 'utf8');
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return new Uint8Array(data);
+}

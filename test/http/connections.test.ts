@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Agent } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { Reason } from '../../src/reasons.js';
+import { call, exchange, expectError, openSocket, readAnswer, sign, startServer, type TestServer } from './support.js';
+
+let server: TestServer;
+beforeEach(async () => {
+  server = await startServer({ timeouts: { headersMs: 50, requestMs: 50, checkMs: 5 } });
+});
+afterEach(() => server.dataPlane.stop());
+
+const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd', confirmation: 'true' }, body: 'open' };
+const HEAD = 'POST /connections/lock-17/messages?topic=cmd HTTP/1.1\r\nHost: x\r\n';
+
+/** Exactly one event says what happened, and the server still works. */
+async function expectReportedOnce(reason: Reason, traceId?: unknown): Promise<void> {
+  expect(server.events.direct).toEqual([]);
+  expect(server.events.operations).toEqual([
+    expect.objectContaining({ reason, ...(traceId !== undefined && { traceId }) }),
+  ]);
+  expect((await call(server.port, MESSAGE)).status).toBe(200);
+}
+
+/** Deliveries begin, and end only when the test says so. */
+function holdDelivery(): { readonly begun: Promise<void>; readonly finish: () => void } {
+  let begin = (): void => undefined;
+  let finish = (): void => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const finished = new Promise<Reason>((resolve) => {
+    finish = () => {
+      resolve('DELIVERED');
+    };
+  });
+  server.delivery.answer = () => {
+    begin();
+    return finished;
+  };
+  return { begun, finish };
+}
+
+/** The bytes of a signed request with a body. */
+async function signedBytes(): Promise<string> {
+  const { headers = {} } = await sign(server.port, MESSAGE);
+  const lines = Object.entries({ ...headers, 'content-length': '4' }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `POST ${MESSAGE.path}?topic=cmd&confirmation=true HTTP/1.1\r\n${lines.join('')}\r\nopen`;
+}
+
+describe('slow and vanishing callers', () => {
+  test.each([
+    ['a head', 'POST /connections/lock-17/messages?topic=cmd HT'],
+    ['a body', `${HEAD}Content-Length: 10\r\n\r\nopen`],
+    ['chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nop`],
+  ])('%s that stalls is answered in bounded time', async (_what, bytes) => {
+    const socket = await openSocket(server.port);
+    socket.write(bytes);
+    const answer = await readAnswer(socket);
+    expectError(answer, 'INVALID_REQUEST');
+    await expectReportedOnce('INVALID_REQUEST', answer.body['traceId']);
+  });
+
+  test('a caller who hangs up while sending is reported once, and nothing is delivered', async () => {
+    const reported = new Promise<void>((resolve) => {
+      const { events } = server;
+      const operation = events.operation.bind(events);
+      events.operation = (event) => {
+        operation(event);
+        resolve();
+      };
+    });
+    const socket = await openSocket(server.port);
+    socket.end(`${HEAD}Content-Length: 10\r\n\r\nopen`);
+    await reported;
+    expect(server.delivery.messages).toEqual([]);
+    socket.destroy();
+    await expectReportedOnce('INVALID_REQUEST');
+  });
+
+  test('garbage behind a request that is being answered does not become its answer', async () => {
+    const { begun } = holdDelivery();
+    const socket = await openSocket(server.port);
+    socket.write(await signedBytes());
+    await begun;
+    socket.write('garbage\r\n\r\n');
+    expect(await text(socket).catch(() => '')).toBe('');
+  });
+});
+
+describe('draining', () => {
+  test('requests in flight finish, idle connections close, new ones are refused', async () => {
+    const agent = new Agent({ keepAlive: true });
+    await exchange(server.port, await sign(server.port, MESSAGE), agent);
+    const { begun, finish } = holdDelivery();
+    const inFlight = call(server.port, MESSAGE);
+    await begun;
+    const stopped = server.dataPlane.stop();
+    await expect(openSocket(server.port)).rejects.toThrow(/ECONNREFUSED/);
+    finish();
+    const answer = await inFlight;
+    expect(answer.status).toBe(200);
+    expect(answer.headers['connection']).toBe('close');
+    await stopped;
+    agent.destroy();
+  });
+
+  test('a request that comes behind one in flight is told to go elsewhere', async () => {
+    const { begun, finish } = holdDelivery();
+    const bytes = await signedBytes();
+    const socket = await openSocket(server.port);
+    socket.write(bytes);
+    await begun;
+    const stopped = server.dataPlane.stop();
+    const refused = new Promise((resolve) => {
+      server.events.operation = resolve;
+    });
+    socket.write(bytes);
+    expect(await refused).toMatchObject({ reason: 'SHUTTING_DOWN' });
+    finish();
+    const all = await text(socket);
+    expect(all.match(/HTTP\/1\.1 \d+/g)?.[0]).toBe('HTTP/1.1 200');
+    await stopped;
+  });
+});
+
+test('keep-alive: a hundred requests on one connection', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let connections = 0;
+  const create = agent.createConnection.bind(agent);
+  agent.createConnection = (...parameters) => {
+    connections += 1;
+    return create(...parameters);
+  };
+  const signed = await sign(server.port, MESSAGE);
+  for (let index = 0; index < 100; index += 1) expect((await exchange(server.port, signed, agent)).status).toBe(200);
+  expect(connections).toBe(1);
+  agent.destroy();
+});
