@@ -5,7 +5,7 @@ import { call, exchange, openSocket, readAnswer, sign, type Sent } from '../../h
 import type { Service } from './service.js';
 
 /** How a reason is brought about, with a client ID that nobody else uses. */
-export type Provoke = (service: Service, clientId: string) => Promise<void>;
+export type Provoke = (service: Service, clientId: string) => Promise<unknown>;
 
 const path = (clientId: string) => `/connections/${encodeURIComponent(clientId)}/messages`;
 
@@ -70,12 +70,11 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
     await online(service, clientId);
     await post(service, clientId, { confirmation: 'false' });
   },
-  INVALID_CLIENT_ID: async (service) => void (await post(service, '$nobody')),
-  INVALID_TOPIC: async (service, clientId) => void (await post(service, clientId, { topic: 'a/+' })),
-  RESERVED_TOPIC: async (service, clientId) => void (await post(service, clientId, { topic: '$SYS/a' })),
-  INVALID_PARAMETER: async (service, clientId) => void (await post(service, clientId, { timeout: 'abc' })),
-  MISSING_CREDENTIALS: async ({ port }, clientId) =>
-    void (await exchange(port, { path: path(clientId), query: { topic: 't' } })),
+  INVALID_CLIENT_ID: (service) => post(service, '$nobody'),
+  INVALID_TOPIC: (service, clientId) => post(service, clientId, { topic: 'a/+' }),
+  RESERVED_TOPIC: (service, clientId) => post(service, clientId, { topic: '$SYS/a' }),
+  INVALID_PARAMETER: (service, clientId) => post(service, clientId, { timeout: 'abc' }),
+  MISSING_CREDENTIALS: ({ port }, clientId) => exchange(port, { path: path(clientId), query: { topic: 't' } }),
   INVALID_CREDENTIALS: async ({ port }, clientId) => {
     const signed = await sign(port, { path: path(clientId), query: { topic: 't' }, body: 'a' });
     await exchange(port, { ...signed, body: 'b' });
@@ -87,25 +86,24 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
       { signingDate: new Date(Date.now() - 3_600_000) },
     );
   },
-  SENDER_NOT_AUTHORIZED: async (service, clientId) => void (await post(service, `vault-${clientId}`)),
+  SENDER_NOT_AUTHORIZED: (service, clientId) => post(service, `vault-${clientId}`),
   RECEIVER_NOT_AUTHORIZED: async (service, clientId) => {
     await online(service, clientId);
     await post(service, clientId, { topic: 'unheard/open' });
   },
-  CLIENT_NOT_CONNECTED: async (service, clientId) => void (await post(service, clientId)),
+  CLIENT_NOT_CONNECTED: (service, clientId) => post(service, clientId),
   CLIENT_OFFLINE_WITH_SESSION: async (service, clientId) => {
     await offline(service, clientId);
     await post(service, clientId);
   },
-  UNKNOWN_OPERATION: async ({ port }) => void (await call(port, { path: '/things' })),
-  METHOD_NOT_ALLOWED: async ({ port }, clientId) => void (await call(port, { method: 'PUT', path: path(clientId) })),
+  UNKNOWN_OPERATION: ({ port }) => call(port, { path: '/things' }),
+  METHOD_NOT_ALLOWED: ({ port }, clientId) => call(port, { method: 'PUT', path: path(clientId) }),
   INVALID_REQUEST: async ({ port }) => {
     const socket = await openSocket(port);
     socket.end('nonsense\r\n\r\n');
     await readAnswer(socket);
   },
-  PAYLOAD_TOO_LARGE: async (service, clientId) =>
-    void (await post(service, clientId, {}, { body: Buffer.alloc(131_073) })),
+  PAYLOAD_TOO_LARGE: (service, clientId) => post(service, clientId, {}, { body: Buffer.alloc(131_073) }),
   RECEIVER_THROTTLED: async (service, clientId) => {
     const end = await full(service, clientId, () => post(service, clientId, { topic: 'before' }));
     await post(service, clientId);
@@ -154,17 +152,16 @@ const throughMqtt: Partial<Record<Reason, Provoke>> = {
     await online(service, clientId);
     await publish(service, clientId, 'commands/open', { 'dm-qos': '0' });
   },
-  INVALID_CLIENT_ID: async (service) => void (await publish(service, '$nobody')),
-  INVALID_TOPIC: async (service, clientId) => void (await publish(service, clientId, 'a/'.repeat(9))),
-  RESERVED_TOPIC: async (service, clientId) => void (await publish(service, clientId, '$SYS/a')),
-  INVALID_PARAMETER: async (service, clientId) =>
-    void (await publish(service, clientId, 'a', { 'dm-timeout-ms': 'abc' })),
-  SENDER_NOT_AUTHORIZED: async (service, clientId) => void (await publish(service, `vault-${clientId}`)),
+  INVALID_CLIENT_ID: (service) => publish(service, '$nobody'),
+  INVALID_TOPIC: (service, clientId) => publish(service, clientId, 'a/'.repeat(9)),
+  RESERVED_TOPIC: (service, clientId) => publish(service, clientId, '$SYS/a'),
+  INVALID_PARAMETER: (service, clientId) => publish(service, clientId, 'a', { 'dm-timeout-ms': 'abc' }),
+  SENDER_NOT_AUTHORIZED: (service, clientId) => publish(service, `vault-${clientId}`),
   RECEIVER_NOT_AUTHORIZED: async (service, clientId) => {
     await online(service, clientId);
     await publish(service, clientId, 'unheard/open');
   },
-  CLIENT_NOT_CONNECTED: async (service, clientId) => void (await publish(service, clientId)),
+  CLIENT_NOT_CONNECTED: (service, clientId) => publish(service, clientId),
   CLIENT_OFFLINE_WITH_SESSION: async (service, clientId) => {
     await offline(service, clientId);
     await publish(service, clientId);
