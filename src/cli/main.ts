@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { addDemoCommand } from './demo.js';
+import { addEmqxCommands } from './emqx.js';
 import { addLogsCommands } from './logs.js';
 import { addSendCommand } from './send.js';
 import { addServeCommands } from './serve.js';
@@ -16,6 +17,7 @@ addServeCommands(program);
 addSendCommand(program);
 addTailCommand(program);
 addLogsCommands(program);
+addEmqxCommands(program);
 addDemoCommand(program);
 
 await program.parseAsync();
