@@ -4,6 +4,7 @@ import { VERSION } from '../version.js';
 import { addDemoCommand } from './demo.js';
 import { addEmqxCommands } from './emqx.js';
 import { addLogsCommands } from './logs.js';
+import { addPolicyCommands } from './policy.js';
 import { addSendCommand } from './send.js';
 import { addServeCommands } from './serve.js';
 import { addTailCommand } from './tail.js';
@@ -18,6 +19,7 @@ addSendCommand(program);
 addTailCommand(program);
 addLogsCommands(program);
 addEmqxCommands(program);
+addPolicyCommands(program);
 addDemoCommand(program);
 
 await program.parseAsync();

@@ -22,7 +22,7 @@ export class RequestSpans {
   /** A request has come in. Answers its trace. */
   begin(request: IncomingMessage): Trace {
     const { traceparent, tracestate } = request.headers;
-    const { sourceIp, sourcePort, secureTransport } = readPeer(request);
+    const { sourceIp, sourcePort, secureTransport } = readPeer(request.socket);
     const span = this.#tracing.request({
       method: request.method ?? '',
       path: splitTarget(request.url ?? '').path,
@@ -38,16 +38,20 @@ export class RequestSpans {
 
   /** Ends the span when the response is closed: sent, cut off, or never begun because the caller hung up. */
   endWith(request: IncomingMessage, response: ServerResponse, route: string | undefined): void {
-    response.once('close', () => {
+    const end = (): void => {
       const followed = this.#followed.get(request);
       if (followed === undefined) return;
+      this.#followed.delete(request);
       const status = followed.status ?? (response.headersSent ? response.statusCode : undefined);
       followed.span.end({
         ...(status !== undefined && { status }),
         ...(route !== undefined && { route }),
         ...(followed.reason !== undefined && { reason: followed.reason }),
       });
-    });
+    };
+    response.once('close', end);
+    // A pipelined request gets the connection when its turn comes; if that never comes, its response is never closed.
+    if (response.socket === null) request.socket.once('close', end);
   }
 
   /** The trace of a request that has begun. */

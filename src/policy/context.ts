@@ -3,7 +3,7 @@ import type { Identity } from '../identity/identity.js';
 /** A thing of the registry, as `iot:Connection.Thing.*` sees it. */
 export interface Thing {
   readonly name: string;
-  readonly type?: string;
+  readonly type: string | undefined;
   readonly attributes: ReadonlyMap<string, string>;
 }
 
@@ -20,7 +20,7 @@ export interface ExtraFacts extends ConnectFacts {
   /** `iot:Topic`: the topic of a direct message. */
   readonly topic?: string;
   /** Values that replace what a key would have, by lower-case key. For `policy explain` and `policy test` only. */
-  readonly overrides?: ReadonlyMap<string, readonly string[]>;
+  readonly overrides?: ReadonlyMap<string, string | readonly string[]>;
 }
 
 const NO_FACTS: ExtraFacts = Object.freeze({});

@@ -12,6 +12,7 @@ export interface Statement {
   readonly policy: string;
   /** Sid, or the index in the policy as text. */
   readonly id: string;
+  readonly index: number;
   readonly effect: 'Allow' | 'Deny';
   readonly actions: ReadonlySet<Action>;
   /** Whole ARNs, or `*`. */
@@ -113,6 +114,7 @@ function readStatement(
   return {
     policy,
     id,
+    index,
     effect: effect === 'Allow' ? 'Allow' : 'Deny',
     actions: readActions(found, report),
     resources: readResources(found, variables, report),

@@ -6,7 +6,9 @@ import { mapActions } from './actions.js';
 import type { Action } from './authorizer.js';
 import { arnPrefix, CompiledPolicies, type ArnScope } from './compile.js';
 import { parsePolicy, type PolicyDocument } from './document.js';
-import { parsePrincipals, type Principal, type Principals } from './principals.js';
+import { lintPolicy } from './lint.js';
+import { parsePrincipals } from './principals-file.js';
+import type { Principal, Principals } from './principals.js';
 import { PolicyLoadError, Reporter, type Problem } from './problems.js';
 
 /** Texts of a policy folder. Names are file names; a policy's name is its file's without `.json`. */
@@ -56,6 +58,12 @@ export class PolicySet {
     return this.arnPrefixes[action] + name;
   }
 
+  /** The principal of that name. */
+  principal(name: string): CompiledPrincipal | undefined {
+    const principal = this.principals.all.find((candidate) => candidate.name === name);
+    return principal && this.compiled.get(principal);
+  }
+
   /** Who stands for the identity; nobody where no principal matches. */
   resolve(identity: Identity): CompiledPrincipal | undefined {
     const principal = this.principals.resolve(identity);
@@ -95,12 +103,20 @@ export function buildPolicySet(files: PolicyFiles, scope: ArnScope): PolicySet {
   for (const [file, text] of files.policies) {
     const name = basename(file, '.json');
     names.add(name);
-    const document = parsePolicy(name, text, new Reporter(problems, file));
-    if (document !== undefined) documents.set(name, document);
+    const report = new Reporter(problems, file);
+    const document = parsePolicy(name, text, report);
+    if (document !== undefined) {
+      documents.set(name, document);
+      lintPolicy(document, arnPrefix(scope), report);
+    }
     hash.update(JSON.stringify([file, text]));
   }
   const principals = parsePrincipals(files.principals, names, new Reporter(problems, PRINCIPALS_FILE));
   hash.update(files.principals);
+  const attached = new Set(principals.all.flatMap(({ policies }) => policies));
+  for (const name of names) {
+    if (!attached.has(name)) new Reporter(problems, `${name}.json`).warn('no principal has this policy');
+  }
   if (problems.some(({ severity }) => severity === 'error')) throw new PolicyLoadError(problems);
   return new PolicySet(hash.digest('hex').slice(0, 12), scope, documents, principals, problems);
 }

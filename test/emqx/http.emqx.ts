@@ -115,7 +115,7 @@ onEmqx('SendDirectMessage over HTTP', (bench) => {
 
   test('is 504 at the timeout for a device that does not acknowledge', async () => {
     const device = await bench().connect('http-mute', {
-      customHandleAcks: (_topic, _message, _packet, _done) => undefined,
+      customHandleAcks: () => undefined,
     });
     const start = performance.now();
     expect(await bench().send('http-mute', { timeout: 1 })).toEqual({
@@ -129,7 +129,7 @@ onEmqx('SendDirectMessage over HTTP', (bench) => {
 
   test('is 504 at once where the device goes away before it acknowledged', async () => {
     const device = await bench().connect('http-mute', {
-      customHandleAcks: (_topic, _message, _packet, _done) => undefined,
+      customHandleAcks: () => undefined,
     });
     const received = onceReceived(device, 'packetreceive');
     const sent = bench().send('http-mute', { timeout: 10 });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Awaited } from './capture.js';
 
 /** A span as OTLP/JSON has it, attributes flattened. */
 export interface ReceivedSpan {
@@ -41,12 +42,15 @@ export interface ReceivedExport {
 /** An OTLP/HTTP receiver: takes what is exported and keeps it. */
 export class OtlpReceiver {
   readonly exports: ReceivedExport[] = [];
+  readonly #awaited = new Awaited<ReceivedSpan>();
   readonly #server: Server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { url: path = '', headers } = request;
-      this.exports.push({ path, contentType: headers['content-type'] ?? '', body: Buffer.concat(chunks) });
+      const received = { path, contentType: headers['content-type'] ?? '', body: Buffer.concat(chunks) };
+      this.exports.push(received);
+      for (const span of spansOf(received)) this.#awaited.offer(span);
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
   });
@@ -65,21 +69,29 @@ export class OtlpReceiver {
 
   /** Spans received as OTLP/JSON, in the order of their arrival. */
   get spans(): ReceivedSpan[] {
-    return this.exports
-      .filter(({ path, contentType }) => path === '/v1/traces' && contentType.startsWith('application/json'))
-      .flatMap(({ body }) => (JSON.parse(body.toString()) as ExportRequest).resourceSpans)
-      .flatMap(({ resource, scopeSpans }) =>
-        scopeSpans.flatMap(({ spans }) =>
-          spans.map((span) => ({
-            ...span,
-            attributes: flat(span.attributes ?? []),
-            events: span.events ?? [],
-            links: span.links ?? [],
-            resource: flat(resource.attributes),
-          })),
-        ),
-      );
+    return this.exports.flatMap(spansOf);
   }
+
+  /** The first span, received or to come, that matches. */
+  next(matches: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan> {
+    return this.#awaited.next(this.spans, matches);
+  }
+}
+
+function spansOf({ path, contentType, body }: ReceivedExport): ReceivedSpan[] {
+  if (path !== '/v1/traces' || !contentType.startsWith('application/json')) return [];
+  const { resourceSpans } = JSON.parse(body.toString()) as ExportRequest;
+  return resourceSpans.flatMap(({ resource, scopeSpans }) =>
+    scopeSpans.flatMap(({ spans }) =>
+      spans.map((span) => ({
+        ...span,
+        attributes: flat(span.attributes ?? []),
+        events: span.events ?? [],
+        links: span.links ?? [],
+        resource: flat(resource.attributes),
+      })),
+    ),
+  );
 }
 
 function flat(attributes: readonly KeyValue[]): Record<string, unknown> {

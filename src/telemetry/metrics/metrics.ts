@@ -124,9 +124,12 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
     publishOut() {
       clientEvent('Publish-Out', 'Success');
     },
-    operation({ eventType, reason }) {
-      // Receive is the other half of a direct message, and the HTTP operations are HTTP requests: counted there.
+    operation({ eventType, reason, durationMs, identity }) {
       if (eventType === 'Receive') clientEvent('Receive', reason ?? 'Success');
+      // Refused before it was read, for its credentials or its size. The other operations are counted as requests.
+      if (eventType === 'SendDirectMessage' && reason !== undefined) {
+        directMessages.record((durationMs ?? 0) / SECONDS, { reason, door: identity?.protocol ?? 'HTTP' });
+      }
     },
     policyReload({ outcome, version }: PolicyReloadEvent) {
       reloads.add(1, { outcome });
