@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -36,6 +36,12 @@ export function brokerOfEnvironment(env: NodeJS.ProcessEnv = process.env): Broke
   };
 }
 
+async function isReady(server: ChildProcess): Promise<boolean> {
+  server.send('ready');
+  const [ready] = (await once(server, 'message')) as [boolean];
+  return ready;
+}
+
 /** The service in a process of its own, and Tightbeam installed in EMQX. */
 export interface Beside {
   readonly ports: Ports;
@@ -70,10 +76,7 @@ export async function startBeside(broker: Broker, setting: Setting): Promise<Bes
       }),
     );
     if (left.length > 0) throw new Error(left.join(' '));
-    for (let ready = false; !ready; await sleep(100)) {
-      server.send('ready');
-      [ready] = (await once(server, 'message')) as [boolean];
-    }
+    while (!(await isReady(server))) await sleep(100);
   } catch (error) {
     await stop();
     throw error;
