@@ -6,7 +6,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(args: string[]): P
   telemetry: () => import('./telemetry.js'),
 };
 
-const [name = 'policy', ...args] = process.argv.slice(2);
+const [name = 'main', ...args] = process.argv.slice(2);
 const load = BENCHMARKS[name];
 if (load === undefined) {
   process.stderr.write(`There is no benchmark ${name}: ${Object.keys(BENCHMARKS).join(', ')}.\n`);

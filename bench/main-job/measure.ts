@@ -1,3 +1,4 @@
+import type { Rig } from '../rig/rig.js';
 import type { Way } from './ways.js';
 
 export interface Figures {
@@ -5,20 +6,25 @@ export interface Figures {
   /** Milliseconds from sending to confirmation. */
   readonly p50: number;
   readonly p99: number;
+  /** CPU that service and broker took for one message, in microseconds: what other load on the machine changes least. */
+  readonly serverMicros: number;
 }
 
 /** Share of the time that goes first and does not count: permissions that the broker has forgotten are asked for again. */
 const WARM_UP = 0.3;
 
 /** Sends for so long, always so many at the same time. Rejects where one message fails or takes half a minute. */
-export async function measure(way: Way, concurrency: number, milliseconds: number): Promise<Figures> {
+export async function measure(rig: Rig, way: Way, concurrency: number, milliseconds: number): Promise<Figures> {
   await way.prepare?.(concurrency);
   const latencies: number[] = [];
+  const cpuBefore = await rig.cpuMicros();
+  let sent = 0;
   const start = performance.now() + milliseconds * WARM_UP;
   const end = start + milliseconds;
   const sender = async (slot: number): Promise<void> => {
     for (let sentAt = performance.now(); sentAt < end;) {
       await way.send(slot);
+      sent++;
       const confirmedAt = performance.now();
       if (sentAt >= start) latencies.push(confirmedAt - sentAt);
       sentAt = confirmedAt;
@@ -30,15 +36,16 @@ export async function measure(way: Way, concurrency: number, milliseconds: numbe
     `${way.name}: a confirmation did not come.`,
   );
   const seconds = (performance.now() - start) / 1_000;
+  const serverMicros = ((await rig.cpuMicros()) - cpuBefore) / sent;
   latencies.sort((a, b) => a - b);
   const quantile = (share: number): number => latencies[Math.ceil(latencies.length * share) - 1] ?? NaN;
-  return { perSecond: latencies.length / seconds, p50: quantile(0.5), p99: quantile(0.99) };
+  return { perSecond: latencies.length / seconds, p50: quantile(0.5), p99: quantile(0.99), serverMicros };
 }
 
 /** The round with the median throughput. */
 export function median(rounds: readonly Figures[]): Figures {
   const sorted = [...rounds].sort((a, b) => a.perSecond - b.perSecond);
-  return sorted[Math.floor(sorted.length / 2)] ?? { perSecond: NaN, p50: NaN, p99: NaN };
+  return sorted[Math.floor(sorted.length / 2)] ?? { perSecond: NaN, p50: NaN, p99: NaN, serverMicros: NaN };
 }
 
 async function within(milliseconds: number, work: Promise<unknown>, message: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Held, Ports } from './protocol.js';
+import type { Held, Ports, Question } from './protocol.js';
 import { removeSetting, writeSetting, type Setting } from './setting.js';
 
 /** A service under test in a process of its own. */
@@ -9,6 +9,8 @@ export interface Rig {
   readonly setting: Setting;
   readonly ports: Ports;
   held(): Promise<Held>;
+  /** Microseconds of CPU that the process has used so far. */
+  cpuMicros(): Promise<number>;
   /** Ends the process, and removes what it wrote. */
   stop(): Promise<void>;
 }
@@ -29,6 +31,10 @@ export async function startRig(devices: number): Promise<Rig> {
     ]);
     return message;
   };
+  const ask = <T>(question: Question): Promise<T> => {
+    server.send(question);
+    return answer<T>();
+  };
   const stop = async (): Promise<void> => {
     if (server.connected) server.disconnect();
     await exited;
@@ -40,10 +46,8 @@ export async function startRig(devices: number): Promise<Rig> {
       setting,
       ports,
       stop,
-      held: () => {
-        server.send('held');
-        return answer<Held>();
-      },
+      held: () => ask<Held>('held'),
+      cpuMicros: () => ask<number>('cpu'),
     };
   } catch (error) {
     removeSetting(setting);
