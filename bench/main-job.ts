@@ -4,7 +4,7 @@
  */
 import { measure, median, type Figures } from './main-job/measure.js';
 import { Devices, overDirectTopic, overHttp, overTopics, type Way } from './main-job/ways.js';
-import { startRig, type Rig } from './rig/rig.js';
+import { startRig, type ForkedRig, type Rig } from './rig/rig.js';
 import { BACKEND } from './rig/setting.js';
 
 const CONCURRENCIES = [1, 32, 256];
@@ -59,15 +59,15 @@ async function openWays(rig: Rig, devices: Devices): Promise<Way[]> {
 
 /** All ways by turns, so that what else the machine does meets all of them. */
 async function compare(
-  rig: Rig,
+  rig: ForkedRig,
   ways: readonly Way[],
   concurrency: number,
   milliseconds: number,
 ): Promise<Map<string, Figures>> {
   const rounds = new Map<string, Figures[]>(ways.map(({ name }) => [name, []]));
-  for (const way of ways) await measure(rig, way, concurrency, milliseconds);
+  for (const way of ways) await measure(way, concurrency, milliseconds, rig.cpuMicros);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const way of ways) rounds.get(way.name)?.push(await measure(rig, way, concurrency, milliseconds));
+    for (const way of ways) rounds.get(way.name)?.push(await measure(way, concurrency, milliseconds, rig.cpuMicros));
   }
   return new Map([...rounds].map(([name, figures]) => [name, median(figures)]));
 }
@@ -105,7 +105,7 @@ function verdict(what: string, ratio: number, target: number): void {
   print(`${passed ? 'PASS' : 'FAIL'}  ${what}: ${ratio.toFixed(2)} (at least ${target.toFixed(2)})`);
 }
 
-function cell({ perSecond, p50, p99, serverMicros }: Figures): string {
+function cell({ perSecond, p50, p99, serverMicros = NaN }: Figures): string {
   return `${Math.round(perSecond).toLocaleString('en')} (${p50.toFixed(2)} / ${p99.toFixed(2)}; ${Math.round(serverMicros)})`;
 }
 

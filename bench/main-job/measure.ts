@@ -1,4 +1,3 @@
-import type { Rig } from '../rig/rig.js';
 import type { Way } from './ways.js';
 
 export interface Figures {
@@ -6,18 +5,26 @@ export interface Figures {
   /** Milliseconds from sending to confirmation. */
   readonly p50: number;
   readonly p99: number;
-  /** CPU that service and broker took for one message, in microseconds: what other load on the machine changes least. */
-  readonly serverMicros: number;
+  /**
+   * CPU that service and broker took for one message, in microseconds: what other load on the machine changes least.
+   * Absent where that is not asked for.
+   */
+  readonly serverMicros?: number;
 }
 
 /** Share of the time that goes first and does not count: permissions that the broker has forgotten are asked for again. */
 const WARM_UP = 0.3;
 
 /** Sends for so long, always so many at the same time. Rejects where one message fails or takes half a minute. */
-export async function measure(rig: Rig, way: Way, concurrency: number, milliseconds: number): Promise<Figures> {
+export async function measure(
+  way: Way,
+  concurrency: number,
+  milliseconds: number,
+  cpuMicros?: () => Promise<number>,
+): Promise<Figures> {
   await way.prepare?.(concurrency);
   const latencies: number[] = [];
-  const cpuBefore = await rig.cpuMicros();
+  const cpuBefore = await cpuMicros?.();
   let sent = 0;
   const start = performance.now() + milliseconds * WARM_UP;
   const end = start + milliseconds;
@@ -36,16 +43,21 @@ export async function measure(rig: Rig, way: Way, concurrency: number, milliseco
     `${way.name}: a confirmation did not come.`,
   );
   const seconds = (performance.now() - start) / 1_000;
-  const serverMicros = ((await rig.cpuMicros()) - cpuBefore) / sent;
+  const cpuAfter = await cpuMicros?.();
   latencies.sort((a, b) => a - b);
   const quantile = (share: number): number => latencies[Math.ceil(latencies.length * share) - 1] ?? NaN;
-  return { perSecond: latencies.length / seconds, p50: quantile(0.5), p99: quantile(0.99), serverMicros };
+  return {
+    perSecond: latencies.length / seconds,
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    ...(cpuBefore !== undefined && cpuAfter !== undefined && { serverMicros: (cpuAfter - cpuBefore) / sent }),
+  };
 }
 
 /** The round with the median throughput. */
 export function median(rounds: readonly Figures[]): Figures {
   const sorted = [...rounds].sort((a, b) => a.perSecond - b.perSecond);
-  return sorted[Math.floor(sorted.length / 2)] ?? { perSecond: NaN, p50: NaN, p99: NaN, serverMicros: NaN };
+  return sorted[Math.floor(sorted.length / 2)] ?? { perSecond: NaN, p50: NaN, p99: NaN };
 }
 
 async function within(milliseconds: number, work: Promise<unknown>, message: string): Promise<void> {

@@ -9,14 +9,17 @@ export interface Rig {
   readonly setting: Setting;
   readonly ports: Ports;
   held(): Promise<Held>;
-  /** Microseconds of CPU that the process has used so far. */
-  cpuMicros(): Promise<number>;
   /** Ends the process, and removes what it wrote. */
   stop(): Promise<void>;
 }
 
+export interface ForkedRig extends Rig {
+  /** Microseconds of CPU that the process has used so far. */
+  cpuMicros(): Promise<number>;
+}
+
 /** @throws Error where the service does not start. */
-export async function startRig(devices: number): Promise<Rig> {
+export async function startRig(devices: number): Promise<ForkedRig> {
   const setting = writeSetting(devices);
   const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [
     JSON.stringify({ ...setting, devices: [] }),

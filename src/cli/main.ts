@@ -2,7 +2,9 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { addDemoCommand } from './demo.js';
+import { addEmqxCommands } from './emqx.js';
 import { addLogsCommands } from './logs.js';
+import { addPolicyCommands } from './policy.js';
 import { addSendCommand } from './send.js';
 import { addServeCommands } from './serve.js';
 import { addTailCommand } from './tail.js';
@@ -16,6 +18,8 @@ addServeCommands(program);
 addSendCommand(program);
 addTailCommand(program);
 addLogsCommands(program);
+addEmqxCommands(program);
+addPolicyCommands(program);
 addDemoCommand(program);
 
 await program.parseAsync();

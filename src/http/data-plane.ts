@@ -1,5 +1,5 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
@@ -47,12 +47,14 @@ export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #app: FastifyInstance;
   readonly #spans: RequestSpans;
-  /** The request that a connection is busy with. */
-  readonly #current = new WeakMap<Duplex, IncomingMessage>();
+  /** The latest request on a connection, with its answer. */
+  readonly #latest = new WeakMap<Duplex, { readonly message: IncomingMessage; readonly response: ServerResponse }>();
   /** Connections that were given their last answer past the ordinary response. */
   readonly #ended = new WeakSet<Duplex>();
   /** Connections whose handshake used the TLS material in force. */
   #fresh = new WeakSet<Duplex>();
+  /** Connections on which nothing can be read any more, and whose answer under way is the last. */
+  readonly #spoilt = new WeakSet<Duplex>();
   #draining = false;
 
   /** @throws Error where no authenticator is given: there is no unauthenticated mode. */
@@ -65,6 +67,10 @@ export class DataPlane {
     addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
     addHealthRoutes(this.#app, options.ready ?? (() => true));
     guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
+    // Before the router, which answers some requests without a hook.
+    this.#app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {
+      this.#latest.set(message.socket, { message, response });
+    });
     this.#app.server.on('secureConnection', (socket: TLSSocket) => this.#fresh.add(socket));
   }
 
@@ -131,20 +137,15 @@ export class DataPlane {
     app.addHook('onRequest', (request, reply, done) => {
       const { raw, routeOptions } = request;
       this.#spans.endWith(raw, reply.raw, routeOptions.config.operation && routeOptions.url);
-      this.#current.set(raw.socket, raw);
       // The body is a payload of any kind, whatever type the caller gives it: one parser takes all.
-      delete raw.headers['content-type'];
+      raw.headers['content-type'] = 'application/octet-stream';
       const fault: Ending | undefined = this.#draining ? { reason: 'SHUTTING_DOWN' } : checkHead(raw);
       done(fault && new Ended(fault));
     });
     app.addHook('onSend', (request, reply, _payload, done) => {
       const { socket } = request.raw;
       const stale = socket instanceof TLSSocket && !this.#fresh.has(socket);
-      if (this.#draining || stale) void reply.header('connection', 'close');
-      done();
-    });
-    app.addHook('onResponse', (request, _reply, done) => {
-      this.#current.delete(request.raw.socket);
+      if (this.#draining || stale || this.#spoilt.has(socket)) void reply.header('connection', 'close');
       done();
     });
     app.removeAllContentTypeParsers();
@@ -202,11 +203,25 @@ export class DataPlane {
   }
 
   #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    if (this.#ended.has(socket)) return;
+    if (this.#ended.has(socket) || this.#spoilt.has(socket)) return;
     const details = clientErrorDetails(error);
-    // Garbage that follows a request still being answered: an answer to it would be taken for that request's.
-    if (details === undefined || this.#current.get(socket)?.complete === true) socket.destroy();
-    else this.#endConnection(socket, { reason: 'INVALID_REQUEST', details });
+    if (details === undefined) {
+      socket.destroy();
+      return;
+    }
+    const ending: Ending = { reason: 'INVALID_REQUEST', details };
+    const { message, response } = this.#latest.get(socket) ?? {};
+    const { complete = false } = message ?? {};
+    const isBehind = error.code === 'HPE_CLOSED_CONNECTION' || (complete && response?.writableFinished === false);
+    if (isBehind || (!complete && response?.headersSent === true)) {
+      // Garbage behind a request that is being answered: an answer to it would be taken for that request's.
+      this.#spoilt.add(socket);
+      const traceId = this.#spans.malformed(REASONS[ending.reason].http ?? 500, ending.reason);
+      this.#report(traceId, ending, socket);
+      if (response?.writableFinished === true) socket.end();
+    } else {
+      this.#endConnection(socket, ending);
+    }
   }
 
   readonly #endConnection = (socket: Duplex, ending: Ending): void => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import { createServer, type ServerOptions } from 'node:https';
 import { createSecureContext, Server as TlsServer, type TLSSocket } from 'node:tls';
@@ -67,8 +67,7 @@ const established = new WeakMap<TLSSocket, ReturnType<typeof readCertificate>>()
  * @throws Error that says which file cannot be read, or what does not fit.
  */
 export function loadTls(files: TlsFiles): TlsMaterial {
-  const entries = Object.entries(files).map(([name, file]) => [name, readFileSync(file, 'utf8')]);
-  const material = Object.fromEntries(entries) as TlsMaterial;
+  const material = readAll(files);
   try {
     createSecureContext(toContextOptions(material));
   } catch (error) {
@@ -78,33 +77,48 @@ export function loadTls(files: TlsFiles): TlsMaterial {
   return material;
 }
 
-export interface TlsWatch {
-  close(): void;
-}
-
 /**
- * Tells of new material when a file has changed, and of what is wrong with it, in which case the old one stays. The files
- * are looked at every `intervalMs`, by which links are followed too: that is how Kubernetes replaces them.
+ * Tells of new material when the content of a file has changed, and of what is wrong with it, in which case the old one
+ * is to stay. The files are read every `intervalMs`, by their names: that is how links that Kubernetes replaces are
+ * noticed too. Ends with `close`, and keeps no process alive.
  */
 export function watchTls(
   files: TlsFiles,
   listeners: { readonly changed: (material: TlsMaterial) => void; readonly failed: (error: unknown) => void },
   intervalMs = 5_000,
-): TlsWatch {
-  const reload = (): void => {
+): { close(): void } {
+  const fingerprint = (): string => {
     try {
-      listeners.changed(loadTls(files));
+      return JSON.stringify(readAll(files));
     } catch (error) {
-      listeners.failed(error);
+      return String(error);
     }
   };
-  const paths = Object.values(files);
-  for (const path of paths) watchFile(path, { interval: intervalMs, persistent: false }, reload);
+  let seen = fingerprint();
+  const timer = setInterval(() => {
+    const now = fingerprint();
+    if (now === seen) return;
+    seen = now;
+    let material: TlsMaterial;
+    try {
+      material = loadTls(files);
+    } catch (error) {
+      listeners.failed(error);
+      return;
+    }
+    listeners.changed(material);
+  }, intervalMs);
+  timer.unref();
   return {
     close: () => {
-      for (const path of paths) unwatchFile(path, reload);
+      clearInterval(timer);
     },
   };
+}
+
+function readAll(files: TlsFiles): TlsMaterial {
+  const entries = Object.entries(files).map(([name, file]) => [name, readFileSync(file, 'utf8')]);
+  return Object.fromEntries(entries) as TlsMaterial;
 }
 
 function toContextOptions({ cert, key, clientCa, clientCrl }: TlsMaterial): ServerOptions {

@@ -16,7 +16,7 @@ import {
 
 let server: TestServer;
 beforeEach(async () => {
-  server = await startServer({ timeouts: { headersMs: 50, requestMs: 50, checkMs: 5 } });
+  server = await startServer({ timeouts: { headersMs: 5000, requestMs: 5000 } });
 });
 afterEach(() => server.dataPlane.stop());
 
