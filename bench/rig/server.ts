@@ -10,7 +10,7 @@ import { startService } from '../../src/app.js';
 import { DataPlane } from '../../src/http/data-plane.js';
 import { openFileDestination } from '../../src/telemetry/log/destination.js';
 import { noTracing } from '../../src/telemetry/tracing.js';
-import type { Held, Ports } from './protocol.js';
+import type { Held, Ports, Question } from './protocol.js';
 import { configOf, type Setting } from './setting.js';
 
 setFlagsFromString('--expose-gc');
@@ -54,8 +54,8 @@ const ports: Ports = {
   mqtt: service.ports.mqtt ?? 0,
   floor: await floor.start({ host: '127.0.0.1', port: 0 }),
 };
-process.on('message', () => {
-  process.send?.(held());
+process.on('message', (question: Question) => {
+  process.send?.(question === 'held' ? held() : cpuMicros());
 });
 process.once('disconnect', () => {
   void Promise.all([floor.stop(), service.stop()]).then(() => process.exit(0));
@@ -68,6 +68,11 @@ function held(): Held {
   collectGarbage();
   const { connections = 0, pendingMessages = 0 } = service.broker?.load ?? {};
   return { connections, pendingMessages, inFlight: service.link.inFlight, heapBytes: process.memoryUsage().heapUsed };
+}
+
+function cpuMicros(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 function nothing(): void {
