@@ -15,7 +15,7 @@ export interface Rig {
 
 export interface ForkedRig extends Rig {
   /** Microseconds of CPU that the process has used so far. */
-  cpuMicros(): Promise<number>;
+  cpuMicros: () => Promise<number>;
 }
 
 /** @throws Error where the service does not start. */
