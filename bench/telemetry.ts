@@ -25,7 +25,8 @@ const SETTINGS: readonly Setting[] = [
 ];
 const LEAST_RATIO = 0.85;
 const CALLERS = 32;
-const WARM_UP_MS = 3000;
+/** A service that has just begun takes twice the time: its code is not compiled yet. */
+const WARM_UP_MESSAGES = 10_000;
 /** Short, so that a slow moment of the machine falls on all of them alike. */
 const ROUND_MS = 400;
 
@@ -38,7 +39,7 @@ export async function run(args: string[]): Promise<void> {
   try {
     for (const setting of SETTINGS)
       services.push(await BenchService.start(setting, CALLERS, folder, collector.endpoint));
-    for (const service of services) await load(service, WARM_UP_MS);
+    for (const service of services) await warmUp(service);
     const loads = new Map<string, Load[]>(SETTINGS.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round++) {
       // Each round begins with another one: nobody always follows the same neighbour.
@@ -53,6 +54,10 @@ export async function run(args: string[]): Promise<void> {
     collector.close();
     rmSync(folder, { recursive: true });
   }
+}
+
+async function warmUp(service: BenchService): Promise<void> {
+  for (let messages = 0; messages < WARM_UP_MESSAGES;) messages += (await load(service, 1000)).messages;
 }
 
 /** Processor time beside throughput: on a machine that has other things to do, it is the steadier of the two. */
