@@ -31,7 +31,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/policy/**', 'src/direct/**', 'src/operations/**', 'src/identity/**', 'src/reasons.ts'],
+    files: [
+      'src/policy/**',
+      'src/direct/**',
+      'src/operations/**',
+      'src/throttling/**',
+      'src/identity/**',
+      'src/reasons.ts',
+    ],
     rules: {
       'no-restricted-imports': [
         'error',

@@ -1,17 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { BrokerLink } from './brokers/emqx/link.js';
+import { EmqxOperations } from './brokers/emqx/operations.js';
+import { EmqxRest } from './brokers/emqx/rest.js';
+import { MqttPublisher } from './brokers/publisher.js';
 import { createEmbeddedBroker, type EmbeddedBroker } from './brokers/embedded/broker.js';
 import type { Config } from './config/schema.js';
 import type { Limits } from './direct/limits.js';
 import { DirectMessaging } from './direct/send.js';
 import { optionalHooks } from './exhook/hooks.js';
 import { createHookProvider } from './exhook/provider.js';
-import { DataPlane } from './http/data-plane.js';
-import { sendDirectMessage } from './http/operations/send-direct-message.js';
+import { createOperations } from './http/operations.js';
+import { startDataPlanes } from './http/start.js';
 import { CredentialStore } from './identity/credential-store.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
-import { SigV4Authenticator } from './identity/sigv4/authenticator.js';
+import type { BrokerOperations } from './operations/broker.js';
+import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyAuthorizer } from './policy/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
 import { formatProblem } from './policy/problems.js';
@@ -28,6 +32,8 @@ export interface ServiceOptions {
 
 export interface Ports {
   readonly http: number;
+  /** With TLS; absent where that is not configured. */
+  readonly https?: number;
   readonly exhook: number;
   readonly metrics: number;
   /** Of the embedded broker; absent beside EMQX. */
@@ -119,11 +125,13 @@ async function start(
   const mqtt = await broker?.start();
   if (broker) stops.push(() => broker.close());
 
-  const { urls, connections, maxConnections, tls } = brokerConfig;
+  const { connections, maxConnections, api } = brokerConfig;
+  const urls = mqtt === undefined ? brokerConfig.urls : [`mqtt://127.0.0.1:${mqtt}`];
+  const tls = readTls(brokerConfig.tls);
   const link = new BrokerLink({
     ...service,
-    urls: mqtt === undefined ? urls : [`mqtt://127.0.0.1:${mqtt}`],
-    tls: readTls(tls),
+    urls,
+    tls,
     connections,
     maxConnections,
     onConnection: ({ url, ...event }) => {
@@ -133,30 +141,40 @@ async function start(
   stops.push(() => link.close());
   if (broker) await link.whenReady();
 
+  const common = { authorizer, events, limits, clock: () => performance.now() };
   const messaging = new DirectMessaging({
-    authorizer,
+    ...common,
     delivery: telemetry.delivery(link),
-    events,
-    limits,
     propagateTrace: config.telemetry.propagateToDevices,
-    clock: () => performance.now(),
+    maxPending: config.limits.pendingConfirmations,
+    ...(config.limits.rates.perReceiver && { perReceiver: config.limits.rates.perReceiver }),
   });
-  const accessKeys = {
-    secretsOf: (id: string, token?: string) => credentials.current().secretsOf(id, token),
-  };
-  const dataPlane = new DataPlane({
-    operations: [sendDirectMessage(messaging)],
-    authenticators: [new SigV4Authenticator({ accessKeys, region: config.aws.region, now: Date.now })],
-    events,
-    tracing,
-    payloadBytes: limits.payloadBytes,
-    timeouts: { requestMs: config.http.requestTimeoutMs, headersMs: config.http.requestTimeoutMs },
+
+  const asked = broker?.operations ?? operationsOf(api);
+  let others: DataPlaneOperations | undefined;
+  if (asked !== undefined) {
+    const publisher = new MqttPublisher({ ...service, urls, tls });
+    stops.push(() => publisher.close());
+    if (broker) await publisher.whenUp();
+    others = new DataPlaneOperations({ ...common, broker: asked, publisher });
+  }
+
+  const dataPlanes = await startDataPlanes(config, {
+    operations: createOperations(messaging, others),
+    accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
+    telemetry,
     ready: () => link.ready,
   });
-  const http = await dataPlane.start(config.http);
-  stops.push(() => dataPlane.stop());
+  stops.push(() => dataPlanes.stop());
+  const { http, https } = dataPlanes;
 
-  const ports: Ports = { http, exhook, metrics, ...(mqtt === undefined ? {} : { mqtt }) };
+  const ports: Ports = {
+    http,
+    exhook,
+    metrics,
+    ...(https === undefined ? {} : { https }),
+    ...(mqtt === undefined ? {} : { mqtt }),
+  };
   stops.push(() => {
     events.lifecycle('draining');
   });
@@ -206,8 +224,14 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
   return store;
 }
 
+/** Beside EMQX, what is asked of the broker goes to its management API. */
+function operationsOf(api: Config['broker']['api']): BrokerOperations | undefined {
+  return api && new EmqxOperations(new EmqxRest({ url: api.url, apiKey: api.key, apiSecret: api.secret }));
+}
+
 function limitsOf({ limits }: Config): Limits {
-  const { timeoutSeconds, defaultTimeoutSeconds, ...sizes } = limits;
+  const { payloadBytes, clientIdCharacters, topicBytes, topicSlashes, timeoutSeconds, defaultTimeoutSeconds } = limits;
+  const sizes = { payloadBytes, clientIdCharacters, topicBytes, topicSlashes };
   return { ...sizes, maxTimeoutMs: timeoutSeconds * 1_000, defaultTimeoutMs: defaultTimeoutSeconds * 1_000 };
 }
 

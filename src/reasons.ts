@@ -122,7 +122,9 @@ const table = {
     exception: 'UnauthorizedException',
     message: 'The request is not authenticated.',
     meaning: 'The caller gave no credentials of a kind that is accepted here.',
-    causes: ['The request is not signed (no `Authorization` header and no `X-Amz-Signature`).'],
+    causes: [
+      'The request is not signed (no `Authorization` header and no `X-Amz-Signature`), and there is no client certificate.',
+    ],
     next: ['Sign with SigV4: service `iotdata`, or `curl --aws-sigv4`.'],
   },
   INVALID_CREDENTIALS: {
@@ -133,6 +135,15 @@ const table = {
     meaning: 'Credentials were given and are not right; details say what failed.',
     causes: ['Unknown access key.', 'Wrong secret key.', 'The request was changed after signing, often by a proxy.'],
     next: ['Check access key and secret.', 'Check that no proxy rewrites path, query, Host or body.'],
+  },
+  CALLER_KEYS_UNAVAILABLE: {
+    status: 'Failure',
+    http: 503,
+    exception: 'ServiceUnavailableException',
+    message: 'Callers cannot be authenticated at the moment.',
+    meaning: 'The keys that tokens of callers are verified with could not be had; details say why.',
+    causes: ['The JWKS URL does not answer.', 'The JWKS file is missing or malformed.'],
+    next: ['Fetch the JWKS URL from where the service runs.'],
   },
   EXPIRED_SIGNATURE: {
     status: 'Failure',

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { addDemoCommand } from './demo.js';
 import { addLogsCommands } from './logs.js';
+import { addPolicyCommands } from './policy.js';
 import { addSendCommand } from './send.js';
 import { addServeCommands } from './serve.js';
 import { addTailCommand } from './tail.js';
@@ -16,6 +17,7 @@ addServeCommands(program);
 addSendCommand(program);
 addTailCommand(program);
 addLogsCommands(program);
+addPolicyCommands(program);
 addDemoCommand(program);
 
 await program.parseAsync();

@@ -3,6 +3,7 @@ import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { Events } from '../telemetry/events.js';
 import type { Trace } from '../telemetry/tracing.js';
+import { RateLimiter, type RateLimit } from '../throttling/rate-limiter.js';
 import type { DirectDelivery } from './delivery.js';
 import type { Limits } from './limits.js';
 import type { DirectMessage } from './message.js';
@@ -13,6 +14,8 @@ export interface Outcome {
   readonly reason: Reason;
   /** For the sender of an invalid request, the rule that it broke; for the operator, what went wrong. */
   readonly details?: string;
+  /** Where a limit was reached: when it is worth trying again, in milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 export interface DirectMessagingOptions {
@@ -24,14 +27,30 @@ export interface DirectMessagingOptions {
   readonly propagateTrace?: boolean;
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
+  /** How many messages one receiver may be sent, by all senders together. No limit where it is not given. */
+  readonly perReceiver?: RateLimit;
+  /** Most messages that may wait for their confirmation at once; each takes memory here and in the broker. */
+  readonly maxPending?: number;
 }
+
+const MAX_PENDING = 10_000;
+/** By then some of the messages that are pending have their confirmation, or their timeout. */
+const PENDING_RETRY_MS = 1_000;
 
 /** Sends direct messages for callers who have proved who they are. */
 export class DirectMessaging {
   readonly #options: DirectMessagingOptions;
+  readonly #receivers: RateLimiter | undefined;
+  #pending = 0;
 
   constructor(options: DirectMessagingOptions) {
     this.#options = options;
+    this.#receivers = options.perReceiver && new RateLimiter(options.perReceiver, options.clock);
+  }
+
+  /** Messages that wait for their confirmation. */
+  get pending(): number {
+    return this.#pending;
   }
 
   /**
@@ -44,6 +63,7 @@ export class DirectMessaging {
     const { clock, events } = this.#options;
     const startedAt = clock();
     const { decision, ...outcome } = await this.#attempt(sender, input, trace);
+    const { reason, details } = outcome;
     events.directMessage({
       traceId: trace.traceId,
       sender,
@@ -55,7 +75,8 @@ export class DirectMessaging {
       },
       durationMs: clock() - startedAt,
       ...(decision && { decision }),
-      ...outcome,
+      reason,
+      ...(details !== undefined && { details }),
     });
     return outcome;
   }
@@ -69,6 +90,8 @@ export class DirectMessaging {
     if (!read.ok) return { reason: read.reason, details: read.details };
     const decision = this.#authorize(sender, read.message, trace);
     if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
+    const refusal = this.#throttle(read.message);
+    if (refusal !== undefined) return { ...refusal, decision };
     return { ...(await this.#deliver(read.message, trace)), decision };
   }
 
@@ -85,10 +108,23 @@ export class DirectMessaging {
     const { targetClientId, topic, confirmation, payload } = message;
     const facts = { targetClientId, topic, confirmation, payloadBytes: payload.byteLength };
     const span = trace.start({ step: 'deliver', message: facts });
+    if (confirmation) this.#pending += 1;
     const outcome = await settle(() => delivery.deliver(propagateTrace ? withTrace(message, span) : message));
+    if (confirmation) this.#pending -= 1;
     if (outcome.reason === 'DELIVERED') span.event('puback');
     span.end(outcome.reason);
     return outcome;
+  }
+
+  #throttle({ confirmation, targetClientId }: DirectMessage): Outcome | undefined {
+    const { maxPending = MAX_PENDING } = this.#options;
+    if (confirmation && this.#pending >= maxPending) {
+      const details = `${maxPending} messages are waiting for their confirmation.`;
+      return { reason: 'ACCOUNT_THROTTLED', details, retryAfterMs: PENDING_RETRY_MS };
+    }
+    const retryAfterMs = this.#receivers?.take(targetClientId) ?? 0;
+    if (retryAfterMs === 0) return undefined;
+    return { reason: 'RECEIVER_THROTTLED', details: 'The rate limit of this receiver.', retryAfterMs };
   }
 }
 

@@ -32,6 +32,6 @@ export function clientErrorDetails({ code = 'unknown error' }: NodeJS.ErrnoExcep
     case 'HPE_HEADER_OVERFLOW':
       return 'The request line and headers are too large.';
     default:
-      return `Not valid HTTP/1.1 (${code}).`;
+      return code.startsWith('HPE_') ? `Not valid HTTP/1.1 (${code}).` : `The TLS handshake failed (${code}).`;
   }
 }

@@ -1,20 +1,24 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { authenticateCaller, type CallerAuthenticator } from '../identity/caller.js';
+import type { Identity } from '../identity/identity.js';
 import { REASONS } from '../reasons.js';
 import type { Events } from '../telemetry/events.js';
 import type { Tracing } from '../telemetry/tracing.js';
+import type { CallerThrottle } from '../throttling/caller-throttle.js';
 import { clientErrorDetails, guardConnections } from './connections.js';
 import { addHealthRoutes } from './health.js';
 import type { Operation } from './operation.js';
 import { answerAndClose } from './raw-answer.js';
-import { Ended, endingOf, render, type Answer, type Ending } from './rendering.js';
+import { Ended, endingOf, render, retryAfter, type Answer, type Ending } from './rendering.js';
 import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
-import { checkHead, readHeaders, readPeer, readQuery, splitTarget } from './wire.js';
+import { createTlsServer, replaceMaterial, type TlsMaterial } from './tls.js';
+import { checkHead, readCaller, readHeaders, readPeer, readQuery, splitTarget } from './wire.js';
 
 export interface DataPlaneOptions {
   readonly operations: readonly Operation[];
@@ -27,6 +31,10 @@ export interface DataPlaneOptions {
   readonly timeouts?: Partial<HttpTimeouts>;
   /** Whether messages can be delivered now, for `/readyz`. Default: always. */
   readonly ready?: () => boolean;
+  /** Rate limits of callers; none where it is not given. */
+  readonly throttle?: CallerThrottle;
+  /** Speaks HTTPS, and asks for a client certificate. */
+  readonly tls?: TlsMaterial;
 }
 
 /**
@@ -43,6 +51,8 @@ export class DataPlane {
   readonly #current = new WeakMap<Duplex, IncomingMessage>();
   /** Connections that were given their last answer past the ordinary response. */
   readonly #ended = new WeakSet<Duplex>();
+  /** Connections whose handshake used the TLS material in force. */
+  #fresh = new WeakSet<Duplex>();
   #draining = false;
 
   /** @throws Error where no authenticator is given: there is no unauthenticated mode. */
@@ -55,6 +65,7 @@ export class DataPlane {
     addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
     addHealthRoutes(this.#app, options.ready ?? (() => true));
     guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
+    this.#app.server.on('secureConnection', (socket: TLSSocket) => this.#fresh.add(socket));
   }
 
   /** Listens, and answers the port bound (`port: 0` leaves it to the system). Rejects where it cannot listen. */
@@ -69,18 +80,30 @@ export class DataPlane {
     await this.#app.close();
   }
 
+  /**
+   * Puts new TLS material in force. Connections with the old one end: the idle ones now, the others with the answer
+   * they are busy with, so that who was revoked is out.
+   */
+  replaceTls(material: TlsMaterial): void {
+    this.#fresh = new WeakSet();
+    replaceMaterial(this.#app.server, material);
+    this.#app.server.closeIdleConnections();
+  }
+
   #createApp(timeouts: HttpTimeouts): FastifyInstance {
-    const { operations, payloadBytes } = this.#options;
-    return fastify({
-      bodyLimit: payloadBytes,
+    const { operations, payloadBytes, tls } = this.#options;
+    const server = {
+      headersTimeout: timeouts.headersMs,
       requestTimeout: timeouts.requestMs,
       keepAliveTimeout: timeouts.keepAliveMs,
-      http: {
-        headersTimeout: timeouts.headersMs,
-        connectionsCheckingInterval: timeouts.checkMs,
-        // Checked with the rest of the head: Node would answer in its own way.
-        requireHostHeader: false,
-      },
+      connectionsCheckingInterval: timeouts.checkMs,
+      // Checked with the rest of the head: Node would answer in its own way.
+      requireHostHeader: false,
+    };
+    return fastify({
+      serverFactory: (handler) =>
+        tls === undefined ? createServer(server, handler) : createTlsServer(server, tls, handler),
+      bodyLimit: payloadBytes,
       exposeHeadRoutes: false,
       // Requests that come on open connections while draining get this API's own answer: see the hooks.
       return503OnClosing: false,
@@ -114,8 +137,10 @@ export class DataPlane {
       const fault: Ending | undefined = this.#draining ? { reason: 'SHUTTING_DOWN' } : checkHead(raw);
       done(fault && new Ended(fault));
     });
-    app.addHook('onSend', (_request, reply, _payload, done) => {
-      if (this.#draining) void reply.header('connection', 'close');
+    app.addHook('onSend', (request, reply, _payload, done) => {
+      const { socket } = request.raw;
+      const stale = socket instanceof TLSSocket && !this.#fresh.has(socket);
+      if (this.#draining || stale) void reply.header('connection', 'close');
       done();
     });
     app.addHook('onResponse', (request, _reply, done) => {
@@ -127,7 +152,7 @@ export class DataPlane {
       done(null, body);
     });
     app.setErrorHandler((error, request, reply) => {
-      this.#fail(request, reply, endingOf(error));
+      this.#fail(request, reply, endingOf(error), error instanceof Ended ? error.caller : undefined);
     });
   }
 
@@ -139,9 +164,14 @@ export class DataPlane {
       headers: readHeaders(raw),
       body: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
     };
-    const caller = { method: request.method, path, rawQuery, peer: readPeer(raw.socket), ...read };
+    const caller = { method: request.method, path, rawQuery, ...readCaller(raw), ...read };
     const verdict = await authenticateCaller(this.#options.authenticators, caller);
     if (!verdict.ok) throw new Ended(verdict);
+    const throttled = this.#options.throttle?.check(verdict.identity);
+    if (throttled !== undefined) {
+      const { details, retryAfterMs } = throttled;
+      throw new Ended({ reason: 'ACCOUNT_THROTTLED', details, headers: retryAfter(retryAfterMs) }, verdict.identity);
+    }
     const labels = request.params as Record<string, string>;
     const trace = this.#spans.traceOf(raw);
     const answer = await operation.answer({ traceId, trace, caller: verdict.identity, path, labels, ...read });
@@ -150,13 +180,13 @@ export class DataPlane {
   }
 
   /** Reports and answers what ended before an operation took it over, or because of a defect. */
-  #fail(request: FastifyRequest, reply: FastifyReply, ending: Ending): void {
+  #fail(request: FastifyRequest, reply: FastifyReply, ending: Ending, caller?: Identity): void {
     const { raw, id: traceId } = request;
     if (this.#ended.has(raw.socket)) {
       reply.hijack();
       return;
     }
-    this.#report(traceId, ending, raw.socket, request.routeOptions.config.operation);
+    this.#report(traceId, ending, raw.socket, request.routeOptions.config.operation, caller);
     this.#spans.ended(raw, ending.reason);
     // A pipelined request has no connection of its own yet, and must wait for its turn.
     if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
@@ -186,12 +216,18 @@ export class DataPlane {
     answerAndClose(socket, render(ending, traceId));
   };
 
-  #report(traceId: string, { reason, details }: Ending, socket: Duplex, operation = 'HttpRequest'): void {
+  #report(
+    traceId: string,
+    { reason, details }: Ending,
+    socket: Duplex,
+    operation = 'HttpRequest',
+    caller: Identity = readPeer(socket),
+  ): void {
     this.#options.events.operation({
       traceId,
       eventType: operation,
       reason,
-      identity: readPeer(socket),
+      identity: caller,
       ...(details !== undefined && { details }),
     });
   }

@@ -1,4 +1,5 @@
 import type { FastifyError } from 'fastify';
+import type { Identity } from '../identity/identity.js';
 import { REASONS, type Reason } from '../reasons.js';
 
 /** An answer, ready for the wire. */
@@ -22,11 +23,19 @@ export interface Ending {
 /** Ends a request from wherever its handling has got to. The data plane reports and renders it. */
 export class Ended extends Error {
   readonly ending: Ending;
+  /** Where it is known by then. */
+  readonly caller: Identity | undefined;
 
-  constructor(ending: Ending) {
+  constructor(ending: Ending, caller?: Identity) {
     super(ending.reason);
     this.ending = ending;
+    this.caller = caller;
   }
+}
+
+/** When to come again after a request over a limit: whole seconds (RFC 9110, section 10.2.3). */
+export function retryAfter(milliseconds: number): Readonly<Record<string, string>> {
+  return { 'retry-after': String(Math.ceil(milliseconds / 1000)) };
 }
 
 /** How a request ends whose handling threw: as it says itself, by the fault of the caller, or by a defect of ours. */

@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import type { CallerRequest } from '../identity/caller.js';
 import type { Identity } from '../identity/identity.js';
 import { Ended, type Ending } from './rendering.js';
+import { readCertificate } from './tls.js';
 
 /** Splits a request target at its first `?`. Both parts stay as they were on the wire. */
 export function splitTarget(target: string): { readonly path: string; readonly rawQuery: string } {
@@ -52,7 +55,7 @@ export function readPeer(socket: Duplex & Partial<Pick<Socket, 'remoteAddress' |
   const { remoteAddress, remotePort } = socket;
   return {
     protocol: 'HTTP',
-    secureTransport: 'encrypted' in socket,
+    secureTransport: socket instanceof TLSSocket,
     // A dual-stack socket writes IPv4 addresses the IPv6 way.
     ...(remoteAddress !== undefined && { sourceIp: remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, '') }),
     ...(remotePort !== undefined && { sourcePort: remotePort }),
@@ -65,6 +68,15 @@ function decode(text: string): string {
   } catch {
     throw new Ended({ reason: 'INVALID_PARAMETER', details: 'The percent-encoding of the query is broken.' });
   }
+}
+
+/** The peer with what TLS has established about them. */
+export function readCaller(message: IncomingMessage): Pick<CallerRequest, 'peer' | 'certificateFault'> {
+  const peer = readPeer(message.socket);
+  if (!(message.socket instanceof TLSSocket)) return { peer };
+  const { certificate, certificateFault } = readCertificate(message.socket);
+  if (certificate !== undefined) return { peer: { ...peer, certificate } };
+  return certificateFault === undefined ? { peer } : { peer, certificateFault };
 }
 
 /** Node reads header bytes as Latin-1; whoever sends more than ASCII means UTF-8. */

@@ -15,12 +15,17 @@ export interface CallerRequest {
   readonly body: Uint8Array;
   /** What the transport knows of the peer whoever it is: address, TLS, and the certificate that TLS verified. */
   readonly peer: Identity;
+  /** Why TLS did not verify the certificate that the peer presented. Absent where it did, and where there was none. */
+  readonly certificateFault?: string;
 }
 
 /** Why a caller was turned away. `details` is for the log alone: callers are told what their reason says and no more. */
 export interface Refusal {
   readonly ok: false;
-  readonly reason: Extract<Reason, 'MISSING_CREDENTIALS' | 'INVALID_CREDENTIALS' | 'EXPIRED_SIGNATURE'>;
+  readonly reason: Extract<
+    Reason,
+    'MISSING_CREDENTIALS' | 'INVALID_CREDENTIALS' | 'EXPIRED_SIGNATURE' | 'CALLER_KEYS_UNAVAILABLE'
+  >;
   readonly details: string;
 }
 

@@ -9,7 +9,13 @@ export interface Identity {
   /** MQTT username whose password (or broker authentication) was verified. */
   readonly username?: string;
   /** Subject of the client certificate that the TLS handshake verified. */
-  readonly certificate?: { readonly commonName: string; readonly distinguishedName?: string };
+  readonly certificate?: {
+    readonly commonName: string;
+    /** RFC 4514, the most specific attribute first: `CN=backend,O=Example,C=SE`. */
+    readonly distinguishedName?: string;
+    /** SHA-256 of the certificate, in lower-case hexadecimal digits. */
+    readonly fingerprint?: string;
+  };
   /** Access key whose SigV4 signature was verified. */
   readonly accessKeyId?: string;
   /** `sub` (or the claim configured) of the JWT that was verified. */

@@ -66,15 +66,22 @@ export interface RetainedPage {
   readonly next?: string;
 }
 
+/** Port to ordinary publishing. */
+export interface Publisher {
+  /**
+   * Settles when the message was written (QoS 0), or when the broker has taken it over (QoS 1), whether or not anybody
+   * subscribes to it. Rejects with BrokerFault; after BROKER_UNAVAILABLE a QoS 1 message may have been published.
+   */
+  publish(message: BrokerMessage): Promise<void>;
+}
+
 /**
- * Port to what a broker can do beside delivering direct messages.
+ * Port to what a broker tells about, and does to, its clients and retained messages.
  *
  * Undefined answers mean that there is no such thing. Every method may reject with BrokerFault: BROKER_UNAVAILABLE, or
  * NOT_SUPPORTED for what this broker cannot do.
  */
 export interface BrokerOperations {
-  /** QoS 1: settles when the broker has taken the message over, whether or not anybody subscribes to it. */
-  publish(message: BrokerMessage): Promise<void>;
   getConnection(clientId: string): Promise<Connection | undefined>;
   /** Ends a connection that was just got and, where asked, the session. False where it was gone before. */
   deleteConnection(connection: Connection, how: DeleteHow): Promise<boolean>;

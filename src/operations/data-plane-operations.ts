@@ -6,6 +6,7 @@ import {
   BrokerFault,
   type BrokerOperations,
   type Connection,
+  type Publisher,
   type RetainedMessage,
   type RetainedSummary,
   type Subscription,
@@ -14,6 +15,7 @@ import { readFlag, readPage, readPublish, toToken, type PageInput, type PublishI
 
 export interface OperationsOptions {
   readonly broker: BrokerOperations;
+  readonly publisher: Publisher;
   readonly authorizer: Authorizer;
   readonly events: Events;
   readonly limits: Limits;
@@ -60,7 +62,7 @@ export class DataPlaneOperations {
 
   /** `iot:Publish` on the topic, and `iot:RetainPublish` where `retain` is set. */
   publish(asking: Asking, input: PublishInput): Promise<Read<undefined>> {
-    const { authorizer, broker, limits } = this.#options;
+    const { authorizer, publisher, limits } = this.#options;
     return this.#run(
       asking,
       { eventType: 'Publish-In', topicName: input.topic },
@@ -68,7 +70,7 @@ export class DataPlaneOperations {
         read: () => readPublish(input, limits),
         authorize: ({ topic, retain }) => authorizer.publish(asking.caller, topic, { retain }),
         act: async (message) => {
-          await broker.publish(message);
+          await publisher.publish(message);
           return done(undefined);
         },
       },

@@ -3,7 +3,7 @@ import type { Identity } from '../identity/identity.js';
 /** A thing of the registry, as `iot:Connection.Thing.*` sees it. */
 export interface Thing {
   readonly name: string;
-  readonly type?: string;
+  readonly type: string | undefined;
   readonly attributes: ReadonlyMap<string, string>;
 }
 

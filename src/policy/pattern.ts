@@ -74,7 +74,8 @@ export function parsePattern(source: string, syntax: PatternSyntax): Pattern {
   checkStretches(tokens);
   const variables = tokens.filter((token) => typeof token === 'object');
   if (variables.length > MAX_VARIABLES) throw new PatternError(`at most ${MAX_VARIABLES} variables in one text`);
-  return { source, tokens, variables };
+  // Copied, because a list that grew keeps room for more, and there are many patterns.
+  return { source, tokens: tokens.slice(), variables };
 }
 
 /** What follows `${`, up to and with its `}`. */

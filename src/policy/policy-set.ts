@@ -7,7 +7,8 @@ import type { Action } from './authorizer.js';
 import { arnPrefix, CompiledPolicies, type ArnScope } from './compile.js';
 import { parsePolicy, type PolicyDocument } from './document.js';
 import { lintPolicy } from './lint.js';
-import { parsePrincipals, type Principal, type Principals } from './principals.js';
+import { parsePrincipals } from './principals-file.js';
+import type { Principal, Principals } from './principals.js';
 import { PolicyLoadError, Reporter, type Problem } from './problems.js';
 
 /** Texts of a policy folder. Names are file names; a policy's name is its file's without `.json`. */

@@ -62,7 +62,7 @@ export class PrefixIndex<T> {
       node.label = flat(node.label);
       if (node.content === undefined) continue;
       indexSuffixes(node.content);
-      shareEmpty(node.content);
+      trimContent(node.content);
     }
   }
 
@@ -163,14 +163,21 @@ function indexSuffixes<T>(content: Content<T>): void {
   content.suffixes = { lengths: [...lengths].sort((one, other) => one - other), leaves };
 }
 
-/** What is empty and stays so is one for all: less memory, and it is in the processor's cache already. */
 const EMPTY: never[] = [];
 
-function shareEmpty<T>(content: Content<T>): void {
-  if (content.variables.length === 0) content.variables = EMPTY;
-  if (content.exact.length === 0) content.exact = EMPTY;
-  if (content.open.length === 0) content.open = EMPTY;
-  if (content.wild.length === 0) content.wild = EMPTY;
+/**
+ * The same items in no more memory than they need: a list that grew has room for more, and the empty ones are one. What
+ * lies close together is found sooner, too.
+ */
+function trim<I>(items: I[]): I[] {
+  return items.length === 0 ? EMPTY : items.slice();
+}
+
+function trimContent<T>(content: Content<T>): void {
+  content.variables = trim(content.variables);
+  content.exact = trim(content.exact);
+  content.open = trim(content.open);
+  content.wild = trim(content.wild);
 }
 
 /** Goes on with the hash of the text's last characters: those after the first `done` up to `length`, from the end. */

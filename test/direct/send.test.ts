@@ -1,9 +1,10 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import type { Identity } from '../../src/identity/identity.js';
 import { noTracing } from '../../src/telemetry/tracing.js';
-import { FakeAuthorizer, FakeDelivery, RecordedEvents } from '../fakes.js';
+import { fakeAuthorizer } from '../exhook/fakes.js';
+import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
 const SENDER: Identity = { protocol: 'HTTP', accessKeyId: 'AKID' };
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -11,8 +12,11 @@ const TRACEPARENT = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
 const TRACE = noTracing.request({ method: 'POST', path: '/', scheme: 'http', traceparent: TRACEPARENT });
 const INPUT = { clientId: 'lock-17', topic: 'cmd', payload: Buffer.from('open'), confirmation: 'true' };
 
-function create(options: Partial<DirectMessagingOptions> = {}) {
-  const [authorizer, delivery, events] = [new FakeAuthorizer(), new FakeDelivery(), new RecordedEvents()];
+type Options = Partial<DirectMessagingOptions> & { readonly denied?: string };
+
+function create({ denied, ...options }: Options = {}) {
+  const authorizer = fakeAuthorizer(({ resource }) => resource === denied);
+  const [delivery, events] = [new FakeDelivery(), new RecordedEvents()];
   let now = 0;
   const clock = (): number => now;
   const messaging = new DirectMessaging({ authorizer, delivery, events, limits: DEFAULT_LIMITS, clock, ...options });
@@ -50,8 +54,7 @@ test('an invalid request asks nobody and is reported with the rule that it broke
 });
 
 test('a sender who may not send never reaches the delivery', async () => {
-  const { authorizer, delivery, events, messaging } = create();
-  authorizer.denied.add('client/lock-17');
+  const { delivery, events, messaging } = create({ denied: 'client/lock-17' });
   expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'SENDER_NOT_AUTHORIZED' });
   expect(delivery.messages).toEqual([]);
   expect(events.direct).toMatchObject([{ reason: 'SENDER_NOT_AUTHORIZED', decision: { cause: 'implicitDeny' } }]);
@@ -85,4 +88,62 @@ test('the device gets no trace where that is not configured', async () => {
   const { delivery, messaging } = create();
   await messaging.send(SENDER, INPUT, TRACE);
   expect(delivery.messages[0]?.properties.userProperties).toBeUndefined();
+});
+
+describe('limits of sending', () => {
+  const hold = (delivery: FakeDelivery): (() => void) => {
+    let finish = (): void => undefined;
+    const finished = new Promise<'DELIVERED'>((resolve) => {
+      finish = () => {
+        resolve('DELIVERED');
+      };
+    });
+    delivery.answer = () => finished;
+    return finish;
+  };
+
+  test('no more messages wait for their confirmation than may, and a place that is free again is used', async () => {
+    const { delivery, events, messaging } = create({ maxPending: 2 });
+    const finish = hold(delivery);
+    const waiting = [messaging.send(SENDER, INPUT, TRACE), messaging.send(SENDER, INPUT, TRACE)];
+    expect(messaging.pending).toBe(2);
+    expect(await messaging.send(SENDER, INPUT, TRACE)).toMatchObject({
+      reason: 'ACCOUNT_THROTTLED',
+      retryAfterMs: 1000,
+    });
+    expect(events.direct).toMatchObject([{ reason: 'ACCOUNT_THROTTLED', decision: { effect: 'allow' } }]);
+    finish();
+    await Promise.all(waiting);
+    expect(messaging.pending).toBe(0);
+    expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'DELIVERED' });
+  });
+
+  test('a message without confirmation waits for nothing', async () => {
+    const { messaging } = create({ maxPending: 0 });
+    expect(await messaging.send(SENDER, { ...INPUT, confirmation: 'false' }, TRACE)).toEqual({
+      reason: 'DISPATCHED',
+    });
+  });
+
+  test('a failed delivery leaves its place', async () => {
+    const { delivery, messaging } = create({ maxPending: 1 });
+    delivery.answer = () => Promise.reject(new Error('boom'));
+    await messaging.send(SENDER, INPUT, TRACE);
+    expect(messaging.pending).toBe(0);
+  });
+
+  test('each receiver has its own rate, whoever sends', async () => {
+    const { delivery, messaging } = create({ perReceiver: { perSecond: 1, burst: 1 } });
+    await messaging.send(SENDER, INPUT, TRACE);
+    const other = await messaging.send({ ...SENDER, accessKeyId: 'other' }, INPUT, TRACE);
+    expect(other).toMatchObject({ reason: 'RECEIVER_THROTTLED', retryAfterMs: 1000 });
+    expect(await messaging.send(SENDER, { ...INPUT, clientId: 'lock-18' }, TRACE)).toEqual({ reason: 'DELIVERED' });
+    expect(delivery.messages).toHaveLength(2);
+  });
+
+  test('who may not send to a receiver cannot use up its rate', async () => {
+    const { messaging } = create({ perReceiver: { perSecond: 1, burst: 1 }, denied: 'client/lock-17' });
+    await messaging.send(SENDER, INPUT, TRACE);
+    expect((await messaging.send(SENDER, INPUT, TRACE)).reason).toBe('SENDER_NOT_AUTHORIZED');
+  });
 });

@@ -219,7 +219,7 @@ describe('what the broker answers becomes status and exception', () => {
 });
 
 test('a sender who may not send learns nothing of whether the client exists', async () => {
-  server.authorizer.denied.add('client/lock-17');
+  server.denied.add('client/lock-17');
   const answer = await call(server.port, message());
   expectError(answer, 'SENDER_NOT_AUTHORIZED');
   expect(server.delivery.messages).toHaveLength(0);

@@ -5,14 +5,17 @@ import { request as httpRequest, type Agent, type IncomingMessage } from 'node:h
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
-import { DirectMessaging } from '../../src/direct/send.js';
+import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import { DataPlane, type DataPlaneOptions } from '../../src/http/data-plane.js';
-import { sendDirectMessage } from '../../src/http/operations/send-direct-message.js';
+import { createOperations } from '../../src/http/operations.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
+import type { BrokerOperations, Publisher } from '../../src/operations/broker.js';
+import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 import { noTracing } from '../../src/telemetry/tracing.js';
-import { FakeAuthorizer, FakeDelivery, RecordedEvents } from '../fakes.js';
+import { fakeAuthorizer } from '../exhook/fakes.js';
+import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
 export const REGION = 'us-east-1';
 export const CREDENTIALS = { accessKeyId: 'AKIDTEST', secretAccessKey: 'a secret of the tests' };
@@ -21,26 +24,37 @@ export interface TestServer {
   readonly port: number;
   readonly dataPlane: DataPlane;
   readonly events: RecordedEvents;
-  readonly authorizer: FakeAuthorizer;
+  /** Resources on which nobody may do anything, for instance `client/lock-17`. */
+  readonly denied: Set<string>;
   readonly delivery: FakeDelivery;
   /** The wall clock of the server, in milliseconds since 1970; starts as the real one. */
   now: () => number;
 }
 
+export interface ServerOptions extends Partial<DataPlaneOptions> {
+  /** What answers the operations beside SendDirectMessage, which are missing without it. */
+  readonly behind?: { readonly broker: BrokerOperations; readonly publisher: Publisher };
+}
+
 /** A data plane on a free port, real but for the broker and the policies behind it. */
-export async function startServer(options: Partial<DataPlaneOptions> = {}): Promise<TestServer> {
+export async function startServer(
+  { behind, ...options }: ServerOptions = {},
+  sending: Partial<DirectMessagingOptions> = {},
+): Promise<TestServer> {
   const events = new RecordedEvents();
-  const authorizer = new FakeAuthorizer();
+  const denied = new Set<string>();
+  const authorizer = fakeAuthorizer(({ resource }) => denied.has(resource));
   const delivery = new FakeDelivery();
   const clock = (): number => performance.now();
-  const messaging = new DirectMessaging({ authorizer, delivery, events, limits: DEFAULT_LIMITS, clock });
-  const server = { events, authorizer, delivery, now: () => Date.now() };
+  const common = { authorizer, events, limits: DEFAULT_LIMITS, clock };
+  const messaging = new DirectMessaging({ ...common, delivery, ...sending });
+  const server = { events, denied, delivery, now: () => Date.now() };
   const accessKeys = {
     secretsOf: (id: string, token?: string) =>
       id === CREDENTIALS.accessKeyId && token === undefined ? [CREDENTIALS.secretAccessKey] : [],
   };
   const dataPlane = new DataPlane({
-    operations: [sendDirectMessage(messaging)],
+    operations: createOperations(messaging, behind && new DataPlaneOperations({ ...common, ...behind })),
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],
     events,
     tracing: noTracing,

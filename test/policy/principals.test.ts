@@ -180,7 +180,7 @@ test.each<[what: string, principal: object, problem: string]>([
   [
     'a thing name with an unknown fact',
     { match: { username: 'a' }, policies: ['p'], thing: { name: '${user}' } },
-    '$.principals.one.thing.name: expected one of distinguishedName, commonName, jwtSubject, accessKeyId, username, clientId in ${}, found "user"',
+    '$.principals.one.thing.name: expected one of distinguishedName, commonName, jwtSubject, accessKeyId, username, clientId in ${}, found "${user}"',
   ],
   [
     'a thing name with a fact that is not matched',

@@ -112,7 +112,7 @@ const request = fc
     action,
     resource: `${action in TYPES ? TYPES[action as keyof typeof TYPES] : other}/${text}`,
   }));
-const runs = { numRuns: 1000 };
+const runs = { numRuns: 500 };
 
 test('the compiled index and a plain reading of the statements make the same decision', () => {
   fc.assert(
@@ -159,7 +159,7 @@ test('the order of statements never changes the effect', () => {
     fc.property(shuffled, who, request, ([list, other], person, { action, resource }) => {
       expect(effects(other, person, action, resource)).toBe(effects(list, person, action, resource));
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });
 
@@ -212,7 +212,7 @@ test('a subscription is never granted where its filter matches a topic that eval
         }
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });
 
@@ -225,6 +225,6 @@ test('a subscription is refused only with a topic that its filter matches and th
       expect(filterMatches(text, topic)).toBe(true);
       expect(referenceDecision(list, 'iot:Receive', decision.resource, factsOf(person)).effect).toBe('deny');
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });

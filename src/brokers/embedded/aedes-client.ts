@@ -1,5 +1,5 @@
-import type { Client } from 'aedes';
-import type { Packet } from 'mqtt-packet';
+import type { Aedes, Client } from 'aedes';
+import type { IPublishPacket, Packet } from 'mqtt-packet';
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 
@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
  * of a direct message has to be withheld from Aedes, and so has the device's. Aedes has no hook before its packet
  * handlers; its version is pinned exactly, and the check below fails the first connection where a part is gone.
  */
-export type AedesClient = Client & {
+export type AedesClient = Omit<Client, 'sessionExpiryInterval'> & {
   readonly conn: Socket;
   /** Emits `packet` for everything that comes; Aedes is its one listener. */
   readonly _parser: EventEmitter;
@@ -16,6 +16,26 @@ export type AedesClient = Client & {
   _nextId: number;
   readonly _keepaliveTimer: NodeJS.Timeout | null;
   readonly connackSent: boolean;
+  /** The will that Aedes publishes when the connection ends without DISCONNECT. */
+  will: object | null;
+  /** Of `Client`, where it is read-only: what it is at the end of the connection decides about the session. */
+  sessionExpiryInterval: number;
+  readonly subscriptions: Readonly<Record<string, { readonly qos: 0 | 1 | 2 }>>;
+};
+
+/** Parts of Aedes that are not of its public interface, and that ending a session needs. */
+export type AedesBroker = Aedes & {
+  /** Stops the timer of an MQTT 5 session whose client is away. */
+  clearSessionExpiry(clientId: string): void;
+  readonly persistence: {
+    cleanSubscriptions(client: { readonly id: string }): Promise<unknown>;
+    delWill(client: { readonly id: string; readonly brokerId: string }): Promise<unknown>;
+    subscriptionsByClient(client: {
+      readonly id: string;
+    }): Promise<readonly { readonly topic: string; readonly qos: 0 | 1 | 2 }[]>;
+    /** Retained messages that match a topic filter. */
+    createRetainedStream(filter: string): AsyncIterable<IPublishPacket>;
+  };
 };
 
 type PacketListener = (this: EventEmitter, packet: Packet) => void;

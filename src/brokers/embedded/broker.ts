@@ -3,8 +3,9 @@ import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { DEFAULT_LIMITS, type Limits } from '../../direct/limits.js';
 import { isUnderDirect } from '../../direct/topic.js';
+import type { BrokerOperations } from '../../operations/broker.js';
 import type { Diagnostics } from '../../telemetry/diagnostics.js';
-import type { AedesClient } from './aedes-client.js';
+import type { AedesBroker, AedesClient } from './aedes-client.js';
 import { Authorization } from './authorize.js';
 import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
@@ -13,6 +14,7 @@ import { Dispatcher } from './direct/dispatch.js';
 import { Receiver, type ReceiverLimits } from './direct/receiver.js';
 import { openDoor } from './door.js';
 import { ExhookClient } from './exhook-client.js';
+import { EmbeddedOperations, KICKED } from './operations.js';
 import { Sessions } from './sessions.js';
 import { subscribe } from './subscribe.js';
 
@@ -53,6 +55,8 @@ export interface EmbeddedBroker {
   close(): Promise<void>;
   /** What the broker holds at the moment. */
   readonly load: { readonly connections: number; readonly pendingMessages: number };
+  /** What the data-plane API asks of a broker. */
+  readonly operations: BrokerOperations;
 }
 
 /** Inflight window and queue are the defaults of EMQX. */
@@ -79,6 +83,7 @@ class Broker implements EmbeddedBroker {
   readonly #endings = new Set<Promise<void>>();
   readonly #receiverLimits: ReceiverLimits;
   readonly #aedes: Aedes;
+  readonly operations: BrokerOperations;
   readonly #server = createServer({ noDelay: true }, (socket) => {
     this.#accept(socket);
   });
@@ -104,6 +109,11 @@ class Broker implements EmbeddedBroker {
       report: (message, reason) => void this.#callouts.directOutcome(message, reason),
     });
     this.#aedes = new Aedes(this.#aedesOptions());
+    this.operations = new EmbeddedOperations({
+      aedes: this.#aedes as AedesBroker,
+      sessions: this.#sessions,
+      terminated: (info) => this.#callouts.sessionTerminated(info, KICKED),
+    });
     this.#aedes.on('connackSent', ({ returnCode, reasonCode }, client) => {
       if ((reasonCode ?? returnCode) === 0) this.#admitted(client);
     });
@@ -118,8 +128,8 @@ class Broker implements EmbeddedBroker {
       diagnostics('error', 'The embedded broker failed inside.', { error: String(error) });
     });
     this.#aedes.on('sessionExpired', ({ id }) => {
-      const info = this.#sessions.expired(id);
-      if (info !== undefined) void this.#callouts.sessionTerminated(info, 'expired');
+      const session = this.#sessions.forget(id);
+      if (session !== undefined) void this.#callouts.sessionTerminated(session.info, 'expired');
     });
   }
 
@@ -231,7 +241,7 @@ class Broker implements EmbeddedBroker {
 
   #sessionStart({ client, connect }: Connection): SessionStart {
     const live = this.#sessions.connectionOf(client.id);
-    const earlier = live?.info ?? this.#sessions.away(client.id);
+    const earlier = live?.info ?? this.#sessions.away(client.id)?.info;
     if (earlier === undefined) return { kind: 'created' };
     return { kind: connect?.clean === true ? 'discarded' : 'resumed', earlier, live };
   }
@@ -241,6 +251,7 @@ class Broker implements EmbeddedBroker {
     const connection = this.#connectionOf(client);
     // Aedes has written it; the socket can be gone all the same.
     if (client.closed) return;
+    connection.connectedSince = Date.now();
     connection.receiver = new Receiver(connection.client, this.#dispatcher.pending, this.#receiverLimits);
     const before = this.#sessions.connected(connection);
     // Aedes has closed the one before; where two connections came at the same time, it can have missed one.

@@ -1,10 +1,20 @@
 import type { ClientInfo } from '../../exhook/wire.js';
 import type { Connection } from './connection.js';
 
+/** A session whose client is away. */
+export interface AwaySession {
+  /** The client info with which the session was last connected. */
+  readonly info: ClientInfo;
+  /** The connection that it had, closed. */
+  readonly last: Connection;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
 /** Which clients are connected, and which are away with a session that has not expired. */
 export class Sessions {
   readonly #live = new Map<string, Connection>();
-  readonly #away = new Map<string, ClientInfo>();
+  readonly #away = new Map<string, AwaySession>();
 
   get size(): number {
     return this.#live.size;
@@ -14,8 +24,7 @@ export class Sessions {
     return this.#live.get(clientId);
   }
 
-  /** The client info with which the session was last connected, where the client is away. */
-  away(clientId: string): ClientInfo | undefined {
+  away(clientId: string): AwaySession | undefined {
     return this.#away.get(clientId);
   }
 
@@ -35,14 +44,14 @@ export class Sessions {
     if (this.#live.get(id) !== connection) return true;
     this.#live.delete(id);
     if (sessionExpiryInterval === 0 || connection.info === undefined) return false;
-    this.#away.set(id, connection.info);
+    this.#away.set(id, { info: connection.info, last: connection, since: Date.now() });
     return true;
   }
 
-  /** @returns the client info with which the session was last connected, where there was one. */
-  expired(clientId: string): ClientInfo | undefined {
-    const info = this.#away.get(clientId);
+  /** @returns the session, where there was one. */
+  forget(clientId: string): AwaySession | undefined {
+    const session = this.#away.get(clientId);
     this.#away.delete(clientId);
-    return info;
+    return session;
   }
 }

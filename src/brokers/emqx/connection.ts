@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { Socket } from 'node:net';
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient, type Packet } from 'mqtt';
 import { CONTROL_TIMEOUT } from '../../direct/controls.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode } from '../../reasons.js';
+import { gatherWrites } from '../gather-writes.js';
 
 /**
  * `ready`: a direct message to this connection's own client ID came back and was confirmed.
@@ -80,6 +82,7 @@ export class BrokerConnection {
         return;
       }
       const body = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+      gatherWrites(client.stream);
       client.publish(topic, body, { qos: 1, properties }, ignoreOutcome);
       // MQTT.js tells its callback nothing of codes below 0x80, so the answer is read from the PUBACK itself.
       this.#pending.set(client.getLastMessageId(), resolve);
@@ -130,6 +133,9 @@ export class BrokerConnection {
       details = error.message || String(error);
     });
     client.on('connect', ({ properties }) => {
+      // MQTT.js leaves Nagle's algorithm on: a message would wait for the broker's delayed ACK of the one before.
+      const stream: unknown = client.stream;
+      if (stream instanceof Socket) stream.setNoDelay(true);
       this.#window = properties?.receiveMaximum ?? MAX_WINDOW;
       this.#attempts = 0;
       void this.#probe(client);

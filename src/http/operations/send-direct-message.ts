@@ -1,4 +1,5 @@
 import type { DirectMessaging } from '../../direct/send.js';
+import { retryAfter } from '../rendering.js';
 import { PROPERTY_HEADERS, readParameters, type Operation } from '../operation.js';
 
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
@@ -14,7 +15,9 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
         headers: PROPERTY_HEADERS,
       });
       const { clientId = '' } = request.labels;
-      return messaging.send(request.caller, { ...parameters, clientId, payload: request.body }, request.trace);
+      const input = { ...parameters, clientId, payload: request.body };
+      const { retryAfterMs, ...outcome } = await messaging.send(request.caller, input, request.trace);
+      return retryAfterMs === undefined ? outcome : { ...outcome, headers: retryAfter(retryAfterMs) };
     },
   };
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { nextMessage, send, startBroker, type RawClient, type Running, type StartOptions } from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
 
@@ -271,6 +272,23 @@ describe('a permission to receive', () => {
     await send(service, '$dm/lock-17/t');
     await send(service, '$dm/lock-17/t');
     expect(receives()).toBe(2);
+  });
+
+  test('that is being asked for does for the messages that come meanwhile', async () => {
+    await start({ broker: { authorizationCacheMs: 60_000 } });
+    await running.connect('lock-17');
+    const service = await running.connect('tightbeam');
+    await Promise.all([1, 2, 3].map(() => send(service, '$dm/lock-17/t')));
+    expect(receives()).toBe(1);
+  });
+
+  test('that is refused is asked for by each message', async () => {
+    const authorizer = fakeAuthorizer(({ action }) => action === 'iot:Receive');
+    await start({ provider: { authorizer }, broker: { authorizationCacheMs: 60_000 } });
+    await running.connect('lock-17');
+    const service = await running.connect('tightbeam');
+    expect(await Promise.all([1, 2, 3].map(() => send(service, '$dm/lock-17/t')))).toEqual([0x87, 0x87, 0x87]);
+    expect(authorizer.asked.filter(({ action }) => action === 'iot:Receive')).toHaveLength(3);
   });
 
   test('is remembered for a connection and a topic, and forgotten with the connection', async () => {

@@ -50,6 +50,11 @@ async function full(service: Service, clientId: string, fill: () => Promise<unkn
   };
 }
 
+/** Of the shape of a token; nobody comes so far as to look at its signature. */
+const TOKEN = [{ alg: 'ES256' }, {}, {}]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  .join('.');
+
 const pretending =
   (reason: Reason): Provoke =>
   async (service, clientId) => {
@@ -75,6 +80,8 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
   RESERVED_TOPIC: (service, clientId) => post(service, clientId, { topic: '$SYS/a' }),
   INVALID_PARAMETER: (service, clientId) => post(service, clientId, { timeout: 'abc' }),
   MISSING_CREDENTIALS: ({ port }, clientId) => exchange(port, { path: path(clientId), query: { topic: 't' } }),
+  CALLER_KEYS_UNAVAILABLE: ({ port }, clientId) =>
+    exchange(port, { path: path(clientId), query: { topic: 't' }, headers: { authorization: `Bearer ${TOKEN}` } }),
   INVALID_CREDENTIALS: async ({ port }, clientId) => {
     const signed = await sign(port, { path: path(clientId), query: { topic: 't' }, body: 'a' });
     await exchange(port, { ...signed, body: 'b' });

@@ -4,6 +4,7 @@ import { DirectMessaging } from '../../../src/direct/send.js';
 import { optionalHooks } from '../../../src/exhook/hooks.js';
 import { DataPlane } from '../../../src/http/data-plane.js';
 import { sendDirectMessage } from '../../../src/http/operations/send-direct-message.js';
+import { JwtAuthenticator } from '../../../src/identity/jwt.js';
 import { SigV4Authenticator } from '../../../src/identity/sigv4/authenticator.js';
 import { PolicyAuthorizer } from '../../../src/policy/engine.js';
 import { buildPolicySet } from '../../../src/policy/policy-set.js';
@@ -49,6 +50,15 @@ const PRINCIPALS = JSON.stringify({
     backend: { match: { accessKeyId: CREDENTIALS.accessKeyId }, policies: ['all'] },
     device: { match: { username: '*' }, policies: ['all'] },
   },
+});
+
+/** Takes tokens, of an issuer whose keys cannot be had. */
+const unreachableIssuer = new JwtAuthenticator({
+  issuer: 'https://issuer.example',
+  audience: 'tightbeam',
+  algorithms: ['ES256'],
+  keys: () => Promise.reject(new Error('The issuer does not answer.')),
+  now: Date.now,
 });
 
 /** The service with the embedded broker, real but for who may log in; it exports to a receiver of OTLP in the test. */
@@ -105,7 +115,7 @@ export async function startService() {
   };
   const dataPlane = new DataPlane({
     operations: [sendDirectMessage(messaging)],
-    authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => Date.now() })],
+    authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => Date.now() }), unreachableIssuer],
     events,
     tracing,
     payloadBytes: DEFAULT_LIMITS.payloadBytes,

@@ -1,0 +1,35 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { CallerThrottle } from '../../src/throttling/caller-throttle.js';
+import { call, expectError, startServer, type TestServer } from './support.js';
+
+const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' } };
+let server: TestServer;
+afterEach(() => server.dataPlane.stop());
+
+test('a caller over their limit is told when to come again, and the log who it was', async () => {
+  const throttle = new CallerThrottle({ perCaller: { perSecond: 0.3, burst: 1 } }, () => 0);
+  server = await startServer({ throttle });
+  expect((await call(server.port, MESSAGE)).status).toBe(200);
+  const answer = await call(server.port, MESSAGE);
+  expectError(answer, 'ACCOUNT_THROTTLED');
+  expect(answer.headers['retry-after']).toBe('4');
+  expect(server.events.operations).toMatchObject([
+    { eventType: 'SendDirectMessage', reason: 'ACCOUNT_THROTTLED', identity: { accessKeyId: 'AKIDTEST' } },
+  ]);
+});
+
+test('who proves nothing uses up nobody’s limit', async () => {
+  const throttle = new CallerThrottle({ global: { perSecond: 1, burst: 1 } }, () => 0);
+  server = await startServer({ throttle });
+  const stranger = { credentials: { accessKeyId: 'AKIDTEST', secretAccessKey: 'wrong' } };
+  for (let index = 0; index < 3; index += 1) expect((await call(server.port, MESSAGE, stranger)).status).toBe(401);
+  expect((await call(server.port, MESSAGE)).status).toBe(200);
+});
+
+test('a receiver over its limit has its own reason, and its own time to come again', async () => {
+  server = await startServer({}, { perReceiver: { perSecond: 0.5, burst: 1 } });
+  expect((await call(server.port, MESSAGE)).status).toBe(200);
+  const answer = await call(server.port, MESSAGE);
+  expectError(answer, 'RECEIVER_THROTTLED');
+  expect(answer.headers['retry-after']).toBe('2');
+});
