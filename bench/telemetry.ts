@@ -16,6 +16,8 @@ const OFF: Setting = { name: 'all off', log: false, metrics: false };
 const TARGET: Setting = { name: 'log, metrics, 1 % traces', log: true, metrics: true, traces: 0.01 };
 const SETTINGS: readonly Setting[] = [
   OFF,
+  // How far its ratio is from 1 is how far the others' may be wrong.
+  { name: 'all off, again', log: false, metrics: false },
   { name: 'log', log: true, metrics: false },
   { name: 'metrics', log: false, metrics: true },
   { name: '1 % traces', log: false, metrics: false, traces: 0.01 },
