@@ -9,6 +9,7 @@ import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan
 import { readState } from '../brokers/emqx/install/state.js';
 import { planUninstall } from '../brokers/emqx/install/uninstall.js';
 import { loadConfig } from '../config/load.js';
+import { VERSION } from '../version.js';
 
 interface ApiFlags {
   readonly api: string;
@@ -26,8 +27,8 @@ interface InstallFlags extends ApiFlags {
   readonly dryRun: boolean;
 }
 
-/** Adds `tightbeam emqx install | doctor | uninstall`. `version` is this release's, and so the plugin's. */
-export function addEmqxCommands(program: Command, version: string): void {
+/** `tightbeam emqx install | doctor | uninstall`. `version` is this release's, and so the plugin's. */
+export function addEmqxCommands(program: Command, version = VERSION): void {
   const emqx = program.command('emqx').description('set up, examine and restore an EMQX that you run');
 
   apiOptions(emqx.command('install'))

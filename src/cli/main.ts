@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { addDemoCommand } from './demo.js';
+import { addEmqxCommands } from './emqx.js';
 import { addLogsCommands } from './logs.js';
 import { addPolicyCommands } from './policy.js';
 import { addSendCommand } from './send.js';
@@ -17,6 +18,7 @@ addServeCommands(program);
 addSendCommand(program);
 addTailCommand(program);
 addLogsCommands(program);
+addEmqxCommands(program);
 addPolicyCommands(program);
 addDemoCommand(program);
 
