@@ -41,7 +41,7 @@ export async function run(args: string[]): Promise<void> {
   try {
     for (const setting of SETTINGS)
       services.push(await BenchService.start(setting, CALLERS, folder, collector.endpoint));
-    for (const service of services) await warmUp(service);
+    await warmUp(services);
     const loads = new Map<string, Load[]>(SETTINGS.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round++) {
       // Each round begins with another one: nobody always follows the same neighbour.
@@ -58,8 +58,14 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-async function warmUp(service: BenchService): Promise<void> {
-  for (let messages = 0; messages < WARM_UP_MESSAGES;) messages += (await load(service, 1000)).messages;
+/** In turns too: what waits long for its turn cools down again. */
+async function warmUp(services: readonly BenchService[]): Promise<void> {
+  const messages = services.map(() => 0);
+  while (Math.min(...messages) < WARM_UP_MESSAGES) {
+    for (const [index, service] of services.entries()) {
+      messages[index] = (messages[index] ?? 0) + (await load(service, ROUND_MS)).messages;
+    }
+  }
 }
 
 /** Processor time beside throughput: on a machine that has other things to do, it is the steadier of the two. */
