@@ -45,11 +45,20 @@ export class Flights {
     }
   }
 
+  /** A message through HTTP is on its way. Answers how to end that. */
+  depart({ targetClientId, topic }: DirectAddress, context: SpanContext): () => void {
+    const flight: Flight = { targetClientId, topic, traceId: context.traceId, context, authorizations: [] };
+    this.add(flight);
+    return () => {
+      this.remove(flight);
+    };
+  }
+
   remove(flight: Flight): void {
     const key = keyOf(flight);
-    const left = this.#byAddress.get(key)?.filter((other) => other !== flight);
-    if (left === undefined || left.length === 0) this.#byAddress.delete(key);
-    else this.#byAddress.set(key, left);
+    const there = this.#byAddress.get(key);
+    if (there?.length === 1 && there[0] === flight) this.#byAddress.delete(key);
+    else if (there?.includes(flight) === true) there.splice(there.indexOf(flight), 1);
     this.#reported.delete(flight);
   }
 

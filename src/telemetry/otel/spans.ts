@@ -15,7 +15,7 @@ import { ATTR_ERROR_TYPE, ATTR_HTTP_RESPONSE_STATUS_CODE, ATTR_HTTP_ROUTE } from
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import { parseTraceparent } from '../trace-id.js';
-import type { HookCall, HookOutcome, HookSpan, RequestAnswer, RequestSpan, Span, Step } from '../tracing.js';
+import type { HookCall, HookOutcome, HookSpan, RequestAnswer, RequestSpan, Span, Step, Trace } from '../tracing.js';
 import { decisionAttributes, hookAttributes, MESSAGE_SPAN, messageAttributes } from './attributes.js';
 import { Own, rpcMethod } from './conventions.js';
 import type { Flight, Flights } from './flights.js';
@@ -67,17 +67,20 @@ export class LiveSpan {
   }
 
   start(step: Step): Span {
-    const parent = contextOf(this.span.spanContext());
+    const parent = this.span.spanContext();
+    // What is not sampled is not sampled further down: spans that nobody will see are not even made.
+    if (!this.span.isRecording()) {
+      return new UnsampledSpan(this, step.step === 'deliver' ? this.#flights.depart(step.message, parent) : undefined);
+    }
     if (step.step === 'authorize') {
-      const attributes = { [Own.Role]: 'sender' };
-      const span = this.#tracer.startSpan('authorize', { kind: SpanKind.INTERNAL, attributes }, parent);
+      const options = { kind: SpanKind.INTERNAL, attributes: { [Own.Role]: 'sender' } };
+      const span = this.#tracer.startSpan('authorize', options, contextOf(parent));
       return new LiveStepSpan(span, this.#tracer, this.#flights);
     }
-    const { message } = step;
-    const attributes = messageAttributes(message, 'HTTP');
-    const span = this.#tracer.startSpan(MESSAGE_SPAN, { kind: SpanKind.PRODUCER, attributes }, parent);
-    const { targetClientId, topic } = message;
-    return new DeliverSpan(span, this.#tracer, this.#flights, { targetClientId, topic });
+    const options = { kind: SpanKind.PRODUCER, attributes: messageAttributes(step.message, 'HTTP') };
+    const span = this.#tracer.startSpan(MESSAGE_SPAN, options, contextOf(parent));
+    const land = this.#flights.depart(step.message, span.spanContext());
+    return new LiveStepSpan(span, this.#tracer, this.#flights, land);
   }
 
   decided(decision: Decision): void {
@@ -89,28 +92,49 @@ export class LiveSpan {
   }
 }
 
-export class LiveStepSpan extends LiveSpan implements Span {
+class LiveStepSpan extends LiveSpan implements Span {
+  readonly #land: (() => void) | undefined;
+
+  /** @param land ends the flight of a message that this step delivers */
+  constructor(span: OtelSpan, tracer: Tracer, flights: Flights, land?: () => void) {
+    super(span, tracer, flights);
+    this.#land = land;
+  }
+
   end(reason?: Reason): void {
+    this.#land?.();
     finish(this.span, reason);
     this.span.end();
   }
 }
 
-/** While it lasts, the hook call that authorizes the receiver finds it. */
-export class DeliverSpan extends LiveStepSpan {
-  readonly #flight: Flight;
-  readonly #all: Flights;
+/** A step of what is not sampled: has the ids of what it is a step of, and keeps the message findable. */
+class UnsampledSpan implements Span {
+  readonly traceId: string;
+  readonly #parent: Trace;
+  readonly #land: (() => void) | undefined;
 
-  constructor(span: OtelSpan, tracer: Tracer, flights: Flights, address: Pick<Flight, 'targetClientId' | 'topic'>) {
-    super(span, tracer, flights);
-    this.#flight = { ...address, traceId: this.traceId, context: span.spanContext(), authorizations: [] };
-    this.#all = flights;
-    flights.add(this.#flight);
+  constructor(parent: Trace, land: (() => void) | undefined) {
+    this.traceId = parent.traceId;
+    this.#parent = parent;
+    this.#land = land;
   }
 
-  override end(reason?: Reason): void {
-    this.#all.remove(this.#flight);
-    super.end(reason);
+  get traceparent(): string {
+    return this.#parent.traceparent;
+  }
+
+  start(): this {
+    return this;
+  }
+  decided(): void {
+    // Nobody will see it.
+  }
+  event(): void {
+    // Nobody will see it.
+  }
+  end(): void {
+    this.#land?.();
   }
 }
 

@@ -1,4 +1,4 @@
-import { ROOT_CONTEXT, SpanKind, type Context, type Link, type Tracer } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanKind, TraceFlags, type Context, type Link, type Tracer } from '@opentelemetry/api';
 import type { Reason } from '../../reasons.js';
 import { newTraceId, parseTraceparent } from '../trace-id.js';
 import type { HookCall, HookSpan, IncomingRequest, MqttMessageOutcome, RequestSpan, Tracing } from '../tracing.js';
@@ -52,7 +52,8 @@ export function createOtelTracing({ tracer, ids }: OtelTracingOptions): Tracing 
     const [only] = near.length === 1 ? near : [];
     if (only !== undefined && only.context === undefined) return new DeferredHookSpan(only.traceId, call, only, begin);
     const traceId = only?.traceId ?? newTraceId();
-    if (!TRACED_CALLS.has(call.name)) return { traceId, decided: nothing, refused: nothing, end: nothing };
+    const unsampled = only?.context !== undefined && (only.context.traceFlags & TraceFlags.SAMPLED) === 0;
+    if (unsampled || !TRACED_CALLS.has(call.name)) return { traceId, decided: nothing, refused: nothing, end: nothing };
     const links = near.length > 1 ? near.flatMap(({ context }): Link[] => (context ? [{ context }] : [])) : [];
     const span = begin(
       rpcMethod(call.generation, call.name),
@@ -107,7 +108,7 @@ export function createOtelTracing({ tracer, ids }: OtelTracingOptions): Tracing 
       { kind: SpanKind.PRODUCER, attributes: messageAttributes(outcome.message, 'MQTT'), startTime },
       parent ?? flight,
     );
-    for (const { write } of flight.authorizations) write(span.spanContext());
+    if (span.isRecording()) for (const { write } of flight.authorizations) write(span.spanContext());
     if (outcome.reason === 'DELIVERED') span.addEvent('puback', now);
     finish(span, outcome.reason);
     span.end(now);
