@@ -2,6 +2,7 @@ import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { Events } from '../telemetry/events.js';
+import type { Trace } from '../telemetry/tracing.js';
 import { RateLimiter, type RateLimit } from '../throttling/rate-limiter.js';
 import type { DirectDelivery } from './delivery.js';
 import type { Limits } from './limits.js';
@@ -22,6 +23,8 @@ export interface DirectMessagingOptions {
   readonly delivery: DirectDelivery;
   readonly events: Events;
   readonly limits: Limits;
+  /** Whether devices that speak MQTT 5 get the trace, as the user property `traceparent`. Default false. */
+  readonly propagateTrace?: boolean;
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
   /** How many messages one receiver may be sent, by all senders together. No limit where it is not given. */
@@ -56,13 +59,13 @@ export class DirectMessaging {
    * The sender is authorized before anything that depends on the receiver: who may not send to a client ID learns
    * nothing about whether such a client exists.
    */
-  async send(sender: Identity, input: SendDirectMessageInput, traceId: string): Promise<Outcome> {
+  async send(sender: Identity, input: SendDirectMessageInput, trace: Trace): Promise<Outcome> {
     const { clock, events } = this.#options;
     const startedAt = clock();
-    const { decision, ...outcome } = await this.#attempt(sender, input);
+    const { decision, ...outcome } = await this.#attempt(sender, input, trace);
     const { reason, details } = outcome;
     events.directMessage({
-      traceId,
+      traceId: trace.traceId,
       sender,
       message: {
         targetClientId: input.clientId,
@@ -78,24 +81,39 @@ export class DirectMessaging {
     return outcome;
   }
 
-  async #attempt(sender: Identity, input: SendDirectMessageInput): Promise<Outcome & { readonly decision?: Decision }> {
-    const { authorizer, delivery, limits } = this.#options;
-    const read = readDirectMessage(input, limits);
+  async #attempt(
+    sender: Identity,
+    input: SendDirectMessageInput,
+    trace: Trace,
+  ): Promise<Outcome & { readonly decision?: Decision }> {
+    const read = readDirectMessage(input, this.#options.limits);
     if (!read.ok) return { reason: read.reason, details: read.details };
-    const { message } = read;
-    const decision = authorizer.sendDirectMessage(sender, message.targetClientId, message.topic);
+    const decision = this.#authorize(sender, read.message, trace);
     if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
-    const refusal = this.#throttle(message);
+    const refusal = this.#throttle(read.message);
     if (refusal !== undefined) return { ...refusal, decision };
-    if (message.confirmation) this.#pending += 1;
-    try {
-      return { reason: await delivery.deliver(message), decision };
-    } catch (error) {
-      // The port promises not to reject; a promise that is broken must still have an outcome.
-      return { reason: 'INTERNAL_ERROR', details: String(error), decision };
-    } finally {
-      if (message.confirmation) this.#pending -= 1;
-    }
+    return { ...(await this.#deliver(read.message, trace)), decision };
+  }
+
+  #authorize(sender: Identity, { targetClientId, topic }: DirectMessage, trace: Trace): Decision {
+    const span = trace.start({ step: 'authorize' });
+    const decision = this.#options.authorizer.sendDirectMessage(sender, targetClientId, topic);
+    span.decided(decision);
+    span.end(decision.effect === 'allow' ? undefined : 'SENDER_NOT_AUTHORIZED');
+    return decision;
+  }
+
+  async #deliver(message: DirectMessage, trace: Trace): Promise<Outcome> {
+    const { delivery, propagateTrace = false } = this.#options;
+    const { targetClientId, topic, confirmation, payload } = message;
+    const facts = { targetClientId, topic, confirmation, payloadBytes: payload.byteLength };
+    const span = trace.start({ step: 'deliver', message: facts });
+    if (confirmation) this.#pending += 1;
+    const outcome = await settle(() => delivery.deliver(propagateTrace ? withTrace(message, span) : message));
+    if (confirmation) this.#pending -= 1;
+    if (outcome.reason === 'DELIVERED') span.event('puback');
+    span.end(outcome.reason);
+    return outcome;
   }
 
   #throttle({ confirmation, targetClientId }: DirectMessage): Outcome | undefined {
@@ -108,4 +126,24 @@ export class DirectMessaging {
     if (retryAfterMs === 0) return undefined;
     return { reason: 'RECEIVER_THROTTLED', details: 'The rate limit of this receiver.', retryAfterMs };
   }
+}
+
+/** The port promises not to reject; a promise that is broken must still have an outcome. */
+async function settle(deliver: () => Promise<Reason>): Promise<Outcome> {
+  try {
+    return { reason: await deliver() };
+  } catch (error) {
+    return { reason: 'INTERNAL_ERROR', details: String(error) };
+  }
+}
+
+/** The message with the trace in its user properties, unless the sender has put one there. */
+function withTrace(message: DirectMessage, { traceparent }: Trace): DirectMessage {
+  const { properties } = message;
+  const { userProperties = [] } = properties;
+  if (userProperties.some(([name]) => name === 'traceparent')) return message;
+  return {
+    ...message,
+    properties: { ...properties, userProperties: [...userProperties, ['traceparent', traceparent]] },
+  };
 }

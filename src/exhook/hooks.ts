@@ -56,3 +56,21 @@ export function mergeHooks(hooks: readonly Hook[]): HookSpec[] {
   }
   return [...merged].map(([name, topics]) => ({ name, topics }));
 }
+
+/** What is logged beyond the required hooks; each costs a synchronous call a message or unsubscription. */
+export interface OptionalEvents {
+  /** Topic filters whose publishes are reported. */
+  readonly publishIn: readonly string[];
+  /** Topic filters whose deliveries are reported. */
+  readonly publishOut: readonly string[];
+  readonly unsubscribe: boolean;
+}
+
+/** The hooks that these events need. A message hook without filters would be for all topics: none is registered then. */
+export function optionalHooks({ publishIn, publishOut, unsubscribe }: OptionalEvents): Hook[] {
+  return [
+    ...(publishIn.length > 0 ? [{ name: 'message.publish', topics: publishIn } as const] : []),
+    ...(publishOut.length > 0 ? [{ name: 'message.delivered', topics: publishOut } as const] : []),
+    ...(unsubscribe ? [{ name: 'client.unsubscribe', topics: [] } as const] : []),
+  ];
+}

@@ -15,11 +15,19 @@ function sourceOf(info: ClientInfo): Pick<Identity, 'sourceIp' | 'sourcePort' | 
   };
 }
 
+/**
+ * AWS IoT Device SDKs that log in by certificate put their version into the username (`?SDK=...`). It names nobody: no
+ * principal may stand for what was never verified.
+ */
+function usernameOf({ username }: ClientInfo): Partial<Record<'username', string>> {
+  return username.startsWith('?') ? {} : given('username', username);
+}
+
 /** What a client claims, of OnClientAuthenticate. */
 export function credentialsOf(info: ClientInfo, acceptedByBroker: boolean): Credentials {
   return {
     clientId: info.clientid,
-    ...given('username', info.username),
+    ...usernameOf(info),
     ...given('password', info.password),
     ...sourceOf(info),
     acceptedByBroker,
@@ -31,7 +39,7 @@ export function identityOf(info: ClientInfo): Identity {
   return {
     protocol: 'MQTT',
     clientId: info.clientid,
-    ...given('username', info.username),
+    ...usernameOf(info),
     ...sourceOf(info),
     // The broker tells of TLS only by the client certificate; without one it is not known.
     ...(info.cn === '' ? {} : { secureTransport: true }),
@@ -46,13 +54,4 @@ export function senderOf(message: Message): Identity {
     ...given('username', message.headers['username']),
     ...given('sourceIp', message.headers['peerhost']),
   };
-}
-
-/**
- * The reason of a disconnect as one word. EMQX names most (`normal`, `keepalive_timeout`); a frame error it prints as
- * an Erlang term, of which only the cause is kept: the rest can hold bytes that the client sent.
- */
-export function disconnectReasonOf(reason: string): string {
-  if (/^[a-z][a-z0-9_]*$/.test(reason)) return reason;
-  return /\bcause\s*=>\s*([a-z][a-z0-9_]*)/.exec(reason)?.[1] ?? 'other';
 }

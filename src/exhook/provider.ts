@@ -10,13 +10,16 @@ import type { Authenticator } from '../identity/authenticator.js';
 import type { Authorizer } from '../policy/authorizer.js';
 import type { Diagnostics } from '../telemetry/diagnostics.js';
 import type { Events } from '../telemetry/events.js';
+import { noTracing, type HookSpan, type Tracing } from '../telemetry/tracing.js';
 import { onClientAuthenticate } from './calls/authenticate.js';
 import { onClientAuthorize } from './calls/authorize.js';
 import { onClientConnected, onClientDisconnected } from './calls/client.js';
 import { DENY, type CallContext, type Handler } from './calls/context.js';
-import { onMessageDropped } from './calls/message.js';
+import { onMessageDelivered, onMessageDropped, onMessagePublish } from './calls/message.js';
+import { onClientUnsubscribe } from './calls/unsubscribe.js';
 import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
-import { GENERATIONS, serviceDefinition } from './protocol.js';
+import { outcomeOf, routeOf } from './observed.js';
+import { GENERATIONS, serviceDefinition, type Generation } from './protocol.js';
 import type { CallName, RequestOf, ResponseOf } from './wire.js';
 
 export interface HookProviderOptions {
@@ -24,6 +27,8 @@ export interface HookProviderOptions {
   readonly authorizer: Authorizer;
   readonly events: Events;
   readonly diagnostics: Diagnostics;
+  /** Default: none. */
+  readonly tracing?: Tracing;
   /** Username of the service's own connections to the broker. */
   readonly serviceUsername: string;
   /** Hooks to register beyond the required ones. */
@@ -50,6 +55,9 @@ const handlers: { readonly [Name in CallName]?: Handler<Name> } = {
   OnClientAuthorize: onClientAuthorize,
   OnClientConnected: onClientConnected,
   OnClientDisconnected: onClientDisconnected,
+  OnClientUnsubscribe: onClientUnsubscribe,
+  OnMessagePublish: onMessagePublish,
+  OnMessageDelivered: onMessageDelivered,
   OnMessageDropped: onMessageDropped,
 };
 
@@ -69,6 +77,7 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
   const context: CallContext = {
     ...options,
     hooks: options.hooks ?? [],
+    tracing: options.tracing ?? noTracing,
     afterwards: (task) => {
       setImmediate(() => {
         try {
@@ -83,22 +92,37 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
   async function answer<Name extends CallName>(
     name: Name,
     request: RequestOf<Name> | typeof MALFORMED,
-  ): Promise<ResponseOf<Name>> {
+    span: HookSpan,
+  ): Promise<{ response: ResponseOf<Name>; failed?: true }> {
     const fallback = (fallbacks[name] ?? {}) as ResponseOf<Name>;
     try {
       if (request === MALFORMED) throw new Error('The request cannot be decoded.');
       const handler = handlers[name];
-      return handler === undefined ? fallback : await handler(request, context);
+      return { response: handler === undefined ? fallback : await handler(request, context, span) };
     } catch (error) {
       // The request itself stays out of the log: it can hold a password.
       diagnostics('error', 'A hook call failed.', { call: name, answered: fallback, error: messageOf(error) });
-      return fallback;
+      return { response: fallback, failed: true };
     }
+  }
+
+  /** The broker has its answer before anything is recorded of it. */
+  async function serve<Name extends CallName>(
+    generation: Generation,
+    name: Name,
+    request: RequestOf<Name> | typeof MALFORMED,
+    reply: (response: ResponseOf<Name>) => void,
+  ): Promise<void> {
+    const route = request === MALFORMED ? {} : routeOf(name, request, context.serviceUsername);
+    const span = context.tracing.hookCall({ generation, name, ...route });
+    const { response, failed } = await answer(name, request, span);
+    reply(response);
+    span.end(failed ? 'failed' : outcomeOf(response));
   }
 
   const server = new Server();
   for (const generation of GENERATIONS) {
-    const { service, implementation } = unaryService(generation, answer);
+    const { service, implementation } = unaryService(generation, serve);
     server.addService(service, implementation);
   }
 
@@ -129,8 +153,13 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
  * be decoded is handed on as MALFORMED in place of the error that the library would answer.
  */
 function unaryService(
-  generation: (typeof GENERATIONS)[number],
-  answer: <Name extends CallName>(name: Name, request: RequestOf<Name> | typeof MALFORMED) => Promise<ResponseOf<Name>>,
+  generation: Generation,
+  serve: <Name extends CallName>(
+    generation: Generation,
+    name: Name,
+    request: RequestOf<Name> | typeof MALFORMED,
+    reply: (response: ResponseOf<Name>) => void,
+  ) => Promise<void>,
 ): { service: GrpcServiceDefinition; implementation: UntypedServiceImplementation } {
   const service: Record<string, GrpcServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
@@ -150,7 +179,7 @@ function unaryService(
       call: ServerUnaryCall<RequestOf<typeof name> | typeof MALFORMED, ResponseOf<typeof name>>,
       callback: sendUnaryData<ResponseOf<typeof name>>,
     ) => {
-      void answer(name, call.request).then((response) => {
+      void serve(generation, name, call.request, (response) => {
         callback(null, response);
       });
     };

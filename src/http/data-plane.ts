@@ -5,16 +5,19 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { authenticateCaller, type CallerAuthenticator } from '../identity/caller.js';
 import type { Identity } from '../identity/identity.js';
+import { REASONS } from '../reasons.js';
 import type { Events } from '../telemetry/events.js';
+import type { Tracing } from '../telemetry/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
 import { clientErrorDetails, guardConnections } from './connections.js';
+import { addHealthRoutes } from './health.js';
 import type { Operation } from './operation.js';
 import { answerAndClose } from './raw-answer.js';
 import { Ended, endingOf, render, retryAfter, type Answer, type Ending } from './rendering.js';
+import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
 import { createTlsServer, replaceMaterial, type TlsMaterial } from './tls.js';
-import type { Tracing } from './tracing.js';
 import { checkHead, readCaller, readHeaders, readPeer, readQuery, splitTarget } from './wire.js';
 
 export interface DataPlaneOptions {
@@ -26,6 +29,8 @@ export interface DataPlaneOptions {
   /** Largest body, in bytes. */
   readonly payloadBytes: number;
   readonly timeouts?: Partial<HttpTimeouts>;
+  /** Whether messages can be delivered now, for `/readyz`. Default: always. */
+  readonly ready?: () => boolean;
   /** Rate limits of callers; none where it is not given. */
   readonly throttle?: CallerThrottle;
   /** Speaks HTTPS, and asks for a client certificate. */
@@ -41,6 +46,7 @@ export interface DataPlaneOptions {
 export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #app: FastifyInstance;
+  readonly #spans: RequestSpans;
   /** The latest request on a connection, with its answer. */
   readonly #latest = new WeakMap<Duplex, { readonly message: IncomingMessage; readonly response: ServerResponse }>();
   /** Connections that were given their last answer past the ordinary response. */
@@ -55,9 +61,11 @@ export class DataPlane {
   constructor(options: DataPlaneOptions) {
     if (options.authenticators.length === 0) throw new Error('At least one way to authenticate callers is required.');
     this.#options = options;
+    this.#spans = new RequestSpans(options.tracing);
     this.#app = this.#createApp({ ...DEFAULT_HTTP_TIMEOUTS, ...options.timeouts });
     this.#addHooks();
     addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
+    addHealthRoutes(this.#app, options.ready ?? (() => true));
     guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
     // Before the router, which answers some requests without a hook.
     this.#app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {
@@ -67,8 +75,8 @@ export class DataPlane {
   }
 
   /** Listens, and answers the port bound (`port: 0` leaves it to the system). Rejects where it cannot listen. */
-  async start(address: { readonly host: string; readonly port: number }): Promise<number> {
-    await this.#app.listen(address);
+  async start({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
+    await this.#app.listen({ host, port });
     return (this.#app.server.address() as AddressInfo).port;
   }
 
@@ -89,7 +97,7 @@ export class DataPlane {
   }
 
   #createApp(timeouts: HttpTimeouts): FastifyInstance {
-    const { operations, payloadBytes, tracing, tls } = this.#options;
+    const { operations, payloadBytes, tls } = this.#options;
     const server = {
       headersTimeout: timeouts.headersMs,
       requestTimeout: timeouts.requestMs,
@@ -111,12 +119,12 @@ export class DataPlane {
         // Queries are read by readQuery, and only once.
         querystringParser: () => ({}),
       },
-      genReqId: ({ headers: { traceparent } }) =>
-        tracing.traceIdOf(typeof traceparent === 'string' ? traceparent : undefined),
+      genReqId: (raw) => this.#spans.begin(raw).traceId,
       clientErrorHandler: (error, socket) => {
         this.#clientError(error, socket);
       },
       frameworkErrors: (_error, request, reply) => {
+        this.#spans.endWith(request.raw, reply.raw, undefined);
         // The router itself refuses one thing: a path whose percent-encoding is broken.
         const reason = labelFaultOf(operations, splitTarget(request.raw.url ?? '').path);
         this.#fail(request, reply, { reason, details: 'The percent-encoding of the path is broken.' });
@@ -126,8 +134,9 @@ export class DataPlane {
 
   #addHooks(): void {
     const app = this.#app;
-    app.addHook('onRequest', (request, _reply, done) => {
-      const { raw } = request;
+    app.addHook('onRequest', (request, reply, done) => {
+      const { raw, routeOptions } = request;
+      this.#spans.endWith(raw, reply.raw, routeOptions.config.operation && routeOptions.url);
       // The body is a payload of any kind, whatever type the caller gives it: one parser takes all.
       raw.headers['content-type'] = 'application/octet-stream';
       const fault: Ending | undefined = this.#draining ? { reason: 'SHUTTING_DOWN' } : checkHead(raw);
@@ -165,7 +174,9 @@ export class DataPlane {
       throw new Ended({ reason: 'ACCOUNT_THROTTLED', details, headers: retryAfter(retryAfterMs) }, verdict.identity);
     }
     const labels = request.params as Record<string, string>;
-    const answer = await operation.answer({ traceId, caller: verdict.identity, path, labels, ...read });
+    const trace = this.#spans.traceOf(raw);
+    const answer = await operation.answer({ traceId, trace, caller: verdict.identity, path, labels, ...read });
+    if ('reason' in answer) this.#spans.ended(raw, answer.reason);
     return send(reply, answer, traceId);
   }
 
@@ -176,13 +187,16 @@ export class DataPlane {
       reply.hijack();
       return;
     }
-    this.#report(traceId, ending, request, caller);
+    this.#report(traceId, ending, raw.socket, request.routeOptions.config.operation, caller);
+    this.#spans.ended(raw, ending.reason);
     // A pipelined request has no connection of its own yet, and must wait for its turn.
     if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
       reply.hijack();
       raw.resume();
       this.#ended.add(raw.socket);
-      answerAndClose(raw.socket, render(ending, traceId));
+      const rendered = render(ending, traceId);
+      this.#spans.ended(raw, ending.reason, rendered.status);
+      answerAndClose(raw.socket, rendered);
     } else {
       send(reply, ending, traceId);
     }
@@ -202,7 +216,7 @@ export class DataPlane {
     if (isBehind || (!complete && response?.headersSent === true)) {
       // Garbage behind a request that is being answered: an answer to it would be taken for that request's.
       this.#spoilt.add(socket);
-      this.#report(this.#options.tracing.traceIdOf(undefined), ending);
+      this.#report(this.#spans.malformed(httpStatusOf(ending), ending.reason), ending, socket);
       if (response?.writableFinished === true) socket.end();
     } else {
       this.#endConnection(socket, ending);
@@ -210,21 +224,31 @@ export class DataPlane {
   }
 
   readonly #endConnection = (socket: Duplex, ending: Ending): void => {
-    const traceId = this.#options.tracing.traceIdOf(undefined);
+    const traceId = this.#spans.malformed(httpStatusOf(ending), ending.reason);
     this.#ended.add(socket);
-    this.#report(traceId, ending);
+    this.#report(traceId, ending, socket);
     answerAndClose(socket, render(ending, traceId));
   };
 
-  #report(traceId: string, { reason, details }: Ending, request?: FastifyRequest, caller?: Identity): void {
+  #report(
+    traceId: string,
+    { reason, details }: Ending,
+    socket: Duplex,
+    operation = 'HttpRequest',
+    caller: Identity = readPeer(socket),
+  ): void {
     this.#options.events.operation({
       traceId,
-      eventType: request?.routeOptions.config.operation ?? 'HttpRequest',
+      eventType: operation,
       reason,
-      ...(request && { identity: caller ?? readPeer(request.raw) }),
+      identity: caller,
       ...(details !== undefined && { details }),
     });
   }
+}
+
+function httpStatusOf({ reason }: Ending): number {
+  return REASONS[reason].http ?? 500;
 }
 
 function send(reply: FastifyReply, answer: Answer, traceId: string): FastifyReply {

@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { CallerRequest } from '../identity/caller.js';
 import type { Identity } from '../identity/identity.js';
@@ -49,11 +51,11 @@ export function readHeaders(message: IncomingMessage): ReadonlyMap<string, reado
 }
 
 /** What the transport knows of the peer, whoever it is. */
-export function readPeer(message: IncomingMessage): Identity {
-  const { remoteAddress, remotePort } = message.socket;
+export function readPeer(socket: Duplex & Partial<Pick<Socket, 'remoteAddress' | 'remotePort'>>): Identity {
+  const { remoteAddress, remotePort } = socket;
   return {
     protocol: 'HTTP',
-    secureTransport: message.socket instanceof TLSSocket,
+    secureTransport: socket instanceof TLSSocket,
     // A dual-stack socket writes IPv4 addresses the IPv6 way.
     ...(remoteAddress !== undefined && { sourceIp: remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, '') }),
     ...(remotePort !== undefined && { sourcePort: remotePort }),
@@ -70,7 +72,7 @@ function decode(text: string): string {
 
 /** The peer with what TLS has established about them. */
 export function readCaller(message: IncomingMessage): Pick<CallerRequest, 'peer' | 'certificateFault'> {
-  const peer = readPeer(message);
+  const peer = readPeer(message.socket);
   if (!(message.socket instanceof TLSSocket)) return { peer };
   const { certificate, certificateFault } = readCertificate(message.socket);
   if (certificate !== undefined) return { peer: { ...peer, certificate } };

@@ -19,7 +19,7 @@ export interface JwtOptions {
 }
 
 /** Signature algorithms with a public key that are in use and unbroken. */
-export const JWT_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
+export const JWT_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const;
 
 /** JSON Web Tokens in `Authorization: Bearer`: what a custom authorizer is at AWS. */
 export class JwtAuthenticator implements CallerAuthenticator {

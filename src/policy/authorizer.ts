@@ -1,4 +1,5 @@
 import type { Identity } from '../identity/identity.js';
+import type { ConnectFacts } from './context.js';
 
 /** The actions of AWS IoT Core that Tightbeam decides. */
 export type Action =
@@ -40,8 +41,8 @@ export interface Decision {
  * Topics and filters are UTF-8 text as on the wire; `$share/{group}/` has been removed from filters by the engine.
  */
 export interface Authorizer {
-  /** `iot:Connect` on `client/{clientId}`. */
-  connect(identity: Identity): Decision;
+  /** `iot:Connect` on `client/{clientId}`; `facts` are what policies may ask about the CONNECT beyond the identity. */
+  connect(identity: Identity, facts?: ConnectFacts): Decision;
   /** `iot:Publish` on `topic/{topic}`, and `iot:RetainPublish` too where `retain` is set. */
   publish(identity: Identity, topic: string, options?: { readonly retain?: boolean }): Decision;
   /** `iot:Subscribe` on `topicfilter/{filter}`, and `iot:Receive` on what the filter can match. */

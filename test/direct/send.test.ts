@@ -2,11 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import type { Identity } from '../../src/identity/identity.js';
+import { noTracing } from '../../src/telemetry/tracing.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
 const SENDER: Identity = { protocol: 'HTTP', accessKeyId: 'AKID' };
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
+const TRACEPARENT = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
+const TRACE = noTracing.request({ method: 'POST', path: '/', scheme: 'http', traceparent: TRACEPARENT });
 const INPUT = { clientId: 'lock-17', topic: 'cmd', payload: Buffer.from('open'), confirmation: 'true' };
 
 type Options = Partial<DirectMessagingOptions> & { readonly denied?: string };
@@ -29,7 +32,7 @@ test('one message, one event: with sender, target, decision and how long it took
     advance(42);
     return Promise.resolve('DELIVERED');
   };
-  expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toEqual({ reason: 'DELIVERED' });
+  expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'DELIVERED' });
   expect(events.direct).toEqual([
     {
       traceId: TRACE_ID,
@@ -44,7 +47,7 @@ test('one message, one event: with sender, target, decision and how long it took
 
 test('an invalid request asks nobody and is reported with the rule that it broke', async () => {
   const { authorizer, delivery, events, messaging } = create();
-  const outcome = await messaging.send(SENDER, { ...INPUT, topic: undefined }, TRACE_ID);
+  const outcome = await messaging.send(SENDER, { ...INPUT, topic: undefined }, TRACE);
   expect(outcome).toEqual({ reason: 'INVALID_TOPIC', details: 'The topic is missing or empty.' });
   expect(events.direct).toMatchObject([{ ...outcome, message: { topic: '' } }]);
   expect([authorizer.asked, delivery.messages]).toEqual([[], []]);
@@ -52,7 +55,7 @@ test('an invalid request asks nobody and is reported with the rule that it broke
 
 test('a sender who may not send never reaches the delivery', async () => {
   const { delivery, events, messaging } = create({ denied: 'client/lock-17' });
-  expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toEqual({ reason: 'SENDER_NOT_AUTHORIZED' });
+  expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'SENDER_NOT_AUTHORIZED' });
   expect(delivery.messages).toEqual([]);
   expect(events.direct).toMatchObject([{ reason: 'SENDER_NOT_AUTHORIZED', decision: { cause: 'implicitDeny' } }]);
 });
@@ -60,8 +63,31 @@ test('a sender who may not send never reaches the delivery', async () => {
 test('a delivery that rejects, though it promised not to, still has an outcome', async () => {
   const { delivery, events, messaging } = create();
   delivery.answer = () => Promise.reject(new Error('boom'));
-  expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toEqual({ reason: 'INTERNAL_ERROR', details: 'Error: boom' });
+  expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'INTERNAL_ERROR', details: 'Error: boom' });
   expect(events.direct).toHaveLength(1);
+});
+
+test('the device gets the trace where that is configured, after the properties of the sender', async () => {
+  const { delivery, messaging } = create({ propagateTrace: true });
+  const userProperties = Buffer.from('[{"a":"b"}]').toString('base64');
+  await messaging.send(SENDER, { ...INPUT, userProperties }, TRACE);
+  expect(delivery.messages[0]?.properties.userProperties).toEqual([
+    ['a', 'b'],
+    ['traceparent', TRACEPARENT],
+  ]);
+});
+
+test('a trace that the sender gives the device itself is left alone', async () => {
+  const { delivery, messaging } = create({ propagateTrace: true });
+  const userProperties = Buffer.from('[{"traceparent":"theirs"}]').toString('base64');
+  await messaging.send(SENDER, { ...INPUT, userProperties }, TRACE);
+  expect(delivery.messages[0]?.properties.userProperties).toEqual([['traceparent', 'theirs']]);
+});
+
+test('the device gets no trace where that is not configured', async () => {
+  const { delivery, messaging } = create();
+  await messaging.send(SENDER, INPUT, TRACE);
+  expect(delivery.messages[0]?.properties.userProperties).toBeUndefined();
 });
 
 describe('limits of sending', () => {
@@ -79,9 +105,9 @@ describe('limits of sending', () => {
   test('no more messages wait for their confirmation than may, and a place that is free again is used', async () => {
     const { delivery, events, messaging } = create({ maxPending: 2 });
     const finish = hold(delivery);
-    const waiting = [messaging.send(SENDER, INPUT, TRACE_ID), messaging.send(SENDER, INPUT, TRACE_ID)];
+    const waiting = [messaging.send(SENDER, INPUT, TRACE), messaging.send(SENDER, INPUT, TRACE)];
     expect(messaging.pending).toBe(2);
-    expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toMatchObject({
+    expect(await messaging.send(SENDER, INPUT, TRACE)).toMatchObject({
       reason: 'ACCOUNT_THROTTLED',
       retryAfterMs: 1000,
     });
@@ -89,12 +115,12 @@ describe('limits of sending', () => {
     finish();
     await Promise.all(waiting);
     expect(messaging.pending).toBe(0);
-    expect(await messaging.send(SENDER, INPUT, TRACE_ID)).toEqual({ reason: 'DELIVERED' });
+    expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'DELIVERED' });
   });
 
   test('a message without confirmation waits for nothing', async () => {
     const { messaging } = create({ maxPending: 0 });
-    expect(await messaging.send(SENDER, { ...INPUT, confirmation: 'false' }, TRACE_ID)).toEqual({
+    expect(await messaging.send(SENDER, { ...INPUT, confirmation: 'false' }, TRACE)).toEqual({
       reason: 'DISPATCHED',
     });
   });
@@ -102,22 +128,22 @@ describe('limits of sending', () => {
   test('a failed delivery leaves its place', async () => {
     const { delivery, messaging } = create({ maxPending: 1 });
     delivery.answer = () => Promise.reject(new Error('boom'));
-    await messaging.send(SENDER, INPUT, TRACE_ID);
+    await messaging.send(SENDER, INPUT, TRACE);
     expect(messaging.pending).toBe(0);
   });
 
   test('each receiver has its own rate, whoever sends', async () => {
     const { delivery, messaging } = create({ perReceiver: { perSecond: 1, burst: 1 } });
-    await messaging.send(SENDER, INPUT, TRACE_ID);
-    const other = await messaging.send({ ...SENDER, accessKeyId: 'other' }, INPUT, TRACE_ID);
+    await messaging.send(SENDER, INPUT, TRACE);
+    const other = await messaging.send({ ...SENDER, accessKeyId: 'other' }, INPUT, TRACE);
     expect(other).toMatchObject({ reason: 'RECEIVER_THROTTLED', retryAfterMs: 1000 });
-    expect(await messaging.send(SENDER, { ...INPUT, clientId: 'lock-18' }, TRACE_ID)).toEqual({ reason: 'DELIVERED' });
+    expect(await messaging.send(SENDER, { ...INPUT, clientId: 'lock-18' }, TRACE)).toEqual({ reason: 'DELIVERED' });
     expect(delivery.messages).toHaveLength(2);
   });
 
   test('who may not send to a receiver cannot use up its rate', async () => {
     const { messaging } = create({ perReceiver: { perSecond: 1, burst: 1 }, denied: 'client/lock-17' });
-    await messaging.send(SENDER, INPUT, TRACE_ID);
-    expect((await messaging.send(SENDER, INPUT, TRACE_ID)).reason).toBe('SENDER_NOT_AUTHORIZED');
+    await messaging.send(SENDER, INPUT, TRACE);
+    expect((await messaging.send(SENDER, INPUT, TRACE)).reason).toBe('SENDER_NOT_AUTHORIZED');
   });
 });

@@ -44,7 +44,7 @@ describe.each(recordings)('the recording of %s', (_, calls) => {
     }
   });
 
-  test('is encoded to the same bytes that EMQX sent, field by field', () => {
+  test('loses no field where it is encoded again', () => {
     const service = serviceDefinition('v2');
     for (const { method, raw } of calls) {
       const decoded = service[method].requestDeserialize(Buffer.from(raw, 'base64'));

@@ -49,6 +49,7 @@ describe('authentication', () => {
     expect(await authenticate({ password: 'wrong' })).toEqual(DENIED);
     expect(await harness.events.next('connect')).toEqual({
       identity: { protocol: 'MQTT', clientId: 'lock-17', sourceIp: '10.0.0.17', sourcePort: 50_017 },
+      traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
       reason: 'INVALID_CREDENTIALS',
       details: 'The password is wrong.',
     });
@@ -186,8 +187,8 @@ describe('authorization of direct messages', () => {
   test.each(['$dm', '$dm/%zz/t', '$dm/+/t'])('refuses %s, which addresses nobody', async (topic) => {
     await start();
     expect(await authorize('PUBLISH', topic)).toEqual(DENIED);
-    expect(await harness.events.next('publishIn')).toMatchObject({
-      topicName: topic,
+    expect(await harness.events.next('directMessage')).toMatchObject({
+      message: { topic },
       reason: expect.stringMatching(/^INVALID_/),
     });
   });

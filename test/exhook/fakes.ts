@@ -99,6 +99,12 @@ export class FakeEvents implements Events {
   publishIn = (event: EventOf<'publishIn'>): void => {
     this.#add('publishIn', event);
   };
+  unsubscribe = (event: EventOf<'unsubscribe'>): void => {
+    this.#add('unsubscribe', event);
+  };
+  publishOut = (event: EventOf<'publishOut'>): void => {
+    this.#add('publishOut', event);
+  };
   operation = (event: EventOf<'operation'>): void => {
     this.#add('operation', event);
   };

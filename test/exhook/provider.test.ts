@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { optionalHooks } from '../../src/exhook/hooks.js';
 import { createHookProvider, type HookProviderOptions } from '../../src/exhook/provider.js';
 import { writeOutcomeReport } from '../../src/exhook/outcome-report.js';
 import { clientInfo, meta, startProvider } from './harness.js';
@@ -23,15 +24,73 @@ describe('life of clients', () => {
     });
   });
 
-  test.each([
-    ['normal', 'normal'],
-    ['keepalive_timeout', 'keepalive_timeout'],
-    ['#{cause => invalid_topic,parsed_length => 9,remaining_bytes_length => 3}', 'invalid_topic'],
-    ['{unexpected,<<"secret bytes">>}', 'other'],
-    ['', 'other'],
-  ])('the disconnect reason %s is told as %s', async (reason, told) => {
+  test('a disconnect is told with the reason of the broker', async () => {
+    const reason = '#{cause => invalid_topic,parsed_length => 9,remaining_bytes_length => 3}';
     await harness.call('v2', 'OnClientDisconnected', { clientinfo: clientInfo(), reason, meta });
-    expect(await harness.events.next('disconnect')).toMatchObject({ disconnectReason: told });
+    expect(await harness.events.next('disconnect')).toMatchObject({ disconnectReason: reason });
+  });
+});
+
+describe('events that are reported on request', () => {
+  const message = {
+    node: 'n',
+    id: '0',
+    qos: 1,
+    from: 'sensor-1',
+    topic: 'sensors/1',
+    payload: Buffer.from('21'),
+    timestamp: '0',
+    headers: { username: 'sensor-1', peerhost: '10.0.0.9' },
+  };
+
+  test('a publish is told and goes on its way', async () => {
+    await start();
+    expect(await harness.call('v2', 'OnMessagePublish', { message, meta })).toEqual({ type: 'IGNORE' });
+    expect(await harness.events.next('publishIn')).toMatchObject({
+      identity: { protocol: 'MQTT', clientId: 'sensor-1', sourceIp: '10.0.0.9' },
+      topicName: 'sensors/1',
+      qos: 1,
+      payloadBytes: 2,
+    });
+  });
+
+  test('a delivery is told with its receiver', async () => {
+    await start();
+    await harness.call('v2', 'OnMessageDelivered', { clientinfo: clientInfo(), message, meta });
+    expect(await harness.events.next('publishOut')).toMatchObject({
+      identity: { clientId: 'lock-17' },
+      topicName: 'sensors/1',
+    });
+  });
+
+  test('an unsubscription is told topic filter by topic filter', async () => {
+    await start();
+    const subopts = { qos: 0, rh: 0, rap: 0, nl: 0 };
+    const filters = ['a/#', 'b'].map((name) => ({ name, subopts }));
+    await harness.call('v2', 'OnClientUnsubscribe', {
+      clientinfo: clientInfo(),
+      props: [],
+      topic_filters: filters,
+      meta,
+    });
+    expect(await harness.events.next('unsubscribe', ({ topicName }) => topicName === 'b')).toMatchObject({
+      identity: { clientId: 'lock-17' },
+    });
+  });
+
+  test('register no hook where nothing is asked for, and never one for all topics', async () => {
+    await start({ hooks: optionalHooks({ publishIn: ['a/#'], publishOut: [], unsubscribe: false }) });
+    const loaded = await harness.call('v2', 'OnProviderLoaded', { broker: null, meta });
+    expect(loaded.hooks.find(({ name }) => name.startsWith('message.publish'))).toEqual({
+      name: 'message.publish',
+      topics: ['a/#'],
+    });
+    expect(optionalHooks({ publishIn: [], publishOut: [], unsubscribe: false })).toEqual([]);
+    expect(optionalHooks({ publishIn: ['a/#'], publishOut: ['b'], unsubscribe: true })).toEqual([
+      { name: 'message.publish', topics: ['a/#'] },
+      { name: 'message.delivered', topics: ['b'] },
+      { name: 'client.unsubscribe', topics: [] },
+    ]);
   });
 });
 

@@ -8,12 +8,12 @@ import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import { DataPlane, type DataPlaneOptions } from '../../src/http/data-plane.js';
 import { createOperations } from '../../src/http/operations.js';
-import { plainTracing } from '../../src/http/tracing.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import type { BrokerOperations, Publisher } from '../../src/operations/broker.js';
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
+import { noTracing } from '../../src/telemetry/tracing.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
@@ -57,7 +57,7 @@ export async function startServer(
     operations: createOperations(messaging, behind && new DataPlaneOperations({ ...common, ...behind })),
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],
     events,
-    tracing: plainTracing,
+    tracing: noTracing,
     payloadBytes: DEFAULT_LIMITS.payloadBytes,
     ...options,
   });

@@ -27,15 +27,21 @@ export class Authorization {
       if (performance.now() < until) return true;
       connection.allowed.delete(key);
     }
-    return this.#askProvider(connection, type, topic, key);
+    if (this.#cacheMs === 0) return this.#askProvider(connection, type, topic);
+    const asked = connection.asking.get(key);
+    // As in EMQX, whose connections handle one message after the other: the permission of the first does for those that
+    // came meanwhile, a refusal for none.
+    if (asked !== undefined) return asked.then((allowed) => allowed || this.#askProvider(connection, type, topic));
+    const asking = this.#askProvider(connection, type, topic).then((allowed) => {
+      connection.asking.delete(key);
+      if (allowed) this.#remember(connection, key);
+      return allowed;
+    });
+    connection.asking.set(key, asking);
+    return asking;
   }
 
-  async #askProvider(
-    connection: Connection,
-    type: 'PUBLISH' | 'SUBSCRIBE',
-    topic: string,
-    key: string,
-  ): Promise<boolean> {
+  async #askProvider(connection: Connection, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): Promise<boolean> {
     if (connection.info === undefined || !this.#exhook.wants('client.authorize')) return false;
     const answer = await this.#exhook.call('OnClientAuthorize', {
       clientinfo: connection.info,
@@ -43,12 +49,12 @@ export class Authorization {
       topic,
       result: false,
     });
-    const allowed = answer?.type !== 'IGNORE' && answer?.bool_result === true;
-    if (allowed && this.#cacheMs > 0) {
-      const [oldest] = connection.allowed.size >= REMEMBERED ? connection.allowed.keys() : [];
-      if (oldest !== undefined) connection.allowed.delete(oldest);
-      connection.allowed.set(key, performance.now() + this.#cacheMs);
-    }
-    return allowed;
+    return answer?.type !== 'IGNORE' && answer?.bool_result === true;
+  }
+
+  #remember({ allowed }: Connection, key: string): void {
+    const [oldest] = allowed.size >= REMEMBERED ? allowed.keys() : [];
+    if (oldest !== undefined) allowed.delete(oldest);
+    allowed.set(key, performance.now() + this.#cacheMs);
   }
 }

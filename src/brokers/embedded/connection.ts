@@ -23,6 +23,8 @@ export class Connection {
   readonly sent = new Map<number, PendingMessage>();
   /** What this connection was allowed, with the time at which that is to be asked again. */
   readonly allowed = new Map<string, number>();
+  /** What the provider is being asked for this connection. */
+  readonly asking = new Map<string, Promise<boolean>>();
   /** Why the connection ends, in the words of EMQX; `tcp_closed` where nobody said. */
   endReason: string | undefined;
   /** Time of CONNACK, in milliseconds since 1970. */

@@ -3,7 +3,7 @@ import { credentialsOf } from '../normalise.js';
 import { ALLOW, DENY, type Handler } from './context.js';
 
 /** A client is admitted where the authenticator knows who it is and a policy lets it connect with this client ID. */
-export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ clientinfo, result }, context) => {
+export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ clientinfo, result }, context, span) => {
   if (clientinfo === null) return DENY;
   const credentials = credentialsOf(clientinfo, result);
   const authentication = await context.authenticator.authenticate(credentials);
@@ -17,8 +17,9 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
       ...(sourceIp === undefined ? {} : { sourceIp }),
       ...(sourcePort === undefined ? {} : { sourcePort }),
     };
+    span.refused(reason);
     context.afterwards(() => {
-      context.events.connect({ identity, reason, details });
+      context.events.connect({ identity, traceId: span.traceId, reason, details });
     });
     return DENY;
   }
@@ -26,9 +27,11 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
   const { identity } = authentication;
   if (identity.username === context.serviceUsername) return ALLOW;
   const decision = context.authorizer.connect(identity);
+  span.decided(decision);
   if (decision.effect === 'allow') return ALLOW;
+  span.refused('CONNECT_NOT_AUTHORIZED');
   context.afterwards(() => {
-    context.events.connect({ identity, reason: 'CONNECT_NOT_AUTHORIZED', decision });
+    context.events.connect({ identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
   });
   return DENY;
 };

@@ -1,6 +1,6 @@
 import { isUnderDirect, parseDirectTopic, withoutShare } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
-import { newTraceId } from '../../telemetry/trace-id.js';
+import type { HookSpan } from '../../telemetry/tracing.js';
 import { identityOf } from '../normalise.js';
 import type { ValuedResponse } from '../wire.js';
 import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
@@ -9,63 +9,78 @@ import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
  * PUBLISH on `$dm/{clientId}/{topic}` asks whether the client may send, SUBSCRIBE on it whether it may receive; all
  * other topics are ordinary MQTT.
  */
-export const onClientAuthorize: Handler<'OnClientAuthorize'> = ({ clientinfo, type, topic }, context) => {
+export const onClientAuthorize: Handler<'OnClientAuthorize'> = ({ clientinfo, type, topic }, context, span) => {
   if (clientinfo === null) return DENY;
   const identity = identityOf(clientinfo);
   switch (type) {
     case 'PUBLISH':
-      return isUnderDirect(topic) ? sendDirect(identity, topic, context) : publish(identity, topic, context);
+      return isUnderDirect(topic)
+        ? sendDirect(identity, topic, context, span)
+        : publish(identity, topic, context, span);
     case 'SUBSCRIBE':
       return isUnderDirect(withoutShare(topic))
-        ? receiveDirect(identity, topic, context)
-        : subscribe(identity, topic, context);
+        ? receiveDirect(identity, topic, context, span)
+        : subscribe(identity, topic, context, span);
     default:
       // A type of a later generation comes as its number.
       return DENY;
   }
 };
 
-function publish(identity: Identity, topicName: string, context: CallContext) {
+function publish(identity: Identity, topicName: string, context: CallContext, span: HookSpan) {
   // What callers of the HTTP API publish was authorized there, as theirs.
   if (identity.username === context.serviceUsername) return ALLOW;
   const { authorizer, events, afterwards } = context;
   const decision = authorizer.publish(identity, topicName);
+  span.decided(decision);
   if (decision.effect === 'deny') {
+    span.refused('PUBLISH_NOT_AUTHORIZED');
     afterwards(() => {
-      events.publishIn({ identity, topicName, decision, reason: 'PUBLISH_NOT_AUTHORIZED' });
+      events.publishIn({ identity, traceId: span.traceId, topicName, decision, reason: 'PUBLISH_NOT_AUTHORIZED' });
     });
   }
   return answer(decision.effect);
 }
 
-function subscribe(identity: Identity, topicName: string, { authorizer, events, afterwards }: CallContext) {
+function subscribe(
+  identity: Identity,
+  topicName: string,
+  { authorizer, events, afterwards }: CallContext,
+  span: HookSpan,
+) {
   const decision = authorizer.subscribe(identity, topicName);
+  span.decided(decision);
+  if (decision.effect === 'deny') span.refused('SUBSCRIBE_NOT_AUTHORIZED');
   const reason = decision.effect === 'deny' ? ({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' } as const) : {};
   afterwards(() => {
-    events.subscribe({ identity, topicName, decision, ...reason });
+    events.subscribe({ identity, traceId: span.traceId, topicName, decision, ...reason });
   });
   return answer(decision.effect);
 }
 
 /** A malformed direct topic is denied here too: nothing could be meant by it that a policy allows. */
-function sendDirect(identity: Identity, topicName: string, context: CallContext): ValuedResponse {
+function sendDirect(identity: Identity, topicName: string, context: CallContext, span: HookSpan): ValuedResponse {
   const { authorizer, events, afterwards } = context;
   if (identity.username === context.serviceUsername) return ALLOW;
   const parsed = parseDirectTopic(topicName);
   if (!parsed.ok) {
     const { reason, details } = parsed;
+    const message = { targetClientId: '', topic: topicName };
+    span.refused(reason);
     afterwards(() => {
-      events.publishIn({ identity, topicName, reason, details });
+      events.directMessage({ traceId: span.traceId, sender: identity, message, reason, durationMs: 0, details });
     });
     return DENY;
   }
   const decision = authorizer.sendDirectMessage(identity, parsed.address.targetClientId, parsed.address.topic);
+  span.decided(decision);
   if (decision.effect === 'deny') {
+    span.refused('SENDER_NOT_AUTHORIZED');
     // Of an admitted message the broker reports the outcome; of this one there is nothing else to report. The call
     // tells neither QoS nor payload.
     afterwards(() => {
       events.directMessage({
-        traceId: newTraceId(),
+        traceId: span.traceId,
         sender: identity,
         message: parsed.address,
         reason: 'SENDER_NOT_AUTHORIZED',
@@ -81,13 +96,15 @@ function sendDirect(identity: Identity, topicName: string, context: CallContext)
  * May the client receive? The broker asks this with the receiver's own client info, so a client can only be asked about
  * itself: everything else under `$dm/`, wildcards too, is a real subscription, and those do not exist.
  */
-function receiveDirect(identity: Identity, topicName: string, context: CallContext): ValuedResponse {
+function receiveDirect(identity: Identity, topicName: string, context: CallContext, span: HookSpan): ValuedResponse {
   const { authorizer, events, afterwards } = context;
   const parsed = parseDirectTopic(topicName);
   if (!parsed.ok || parsed.address.targetClientId !== identity.clientId || /[+#]/.test(parsed.address.topic)) {
+    span.refused('SUBSCRIBE_NOT_AUTHORIZED');
     afterwards(() => {
       events.subscribe({
         identity,
+        traceId: span.traceId,
         topicName,
         reason: 'SUBSCRIBE_NOT_AUTHORIZED',
         details: 'Nobody can subscribe under $dm/.',
@@ -98,10 +115,12 @@ function receiveDirect(identity: Identity, topicName: string, context: CallConte
   if (identity.username === context.serviceUsername) return ALLOW;
   const { topic } = parsed.address;
   const decision = authorizer.receiveDirectMessage(identity, topic);
+  span.decided(decision);
   if (decision.effect === 'deny') {
+    span.refused('RECEIVER_NOT_AUTHORIZED');
     afterwards(() => {
       events.operation({
-        traceId: newTraceId(),
+        traceId: span.traceId,
         eventType: 'Receive',
         identity,
         clientId: parsed.address.targetClientId,

@@ -1,4 +1,4 @@
-import { disconnectReasonOf, identityOf } from '../normalise.js';
+import { identityOf } from '../normalise.js';
 import type { Handler } from './context.js';
 
 export const onClientConnected: Handler<'OnClientConnected'> = ({ clientinfo }, context) => {
@@ -17,7 +17,7 @@ export const onClientDisconnected: Handler<'OnClientDisconnected'> = ({ clientin
     context.afterwards(() => {
       context.events.disconnect({
         identity: identityOf(clientinfo),
-        disconnectReason: disconnectReasonOf(reason),
+        disconnectReason: reason,
       });
     });
   }

@@ -2,6 +2,7 @@ import type { Authenticator } from '../../identity/authenticator.js';
 import type { Authorizer } from '../../policy/authorizer.js';
 import type { Diagnostics } from '../../telemetry/diagnostics.js';
 import type { Events } from '../../telemetry/events.js';
+import type { HookSpan, Tracing } from '../../telemetry/tracing.js';
 import type { Hook } from '../hooks.js';
 import type { CallName, RequestOf, ResponseOf, ValuedResponse } from '../wire.js';
 
@@ -14,6 +15,7 @@ export interface CallContext {
   /** Username of the service's own connections to the broker: it has no policies, `$dm/` is open to it, nothing else. */
   readonly serviceUsername: string;
   readonly hooks: readonly Hook[];
+  readonly tracing: Tracing;
   /** Runs a task when the answer is on its way. What it throws is logged and fails nobody. */
   readonly afterwards: (task: () => void) => void;
 }
@@ -21,6 +23,7 @@ export interface CallContext {
 export type Handler<Name extends CallName> = (
   request: RequestOf<Name>,
   context: CallContext,
+  span: HookSpan,
 ) => ResponseOf<Name> | Promise<ResponseOf<Name>>;
 
 /**

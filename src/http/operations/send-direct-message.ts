@@ -16,7 +16,7 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
       });
       const { clientId = '' } = request.labels;
       const input = { ...parameters, clientId, payload: request.body };
-      const { retryAfterMs, ...outcome } = await messaging.send(request.caller, input, request.traceId);
+      const { retryAfterMs, ...outcome } = await messaging.send(request.caller, input, request.trace);
       return retryAfterMs === undefined ? outcome : { ...outcome, headers: retryAfter(retryAfterMs) };
     },
   };

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { send, startBroker, type Running, type StartOptions } from './harness.js';
+import { startScriptedProvider } from './scripted-provider.js';
 
 let running: Running;
 const start = async (options?: StartOptions) => {
@@ -35,18 +36,17 @@ describe('a direct message is answered', () => {
   });
 
   test('0x90 again where that session has expired', async () => {
-    await start({
-      provider: { hooks: [{ name: 'session.terminated', topics: [] }] },
-    });
+    const provider = await startScriptedProvider();
+    await start({ broker: { exhookAddress: `127.0.0.1:${provider.port}` } });
     const device = await running.connect('lock-17', { properties: { sessionExpiryInterval: 1 } });
-    await device.endAsync();
-    await running.events.next('disconnect');
     const backend = await running.connect('backend');
+    await device.endAsync();
+    await provider.next('OnClientDisconnected');
     expect(await send(backend, '$dm/lock-17/t')).toBe(0x83);
-    // The one thing here that only time can bring about; polled, because it has no event for a client.
-    let code = 0x83;
-    while (code === 0x83) code = await send(backend, '$dm/lock-17/t');
-    expect(code).toBe(0x90);
+    await provider.next('OnSessionTerminated', ({ reason }) => reason === '{shutdown,expired}');
+    expect(await send(backend, '$dm/lock-17/t')).toBe(0x90);
+    await running.broker.close();
+    provider.stop();
   });
 
   test('0x87 where the sender may not send, and nothing about the receiver is told', async () => {

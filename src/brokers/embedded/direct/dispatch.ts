@@ -3,6 +3,7 @@ import { readControls } from '../../../direct/controls.js';
 import { checkClientId, checkPayload, checkTopic, type Fault, type Limits } from '../../../direct/limits.js';
 import { parseDirectTopic, type DirectAddress } from '../../../direct/topic.js';
 import { REASONS, type Reason } from '../../../reasons.js';
+import { gatherWrites } from '../../gather-writes.js';
 import type { Connection } from '../connection.js';
 import { PendingTable, type PendingMessage } from './pending.js';
 
@@ -141,6 +142,7 @@ export class Dispatcher {
     const { mqtt: reasonCode } = REASONS[reason] as { mqtt?: number };
     // A PUBREC with a failure code ends the QoS 2 exchange (section 4.3.3).
     const cmd = packet.qos === 1 ? 'puback' : 'pubrec';
+    gatherWrites(sender.socket);
     writeToStream({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, sender.socket, {
       protocolVersion: 5,
     });

@@ -1,5 +1,6 @@
 import { generate, writeToStream, type IPublishPacket } from 'mqtt-packet';
 import { CONTROL_PREFIX } from '../../../direct/controls.js';
+import { gatherWrites } from '../../gather-writes.js';
 import type { AedesClient } from '../aedes-client.js';
 import { LAST_AEDES_PACKET_ID } from '../aedes-client.js';
 import type { PendingMessage, PendingTable } from './pending.js';
@@ -120,6 +121,7 @@ export class Receiver {
       message.packetId = packet.messageId;
       this.#inflight.set(packet.messageId, message);
     }
+    gatherWrites(this.#client.conn);
     writeToStream(packet, this.#client.conn, options);
     if (message.qos === 0) this.#pending.settle(message, 'DISPATCHED');
   }

@@ -1,0 +1,106 @@
+/**
+ * Confirmed messages to single devices: through HTTP, through `$dm/`, and in the usual way, on one broker and machine,
+ * in one run. Service and embedded broker are one process, senders and devices another.
+ */
+import { measure, median, type Figures } from './main-job/measure.js';
+import { Devices, overDirectTopic, overHttp, overTopics, type Way } from './main-job/ways.js';
+import { startRig, type Rig } from './rig/rig.js';
+import { BACKEND } from './rig/setting.js';
+
+const CONCURRENCIES = [1, 32, 256];
+/** Few, so that the embedded broker seldom has to ask again what it knew for a second: EMQX knows it for a minute. */
+const DEVICES = 16;
+const ROUNDS = 5;
+
+const HTTP = 'HTTP, SigV4, confirmed';
+const FLOOR = 'HTTP floor: a constant';
+const DIRECT_SERVICE = "$dm/, service's own user";
+const DIRECT_CLIENT = '$dm/, ordinary client';
+const USUAL = 'usual way, ack at QoS 1';
+const USUAL_QUICK = 'usual way, ack at QoS 0';
+
+type Results = ReadonlyMap<string, ReadonlyMap<number, Figures>>;
+
+/** @param args `--quick`: less time for each figure, for a try; `--only=TEXT`: the ways with that in their name */
+export async function run(args: string[]): Promise<void> {
+  const milliseconds = args.includes('--quick') ? 200 : 1_000;
+  const only = args.find((arg) => arg.startsWith('--only='))?.slice('--only='.length) ?? '';
+  const rig = await startRig(DEVICES);
+  const devices = new Devices();
+  try {
+    await devices.connect(rig);
+    const ways = (await openWays(rig, devices)).filter(({ name }) => name.includes(only));
+    const results = new Map(ways.map(({ name }) => [name, new Map<number, Figures>()]));
+    for (const concurrency of CONCURRENCIES) {
+      for (const [name, figures] of await compare(ways, concurrency, milliseconds)) {
+        results.get(name)?.set(concurrency, figures);
+      }
+    }
+    await Promise.all(ways.map((way) => way.close()));
+    show(results);
+    if (only === '') judge(results);
+  } finally {
+    await devices.close();
+    await rig.stop();
+  }
+}
+
+async function openWays(rig: Rig, devices: Devices): Promise<Way[]> {
+  const { setting, ports } = rig;
+  return [
+    overHttp(HTTP, rig, ports.http),
+    overHttp(FLOOR, rig, ports.floor),
+    await overDirectTopic(DIRECT_SERVICE, rig, setting.serviceUser),
+    await overDirectTopic(DIRECT_CLIENT, rig, { username: BACKEND, password: setting.password }),
+    await overTopics(USUAL, rig, devices, 1),
+    await overTopics(USUAL_QUICK, rig, devices, 0),
+  ];
+}
+
+/** All ways by turns, so that what else the machine does meets all of them. */
+async function compare(ways: readonly Way[], concurrency: number, milliseconds: number): Promise<Map<string, Figures>> {
+  const rounds = new Map<string, Figures[]>(ways.map(({ name }) => [name, []]));
+  for (const way of ways) await measure(way, concurrency, milliseconds);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const way of ways) rounds.get(way.name)?.push(await measure(way, concurrency, milliseconds));
+  }
+  return new Map([...rounds].map(([name, figures]) => [name, median(figures)]));
+}
+
+function show(results: Results): void {
+  print('confirmed messages a second (p50 / p99 in milliseconds), by how many are under way at the same time');
+  print(['', ...CONCURRENCIES.map(String)].map(pad).join(''));
+  for (const [name, row] of results) print([name, ...[...row.values()].map(cell)].map(pad).join(''));
+}
+
+function judge(results: Results): void {
+  print('');
+  const ratio = (name: string, base: string, concurrency: number): number =>
+    (results.get(name)?.get(concurrency)?.perSecond ?? NaN) / (results.get(base)?.get(concurrency)?.perSecond ?? NaN);
+  for (const name of [DIRECT_SERVICE, DIRECT_CLIENT]) {
+    for (const concurrency of CONCURRENCIES) {
+      verdict(`${name}, at ${concurrency}: against the ${USUAL}`, ratio(name, USUAL, concurrency), 1.3);
+    }
+  }
+  for (const concurrency of CONCURRENCIES) {
+    verdict(`${HTTP}, at ${concurrency}: against the floor`, ratio(HTTP, FLOOR, concurrency), 1 / 3);
+  }
+}
+
+function verdict(what: string, ratio: number, target: number): void {
+  const passed = ratio >= target;
+  if (!passed) process.exitCode = 1;
+  print(`${passed ? 'PASS' : 'FAIL'}  ${what}: ${ratio.toFixed(2)} (at least ${target.toFixed(2)})`);
+}
+
+function cell({ perSecond, p50, p99 }: Figures): string {
+  return `${Math.round(perSecond).toLocaleString('en')} (${p50.toFixed(2)} / ${p99.toFixed(2)})`;
+}
+
+function pad(text: string): string {
+  return text.padEnd(28);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,54 @@
+import type { Way } from './ways.js';
+
+export interface Figures {
+  readonly perSecond: number;
+  /** Milliseconds from sending to confirmation. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Share of the time that goes first and does not count: permissions that the broker has forgotten are asked for again. */
+const WARM_UP = 0.3;
+
+/** Sends for so long, always so many at the same time. Rejects where one message fails or takes half a minute. */
+export async function measure(way: Way, concurrency: number, milliseconds: number): Promise<Figures> {
+  await way.prepare?.(concurrency);
+  const latencies: number[] = [];
+  const start = performance.now() + milliseconds * WARM_UP;
+  const end = start + milliseconds;
+  const sender = async (slot: number): Promise<void> => {
+    for (let sentAt = performance.now(); sentAt < end;) {
+      await way.send(slot);
+      const confirmedAt = performance.now();
+      if (sentAt >= start) latencies.push(confirmedAt - sentAt);
+      sentAt = confirmedAt;
+    }
+  };
+  await within(
+    milliseconds + 30_000,
+    Promise.all(Array.from({ length: concurrency }, (_, slot) => sender(slot))),
+    `${way.name}: a confirmation did not come.`,
+  );
+  const seconds = (performance.now() - start) / 1_000;
+  latencies.sort((a, b) => a - b);
+  const quantile = (share: number): number => latencies[Math.ceil(latencies.length * share) - 1] ?? NaN;
+  return { perSecond: latencies.length / seconds, p50: quantile(0.5), p99: quantile(0.99) };
+}
+
+/** The round with the median throughput. */
+export function median(rounds: readonly Figures[]): Figures {
+  const sorted = [...rounds].sort((a, b) => a.perSecond - b.perSecond);
+  return sorted[Math.floor(sorted.length / 2)] ?? { perSecond: NaN, p50: NaN, p99: NaN };
+}
+
+async function within(milliseconds: number, work: Promise<unknown>, message: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(message));
+    }, milliseconds);
+  });
+  await Promise.race([work, late]).finally(() => {
+    clearTimeout(timer);
+  });
+}

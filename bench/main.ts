@@ -1,0 +1,16 @@
+/** `npm run bench -- NAME`: the benchmarks by name; without one, that of the main job. */
+const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(args: string[]): Promise<void> }>>> = {
+  main: () => import('./main-job.js'),
+  memory: () => import('./memory.js'),
+  policy: () => import('./policy.js'),
+  telemetry: () => import('./telemetry.js'),
+};
+
+const [name = 'main', ...args] = process.argv.slice(2);
+const load = BENCHMARKS[name];
+if (load === undefined) {
+  process.stderr.write(`There is no benchmark ${name}: ${Object.keys(BENCHMARKS).join(', ')}.\n`);
+  process.exitCode = 2;
+} else {
+  await (await load()).run(args);
+}

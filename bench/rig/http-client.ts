@@ -1,0 +1,78 @@
+import { SignatureV4 } from '@smithy/signature-v4';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { Sha256 } from '../../src/identity/sigv4/sha256.js';
+import { ACCESS_KEY } from './setting.js';
+
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+
+/** A SendDirectMessage with confirmation, signed by AWS's own signer: the bytes for the wire. */
+export async function signedRequest(
+  port: number,
+  { clientId, topic, payload, timeout }: { clientId: string; topic: string; payload: string; timeout?: number },
+): Promise<Buffer> {
+  const signer = new SignatureV4({ credentials: ACCESS_KEY, region: 'us-east-1', service: 'iotdata', sha256: Sha256 });
+  const host = `127.0.0.1:${port}`;
+  const path = `/connections/${encodeURIComponent(clientId)}/messages`;
+  const query = { topic, confirmation: 'true', ...(timeout === undefined ? {} : { timeout: String(timeout) }) };
+  const { headers } = await signer.sign({
+    method: 'POST',
+    protocol: 'http:',
+    hostname: '127.0.0.1',
+    port,
+    path,
+    query,
+    headers: { host, 'content-type': 'application/octet-stream', 'content-length': String(payload.length) },
+    body: payload,
+  });
+  const target = `${path}?${Object.entries(query)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join('&')}`;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`POST ${target} HTTP/1.1\r\n${lines.join('')}\r\n${payload}`);
+}
+
+/** One kept-alive connection that has one request at a time, with as little of its own as can be. */
+export class HttpConnection {
+  readonly #socket: Socket;
+  #received: Buffer = Buffer.alloc(0);
+  #answered: ((status: number) => void) | undefined;
+
+  private constructor(port: number) {
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#socket.on('error', () => undefined);
+    this.#socket.on('data', (chunk) => {
+      this.#receive(chunk);
+    });
+    this.#socket.once('close', () => this.#answered?.(NaN));
+  }
+
+  static async open(port: number): Promise<HttpConnection> {
+    const connection = new HttpConnection(port);
+    await once(connection.#socket, 'connect');
+    return connection;
+  }
+
+  /** Sends a request and gives the status of its answer, once that is there to its end; NaN where none came. */
+  request(bytes: Buffer): Promise<number> {
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      this.#socket.write(bytes);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    const head = this.#received.indexOf(END_OF_HEAD);
+    if (head < 0) return;
+    const text = this.#received.toString('latin1', 0, head);
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(text)?.[1]);
+    if (this.#received.length < head + END_OF_HEAD.length + length) return;
+    this.#received = Buffer.alloc(0);
+    this.#answered?.(Number(text.slice(9, 12)));
+  }
+}

@@ -1,0 +1,52 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Held, Ports } from './protocol.js';
+import { removeSetting, writeSetting, type Setting } from './setting.js';
+
+/** A service under test in a process of its own. */
+export interface Rig {
+  readonly setting: Setting;
+  readonly ports: Ports;
+  held(): Promise<Held>;
+  /** Ends the process, and removes what it wrote. */
+  stop(): Promise<void>;
+}
+
+/** @throws Error where the service does not start. */
+export async function startRig(devices: number): Promise<Rig> {
+  const setting = writeSetting(devices);
+  const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [
+    JSON.stringify({ ...setting, devices: [] }),
+  ]);
+  const exited = once(server, 'exit');
+  const answer = async <T>(): Promise<T> => {
+    const [message] = await Promise.race([
+      once(server, 'message') as Promise<[T]>,
+      exited.then(() => {
+        throw new Error('The service under test ended.');
+      }),
+    ]);
+    return message;
+  };
+  const stop = async (): Promise<void> => {
+    if (server.connected) server.disconnect();
+    await exited;
+    removeSetting(setting);
+  };
+  try {
+    const ports = await answer<Ports>();
+    return {
+      setting,
+      ports,
+      stop,
+      held: () => {
+        server.send('held');
+        return answer<Held>();
+      },
+    };
+  } catch (error) {
+    removeSetting(setting);
+    throw error;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * A process of its own: the service with the embedded broker as `tightbeam dev` runs them, its log in a file; and beside
+ * it the floor, the same HTTP server answering a constant to anybody.
+ */
+import { openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { startService } from '../../src/app.js';
+import { DataPlane } from '../../src/http/data-plane.js';
+import { openFileDestination } from '../../src/telemetry/log/destination.js';
+import { noTracing } from '../../src/telemetry/tracing.js';
+import type { Held, Ports } from './protocol.js';
+import { configOf, type Setting } from './setting.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const setting = JSON.parse(process.argv[2] ?? '') as Setting;
+const config = configOf(setting);
+const logDestination = openFileDestination({ fd: openSync(join(setting.folder, 'log.jsonl'), 'a') });
+const service = await startService(config, { embeddedBroker: true, logDestination });
+const floor = new DataPlane({
+  operations: [
+    {
+      name: 'Constant',
+      method: 'POST',
+      path: '/connections/:clientId/messages',
+      answer: () => Promise.resolve({ reason: 'DELIVERED' }),
+    },
+  ],
+  authenticators: [
+    {
+      scheme: 'none',
+      authenticate: ({ peer }) => Promise.resolve({ ok: true, identity: peer }),
+    },
+  ],
+  events: {
+    directMessage: nothing,
+    connect: nothing,
+    disconnect: nothing,
+    subscribe: nothing,
+    publishIn: nothing,
+    unsubscribe: nothing,
+    publishOut: nothing,
+    operation: nothing,
+  },
+  tracing: noTracing,
+  payloadBytes: config.limits.payloadBytes,
+});
+
+const ports: Ports = {
+  http: service.ports.http,
+  mqtt: service.ports.mqtt ?? 0,
+  floor: await floor.start({ host: '127.0.0.1', port: 0 }),
+};
+process.on('message', () => {
+  process.send?.(held());
+});
+process.once('disconnect', () => {
+  void Promise.all([floor.stop(), service.stop()]).then(() => process.exit(0));
+});
+process.send?.(ports);
+
+function held(): Held {
+  // What finalizers release, a second round collects.
+  collectGarbage();
+  collectGarbage();
+  const { connections = 0, pendingMessages = 0 } = service.broker?.load ?? {};
+  return { connections, pendingMessages, inFlight: service.link.inFlight, heapBytes: process.memoryUsage().heapUsed };
+}
+
+function nothing(): void {
+  // The floor tells of nothing.
+}

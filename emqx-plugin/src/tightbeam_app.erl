@@ -1,0 +1,42 @@
+%% @doc The application: processes first, hooks last; and the other way round when it stops.
+-module(tightbeam_app).
+
+-behaviour(application).
+
+-export([start/2, prep_stop/1, stop/1]).
+%% Called by EMQX (5.7 and later) when the plugin's configuration is changed.
+-export([on_config_changed/2]).
+
+-spec start(application:start_type(), term()) -> {ok, pid()} | {error, term()}.
+start(_Type, _Args) ->
+    ok = tightbeam_config:load(),
+    ok = tightbeam_metrics:ensure(),
+    case tightbeam_sup:start_link() of
+        {ok, Sup} ->
+            ok = tightbeam_cli:register(),
+            ok = tightbeam_prometheus:register(),
+            ok = tightbeam_hooks:hook(),
+            ok = tightbeam_guard:after_boot(),
+            {ok, Sup};
+        {error, Reason} ->
+            {error, Reason}
+    end.
+
+%% @doc While the processes still run: take no more messages, then answer every sender that waits.
+-spec prep_stop(term()) -> term().
+prep_stop(State) ->
+    ok = tightbeam_hooks:unhook(),
+    ok = tightbeam_cli:unregister(),
+    ok = tightbeam_prometheus:unregister(),
+    ok = tightbeam_pending:complete_all(stopped),
+    ok = tightbeam_report:flush(),
+    ok = tightbeam_guard:clear(),
+    State.
+
+-spec stop(term()) -> ok.
+stop(_State) ->
+    tightbeam_config:unload().
+
+-spec on_config_changed(map(), map()) -> ok.
+on_config_changed(_Old, New) ->
+    tightbeam_config:put(New).

@@ -1,0 +1,42 @@
+%% @doc `emqx ctl tightbeam status'.
+-module(tightbeam_cli).
+
+-export([register/0, unregister/0, cli/1]).
+
+-spec register() -> ok.
+register() ->
+    emqx_ctl:register_command(tightbeam, {?MODULE, cli}, []).
+
+-spec unregister() -> ok.
+unregister() ->
+    _ = emqx_ctl:unregister_command(tightbeam),
+    ok.
+
+-spec cli([string()]) -> term().
+cli(["status"]) ->
+    {ok, Vsn} = application:get_key(tightbeam, vsn),
+    emqx_ctl:print("version          : ~s~n", [Vsn]),
+    emqx_ctl:print("hooks            : ~s~n", [hooks()]),
+    emqx_ctl:print("guard            : ~p~n", [tightbeam_guard:status()]),
+    emqx_ctl:print("pending          : ~p~n", [tightbeam_pending:count()]),
+    emqx_ctl:print("cached decisions : ~p~n", [tightbeam_authz:count()]),
+    [emqx_ctl:print("config ~s : ~p~n", [pad(K, 9), V]) || {K, V} <- lists:sort(maps:to_list(tightbeam_config:all()))],
+    [emqx_ctl:print("~s : ~p~n", [pad(K, 16), V]) || {K, V} <- tightbeam_metrics:values()],
+    ok;
+cli(["clean-cache"]) ->
+    ok = tightbeam_authz:clean(),
+    emqx_ctl:print("ok~n", []);
+cli(_) ->
+    emqx_ctl:usage([
+        {"tightbeam status", "Show the version, hooks, settings and counters on this node"},
+        {"tightbeam clean-cache", "Forget the cached decisions on receivers on this node"}
+    ]).
+
+hooks() ->
+    case tightbeam_hooks:missing() of
+        [] -> "loaded";
+        Missing -> io_lib:format("MISSING ~p", [Missing])
+    end.
+
+pad(Key, Width) ->
+    string:pad(atom_to_list(Key), Width).

@@ -1,0 +1,97 @@
+%% @doc Direct messages that were handed to connections of this node and not yet acknowledged, so that
+%% a receiver that goes away completes its senders at once. The senders may be on other nodes.
+-module(tightbeam_inflight).
+
+-behaviour(gen_server).
+
+-export([start_link/0, add/3, remove/2, gone/1, abandon/1, create_tables/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-define(TAB, ?MODULE).
+-define(WATCHED, tightbeam_receivers).
+-define(SWEEP, 5000).
+
+-spec start_link() -> {ok, pid()} | {error, term()}.
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+-spec create_tables() -> ok.
+create_tables() ->
+    ?TAB = ets:new(?TAB, [ordered_set, named_table, public, {write_concurrency, true}]),
+    ?WATCHED = ets:new(?WATCHED, [set, named_table, public, {write_concurrency, true}]),
+    ok.
+
+%% @doc To be called before the message is sent. Deadline: monotonic milliseconds.
+-spec add(pid(), tightbeam_pending:key(), integer()) -> ok.
+add(Channel, {Node, Ref}, Deadline) ->
+    ok = watch(Channel),
+    true = ets:insert(?TAB, {{Channel, Ref}, Node, Deadline}),
+    ok.
+
+watch(Channel) ->
+    ets:insert_new(?WATCHED, {Channel}) andalso gen_server:cast(?MODULE, {watch, Channel}),
+    ok.
+
+-spec remove(pid(), tightbeam_pending:key()) -> ok.
+remove(Channel, {_Node, Ref}) ->
+    try
+        true = ets:delete(?TAB, {Channel, Ref}),
+        ok
+    catch
+        error:badarg -> ok
+    end.
+
+%% @doc The connection is gone: all its senders are told, and what was decided for it is forgotten.
+-spec gone(pid()) -> ok.
+gone(Channel) ->
+    tightbeam_authz:forget(Channel),
+    try ets:select(?TAB, [{{{Channel, '$1'}, '$2', '_'}, [], [{{'$2', '$1'}}]}]) of
+        Keys ->
+            lists:foreach(
+                fun(Key) ->
+                    ok = remove(Channel, Key),
+                    tightbeam_pending:complete(Key, receiver_disconnected)
+                end,
+                Keys
+            )
+    catch
+        error:badarg -> ok
+    end.
+
+%% @doc The connection ends and its messages live on in another one.
+-spec abandon(pid()) -> ok.
+abandon(Channel) ->
+    tightbeam_authz:forget(Channel),
+    try
+        true = ets:match_delete(?TAB, {{Channel, '_'}, '_', '_'}),
+        ok
+    catch
+        error:badarg -> ok
+    end.
+
+init([]) ->
+    lists:foreach(fun({Pid}) -> monitor(process, Pid) end, ets:tab2list(?WATCHED)),
+    _ = erlang:send_after(?SWEEP, self(), sweep),
+    {ok, #{}}.
+
+handle_call(_Request, _From, State) ->
+    {reply, ignored, State}.
+
+handle_cast({watch, Channel}, State) ->
+    _ = monitor(process, Channel),
+    {noreply, State};
+handle_cast(_, State) ->
+    {noreply, State}.
+
+handle_info({'DOWN', _, process, Channel, _}, State) ->
+    true = ets:delete(?WATCHED, Channel),
+    ok = gone(Channel),
+    {noreply, State};
+handle_info(sweep, State) ->
+    %% Senders past their deadline have had their answer from their own node.
+    Now = erlang:monotonic_time(millisecond),
+    _ = ets:select_delete(?TAB, [{{'_', '_', '$1'}, [{'<', '$1', Now}], [true]}]),
+    _ = erlang:send_after(?SWEEP, self(), sweep),
+    {noreply, State};
+handle_info(_, State) ->
+    {noreply, State}.

@@ -1,0 +1,98 @@
+%% @doc Makes the message that the receiver gets out of the one that the sender published. All that
+%% later callbacks need travels in one header of it, across nodes.
+-module(tightbeam_message).
+
+-export([make/3, tag/1, restore_expiry/2, fits/2]).
+
+-export_type([tag/0]).
+
+-define(HEADER, tightbeam).
+
+-type tag() :: #{
+    key := tightbeam_pending:key(),
+    %% acked: the receiver's PUBACK is the confirmation; delivered: handing it over is.
+    confirm := acked | delivered,
+    %% The sender's own Message Expiry Interval and when it began to run.
+    expiry := non_neg_integer() | undefined,
+    received := integer()
+}.
+
+%% @doc The expiry (section 3.3.2.3.3) bounds the message's life inside the broker: it is gone from
+%% the receiver's queue when the sender's timeout is over, to the millisecond. EMQX counts it in
+%% seconds from the message's timestamp, so the timestamp is set such that the two meet.
+-spec make(term(), tightbeam_request:request(), #{key := tightbeam_pending:key(), remaining := pos_integer(), received := integer(), mountpoint := undefined | binary()}) ->
+    term().
+make(Msg, #{topic := Topic, qos := QoS}, #{key := Key, remaining := Remaining, received := Received, mountpoint := Mountpoint}) ->
+    Headers = emqx_message:get_headers(Msg),
+    Props = maps:get(properties, Headers, #{}),
+    Expiry = maps:get('Message-Expiry-Interval', Props, undefined),
+    Life = life(Remaining, Expiry, Received),
+    Seconds = max(1, (Life + 999) div 1000),
+    Tag = #{key => Key, confirm => confirm(QoS), expiry => Expiry, received => Received},
+    Direct = emqx_message:make(
+        emqx_message:from(Msg),
+        QoS,
+        mount(Mountpoint, Topic),
+        emqx_message:payload(Msg),
+        #{dup => false, retain => false},
+        Headers#{
+            properties => (visible(Props))#{'Message-Expiry-Interval' => Seconds},
+            ?HEADER => Tag
+        }
+    ),
+    Map = emqx_message:to_map(Direct),
+    emqx_message:from_map(Map#{timestamp => erlang:system_time(millisecond) + Life - Seconds * 1000}).
+
+confirm(0) -> delivered;
+confirm(1) -> acked.
+
+life(Remaining, undefined, _Received) ->
+    Remaining;
+life(Remaining, Expiry, Received) ->
+    max(1, min(Remaining, Received + Expiry * 1000 - erlang:system_time(millisecond))).
+
+%% A Topic Alias (section 3.3.2.3.4) belongs to the sender's connection, `dm-*' to the plugin.
+visible(Props) ->
+    Own = maps:without(['Topic-Alias', 'Subscription-Identifier'], Props),
+    case maps:find('User-Property', Own) of
+        {ok, UserProps} ->
+            Own#{'User-Property' => [P || {K, _} = P <- UserProps, not is_parameter(K)]};
+        error ->
+            Own
+    end.
+
+is_parameter(<<"dm-", _/binary>>) -> true;
+is_parameter(_) -> false.
+
+%% EMQX takes the receiver's mountpoint off each topic; the receiver is to see the topic as sent.
+mount(undefined, Topic) -> Topic;
+mount(Mountpoint, Topic) -> <<Mountpoint/binary, Topic/binary>>.
+
+%% @doc What the plugin knows of a message; undefined: it is not a direct message.
+-spec tag(term()) -> tag() | undefined.
+tag(Msg) ->
+    emqx_message:get_header(?HEADER, Msg, undefined).
+
+%% @doc The receiver sees the sender's Message Expiry Interval less the time spent here (section
+%% 3.3.2.3.3), or none if the sender set none.
+-spec restore_expiry(tag(), term()) -> term().
+restore_expiry(#{expiry := Expiry, received := Received}, Msg) ->
+    Props = emqx_message:get_header(properties, Msg, #{}),
+    Restored =
+        case Expiry of
+            undefined ->
+                maps:remove('Message-Expiry-Interval', Props);
+            _ ->
+                Spent = max(0, erlang:system_time(millisecond) - Received) div 1000,
+                Props#{'Message-Expiry-Interval' => max(1, Expiry - Spent)}
+        end,
+    emqx_message:set_header(properties, Restored, Msg).
+
+%% @doc Section 3.1.2.11.4: a packet larger than the client's Maximum Packet Size must not be sent to
+%% it. EMQX drops it without a word, and it would fill a place of the receive window for good.
+-spec fits(term(), map()) -> boolean().
+fits(Msg, #{proto_ver := 5, conn_props := #{'Maximum-Packet-Size' := Max}}) ->
+    Packet = emqx_message:to_packet(1, Msg),
+    iolist_size(emqx_frame:serialize(Packet, 5)) =< Max;
+fits(_Msg, _ConnInfo) ->
+    true.

@@ -1,0 +1,59 @@
+%% @doc Every outcome of a direct message, once: its reason, its PUBACK reason code (MQTT 5 section
+%% 3.4.2.1) and its counter. All failures are 0x80 or more: common clients take 0x10 for success.
+%% A payload that is too large for the receiver gets 0x99: 0x95 (Packet too large) is not allowed in a
+%% PUBACK, clients close the connection when they see it there, and 0x99 is the one allowed code that
+%% speaks of the payload.
+-module(tightbeam_outcome).
+
+-export([all/0, code/1, reason/1, counter/1]).
+
+-export_type([outcome/0]).
+
+-type outcome() ::
+    delivered
+    | dispatched
+    | invalid_client_id
+    | invalid_topic
+    | invalid_parameter
+    | receiver_not_authorized
+    | client_not_connected
+    | client_offline_with_session
+    | payload_too_large
+    | receiver_throttled
+    | broker_busy
+    | puback_timeout
+    | receiver_disconnected
+    | stopped.
+
+-spec all() -> [{outcome(), 0..255, binary()}].
+all() ->
+    [
+        {delivered, 16#00, <<"DELIVERED">>},
+        {dispatched, 16#00, <<"DISPATCHED">>},
+        {invalid_client_id, 16#90, <<"INVALID_CLIENT_ID">>},
+        {invalid_topic, 16#90, <<"INVALID_TOPIC">>},
+        {invalid_parameter, 16#90, <<"INVALID_PARAMETER">>},
+        {receiver_not_authorized, 16#87, <<"RECEIVER_NOT_AUTHORIZED">>},
+        {client_not_connected, 16#90, <<"CLIENT_NOT_CONNECTED">>},
+        {client_offline_with_session, 16#83, <<"CLIENT_OFFLINE_WITH_SESSION">>},
+        {payload_too_large, 16#99, <<"PAYLOAD_TOO_LARGE">>},
+        {receiver_throttled, 16#97, <<"RECEIVER_THROTTLED">>},
+        {broker_busy, 16#97, <<"RECEIVER_THROTTLED">>},
+        {puback_timeout, 16#80, <<"PUBACK_TIMEOUT">>},
+        {receiver_disconnected, 16#80, <<"RECEIVER_DISCONNECTED">>},
+        {stopped, 16#80, <<"INTERNAL_ERROR">>}
+    ].
+
+-spec code(outcome()) -> 0..255.
+code(Outcome) ->
+    {_, Code, _} = lists:keyfind(Outcome, 1, all()),
+    Code.
+
+-spec reason(outcome()) -> binary().
+reason(Outcome) ->
+    {_, _, Reason} = lists:keyfind(Outcome, 1, all()),
+    Reason.
+
+-spec counter(outcome()) -> atom().
+counter(Outcome) ->
+    list_to_atom("tightbeam.direct." ++ atom_to_list(Outcome)).

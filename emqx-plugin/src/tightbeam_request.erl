@@ -1,0 +1,105 @@
+%% @doc Judges a PUBLISH to a direct topic: who published it, may it be one at all, and what it asks
+%% for. No side effects.
+-module(tightbeam_request).
+
+-export([parse/1, is_own_publish/1, traceparent/1]).
+
+-export_type([request/0, refusal/0]).
+
+-type request() :: #{
+    clientid := binary(),
+    topic := binary(),
+    %% The QoS at which the receiver gets it.
+    qos := 0..1,
+    timeout := 1..15000
+}.
+%% `answer': a PUBACK with the outcome's code; `close': MQTT has no negative answer to this PUBLISH,
+%% so the connection is closed without one; `silent': QoS 0 has no answer at all.
+-type refusal() :: {answer | close | silent, tightbeam_outcome:outcome()}.
+
+-define(DEFAULT_TIMEOUT, 5000).
+-define(MAX_TIMEOUT, 15000).
+
+%% @doc Is this message the PUBLISH of the client whose connection process runs this code? Wills,
+%% delayed messages, rules, bridges, gateways and the REST API publish without a client that could be
+%% answered, some of them with a client's name and headers, so the process is what counts.
+-spec is_own_publish(term()) -> boolean().
+is_own_publish(Msg) ->
+    From = emqx_message:from(Msg),
+    is_integer(emqx_message:get_header(proto_ver, Msg, undefined)) andalso
+        emqx_message:get_header(republish_by, Msg, undefined) =:= undefined andalso
+        is_binary(From) andalso
+        lists:member(self(), emqx_cm:lookup_channels(local, From)).
+
+-spec parse(term()) -> {ok, request()} | {refuse, refusal()}.
+parse(Msg) ->
+    QoS = emqx_message:qos(Msg),
+    Ver = emqx_message:get_header(proto_ver, Msg, 4),
+    case check(QoS, Ver, Msg) of
+        {ok, Request} -> {ok, Request};
+        {error, Outcome} -> {refuse, {manner(QoS, Ver), Outcome}}
+    end.
+
+manner(0, _Ver) -> silent;
+manner(1, 5) -> answer;
+%% MQTT 3.1.1 section 3.4: its PUBACK has no reason code and so can only say yes. A PUBREC (QoS 2)
+%% is out of a hook's reach.
+manner(_, _) -> close.
+
+check(2, _Ver, _Msg) ->
+    {error, invalid_parameter};
+check(1, Ver, _Msg) when Ver < 5 ->
+    {error, invalid_parameter};
+check(QoS, _Ver, Msg) ->
+    case emqx_message:get_flag(retain, Msg, false) of
+        true ->
+            {error, invalid_parameter};
+        false ->
+            case tightbeam_topic:parse(emqx_message:topic(Msg)) of
+                {ok, Direct} -> parameters(QoS, user_properties(Msg), Direct);
+                {error, Outcome} -> {error, Outcome}
+            end
+    end.
+
+parameters(QoS, UserProps, Direct) ->
+    case {delivery_qos(QoS, values(<<"dm-qos">>, UserProps)), timeout(values(<<"dm-timeout-ms">>, UserProps))} of
+        {{ok, DeliveryQoS}, {ok, Timeout}} -> {ok, Direct#{qos => DeliveryQoS, timeout => Timeout}};
+        _ -> {error, invalid_parameter}
+    end.
+
+delivery_qos(QoS, []) -> {ok, QoS};
+delivery_qos(_, [<<"0">>]) -> {ok, 0};
+delivery_qos(1, [<<"1">>]) -> {ok, 1};
+%% A confirmation asked for with a QoS 0 PUBLISH, to which MQTT has no answer, is a contradiction.
+delivery_qos(_, _) -> error.
+
+timeout([]) ->
+    {ok, ?DEFAULT_TIMEOUT};
+timeout([Value]) when byte_size(Value) =< 5 ->
+    try binary_to_integer(Value) of
+        Ms when Ms >= 1, Ms =< ?MAX_TIMEOUT -> {ok, Ms};
+        _ -> error
+    catch
+        error:badarg -> error
+    end;
+timeout(_) ->
+    error.
+
+%% @doc The W3C trace context of the sender, if it sent a well-formed one.
+-spec traceparent(term()) -> binary() | undefined.
+traceparent(Msg) ->
+    case values(<<"traceparent">>, user_properties(Msg)) of
+        [Value] ->
+            case re:run(Value, "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", [{capture, none}]) of
+                match -> Value;
+                nomatch -> undefined
+            end;
+        _ ->
+            undefined
+    end.
+
+user_properties(Msg) ->
+    maps:get('User-Property', emqx_message:get_header(properties, Msg, #{}), []).
+
+values(Key, UserProps) ->
+    [V || {K, V} <- UserProps, K =:= Key].

@@ -1,0 +1,26 @@
+%% @doc Owns the tables; supervises their keepers, the delivery workers, the guard and the reporter.
+-module(tightbeam_sup).
+
+-behaviour(supervisor).
+
+-export([start_link/0, init/1]).
+
+-spec start_link() -> supervisor:startlink_ret().
+start_link() ->
+    supervisor:start_link({local, ?MODULE}, ?MODULE, []).
+
+-spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
+init([]) ->
+    [ok = M:create_tables() || M <- [tightbeam_pending, tightbeam_inflight, tightbeam_authz]],
+    Workers = [
+        worker(tightbeam_delivery:name(N), {tightbeam_delivery, start_link, [N]}, tightbeam_delivery)
+     || N <- lists:seq(0, tightbeam_delivery:pool_size() - 1)
+    ],
+    Keepers = [
+        worker(M, {M, start_link, []}, M)
+     || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_authz, tightbeam_guard]
+    ],
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Keepers ++ Workers}}.
+
+worker(Id, Start, Module) ->
+    #{id => Id, start => Start, restart => permanent, shutdown => 5000, type => worker, modules => [Module]}.

@@ -1,0 +1,5 @@
+-module(emqx).
+-export([get_config/2, set_config/2]).
+
+set_config(Path, Value) -> persistent_term:put({?MODULE, Path}, Value).
+get_config(Path, Default) -> persistent_term:get({?MODULE, Path}, Default).

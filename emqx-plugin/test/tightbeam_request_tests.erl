@@ -1,0 +1,57 @@
+-module(tightbeam_request_tests).
+-include_lib("eunit/include/eunit.hrl").
+
+msg(QoS, Ver, UserProps) -> msg(QoS, Ver, UserProps, #{}).
+msg(QoS, Ver, UserProps, Flags) ->
+    emqx_message:make(<<"s">>, QoS, <<"$dm/d/t">>, <<>>, Flags, #{proto_ver => Ver, properties => #{'User-Property' => UserProps}}).
+
+parse(Msg) -> tightbeam_request:parse(Msg).
+dm(K, V) -> {<<"dm-", K/binary>>, V}.
+
+defaults_test() ->
+    ?assertEqual({ok, #{clientid => <<"d">>, topic => <<"t">>, qos => 1, timeout => 5000}}, parse(msg(1, 5, []))),
+    ?assertMatch({ok, #{qos := 0}}, parse(msg(0, 4, []))).
+
+parameters_test() ->
+    ?assertMatch({ok, #{qos := 0, timeout := 15000}}, parse(msg(1, 5, [dm(<<"qos">>, <<"0">>), dm(<<"timeout-ms">>, <<"15000">>)]))),
+    ?assertMatch({ok, #{qos := 1, timeout := 1}}, parse(msg(1, 5, [dm(<<"qos">>, <<"1">>), dm(<<"timeout-ms">>, <<"1">>)]))).
+
+bad_parameters_are_answered_test_() ->
+    [
+        ?_assertEqual({refuse, {answer, invalid_parameter}}, parse(msg(1, 5, Props)))
+     || Props <- [
+            [dm(<<"timeout-ms">>, V)] || V <- [<<"0">>, <<"15001">>, <<"-1">>, <<"1.5">>, <<"">>, <<"5s">>, <<"100000000000">>]
+        ] ++ [[dm(<<"qos">>, V)] || V <- [<<"2">>, <<"">>, <<"true">>]] ++
+            [[dm(<<"qos">>, <<"0">>), dm(<<"qos">>, <<"0">>)]]
+    ].
+
+what_cannot_be_answered_negatively_closes_the_connection_test() ->
+    ?assertEqual({refuse, {close, invalid_parameter}}, parse(msg(1, 4, []))),
+    ?assertEqual({refuse, {close, invalid_parameter}}, parse(msg(1, 3, []))),
+    ?assertEqual({refuse, {close, invalid_parameter}}, parse(msg(2, 4, []))),
+    ?assertEqual({refuse, {close, invalid_parameter}}, parse(msg(2, 5, []))).
+
+retain_is_refused_as_its_qos_allows_test() ->
+    ?assertEqual({refuse, {answer, invalid_parameter}}, parse(msg(1, 5, [], #{retain => true}))),
+    ?assertEqual({refuse, {silent, invalid_parameter}}, parse(msg(0, 5, [], #{retain => true}))).
+
+only_the_publish_of_the_calling_connection_counts_test_() ->
+    {setup, fun() -> emqx_cm:start() end, fun(_) -> ets:delete(emqx_cm_stand_in) end, fun(_) ->
+        Own = msg(1, 5, []),
+        [
+            ?_assertNot(tightbeam_request:is_own_publish(Own)),
+            ?_test(begin
+                emqx_cm:put_channel(<<"s">>, self(), #{}),
+                ?assert(tightbeam_request:is_own_publish(Own)),
+                Will = emqx_message:make(<<"s">>, 1, <<"$dm/d/t">>, <<>>, #{}, #{username => <<"u">>, properties => #{}}),
+                ?assertNot(tightbeam_request:is_own_publish(Will)),
+                ?assertNot(tightbeam_request:is_own_publish(emqx_message:set_header(republish_by, <<"r">>, Own)))
+            end)
+        ]
+    end}.
+
+a_malformed_traceparent_is_left_out_test() ->
+    Good = <<"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01">>,
+    ?assertEqual(Good, tightbeam_request:traceparent(msg(1, 5, [{<<"traceparent">>, Good}]))),
+    ?assertEqual(undefined, tightbeam_request:traceparent(msg(1, 5, [{<<"traceparent">>, <<"\"}">>}]))),
+    ?assertEqual(undefined, tightbeam_request:traceparent(msg(1, 5, [{<<"traceparent">>, Good}, {<<"traceparent">>, Good}]))).

@@ -1,0 +1,244 @@
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { BrokerLink } from './brokers/emqx/link.js';
+import { EmqxOperations } from './brokers/emqx/operations.js';
+import { EmqxRest } from './brokers/emqx/rest.js';
+import { MqttPublisher } from './brokers/publisher.js';
+import { createEmbeddedBroker, type EmbeddedBroker } from './brokers/embedded/broker.js';
+import type { Config } from './config/schema.js';
+import type { Limits } from './direct/limits.js';
+import { DirectMessaging } from './direct/send.js';
+import { optionalHooks } from './exhook/hooks.js';
+import { createHookProvider } from './exhook/provider.js';
+import { createOperations } from './http/operations.js';
+import { startDataPlanes } from './http/start.js';
+import { CredentialStore } from './identity/credential-store.js';
+import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
+import type { BrokerOperations } from './operations/broker.js';
+import { DataPlaneOperations } from './operations/data-plane-operations.js';
+import { PolicyAuthorizer } from './policy/engine.js';
+import { PolicyStore } from './policy/policy-store.js';
+import { formatProblem } from './policy/problems.js';
+import type { LogDestination } from './telemetry/log/destination.js';
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
+import { VERSION } from './version.js';
+
+export interface ServiceOptions {
+  /** Whether to run the embedded broker beside the service, in place of connecting to `config.broker.urls`. */
+  readonly embeddedBroker: boolean;
+  /** Where the log goes. Default: standard output. */
+  readonly logDestination?: LogDestination;
+}
+
+export interface Ports {
+  readonly http: number;
+  /** With TLS; absent where that is not configured. */
+  readonly https?: number;
+  readonly exhook: number;
+  readonly metrics: number;
+  /** Of the embedded broker; absent beside EMQX. */
+  readonly mqtt?: number;
+}
+
+/** A running Tightbeam. */
+export interface Service {
+  readonly ports: Ports;
+  /** Reads policies and credentials again, as on SIGHUP. */
+  reload(): Promise<void>;
+  /** Takes no new requests, lets confirmations in flight finish or time out, and ends. Never rejects. */
+  stop(): Promise<void>;
+  /** What the embedded broker holds; nothing beside EMQX. */
+  readonly broker: Pick<EmbeddedBroker, 'load'> | undefined;
+  readonly link: Pick<BrokerLink, 'inFlight' | 'ready'>;
+}
+
+/**
+ * The composition root: starts every part in the order of its dependencies, and stops them in the reverse.
+ *
+ * @throws where a part cannot start (policies or credentials that are not valid, a port that is taken); what had
+ * started is stopped again.
+ */
+export async function startService(config: Config, options: ServiceOptions): Promise<Service> {
+  const stops: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).reverse()) await end();
+  };
+  try {
+    return await start(config, options, stops, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  config: Config,
+  options: ServiceOptions,
+  stops: (() => unknown)[],
+  stop: () => Promise<void>,
+): Promise<Service> {
+  const telemetry = await startTelemetry(config, options);
+  const { events, diagnostics, tracing } = telemetry;
+  stops.push(() => telemetry.close());
+  const metrics = await telemetry.listen(config.telemetry);
+
+  const policies = await openPolicies(config, telemetry);
+  const credentials = CredentialStore.open(config.credentials, (error) => {
+    events.fault('The credentials could not be reloaded; the ones before stay in force.', error);
+  });
+  for (const store of [policies, credentials]) {
+    store.watch();
+    stops.push(() => {
+      store.close();
+    });
+  }
+
+  const { broker: brokerConfig, authorization } = config;
+  const authorizer = telemetry.authorizer(new PolicyAuthorizer(policies.current, authorization));
+  const service = {
+    username: brokerConfig.username,
+    ...(brokerConfig.password === undefined ? {} : { password: brokerConfig.password }),
+  };
+  const provider = createHookProvider({
+    authenticator: new MqttAuthenticator({ credentials: credentials.current, service }),
+    authorizer,
+    events,
+    diagnostics,
+    tracing,
+    serviceUsername: service.username,
+    hooks: optionalHooks(config.log),
+  });
+  const exhook = await provider.start(config.exhook.host, config.exhook.port);
+  stops.push(() => provider.stop());
+
+  const limits = limitsOf(config);
+  const broker = options.embeddedBroker
+    ? createEmbeddedBroker({
+        exhookAddress: `127.0.0.1:${exhook}`,
+        ...config.embedded,
+        serviceUsername: service.username,
+        diagnostics,
+        version: VERSION,
+        limits,
+      })
+    : undefined;
+  const mqtt = await broker?.start();
+  if (broker) stops.push(() => broker.close());
+
+  const { connections, maxConnections, api } = brokerConfig;
+  const urls = mqtt === undefined ? brokerConfig.urls : [`mqtt://127.0.0.1:${mqtt}`];
+  const tls = readTls(brokerConfig.tls);
+  const link = new BrokerLink({
+    ...service,
+    urls,
+    tls,
+    connections,
+    maxConnections,
+    onConnection: ({ url, ...event }) => {
+      events.brokerConnection({ broker: url, ...event });
+    },
+  });
+  stops.push(() => link.close());
+  if (broker) await link.whenReady();
+
+  const common = { authorizer, events, limits, clock: () => performance.now() };
+  const messaging = new DirectMessaging({
+    ...common,
+    delivery: telemetry.delivery(link),
+    propagateTrace: config.telemetry.propagateToDevices,
+    maxPending: config.limits.pendingConfirmations,
+    ...(config.limits.rates.perReceiver && { perReceiver: config.limits.rates.perReceiver }),
+  });
+
+  const asked = broker?.operations ?? operationsOf(api);
+  let others: DataPlaneOperations | undefined;
+  if (asked !== undefined) {
+    const publisher = new MqttPublisher({ ...service, urls, tls });
+    stops.push(() => publisher.close());
+    if (broker) await publisher.whenUp();
+    others = new DataPlaneOperations({ ...common, broker: asked, publisher });
+  }
+
+  const dataPlanes = await startDataPlanes(config, {
+    operations: createOperations(messaging, others),
+    accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
+    telemetry,
+    ready: () => link.ready,
+  });
+  stops.push(() => dataPlanes.stop());
+  const { http, https } = dataPlanes;
+
+  const ports: Ports = {
+    http,
+    exhook,
+    metrics,
+    ...(https === undefined ? {} : { https }),
+    ...(mqtt === undefined ? {} : { mqtt }),
+  };
+  stops.push(() => {
+    events.lifecycle('draining');
+  });
+  events.lifecycle('ready', { ports: { ...ports } });
+  return {
+    ports,
+    broker,
+    link,
+    stop,
+    reload: async () => {
+      credentials.reload();
+      await policies.reload();
+    },
+  };
+}
+
+function startTelemetry(config: Config, { logDestination }: ServiceOptions): Promise<Telemetry> {
+  const { level, eventLevels, successRatio } = config.log;
+  return createTelemetry({
+    version: VERSION,
+    log: {
+      accountId: config.aws.accountId,
+      level,
+      eventLevels,
+      successRatio,
+      ...(logDestination && { destination: logDestination }),
+    },
+    metrics: config.telemetry.metrics,
+    ...(config.telemetry.tailToken === undefined ? {} : { tailToken: config.telemetry.tailToken }),
+  });
+}
+
+async function openPolicies(config: Config, { events, diagnostics }: Telemetry): Promise<PolicyStore> {
+  const store = await PolicyStore.open(config.policies, config.aws, {
+    onReload: ({ status, version, errors, warnings }) => {
+      const details = [...errors, ...warnings].join('\n');
+      events.policyReload({
+        outcome: status === 'Success' ? 'loaded' : 'refused',
+        version,
+        ...(details === '' ? {} : { details }),
+      });
+    },
+  });
+  const { version, problems } = store.current();
+  for (const problem of problems) diagnostics('warn', formatProblem(problem));
+  events.policyReload({ outcome: 'loaded', version });
+  return store;
+}
+
+/** Beside EMQX, what is asked of the broker goes to its management API. */
+function operationsOf(api: Config['broker']['api']): BrokerOperations | undefined {
+  return api && new EmqxOperations(new EmqxRest({ url: api.url, apiKey: api.key, apiSecret: api.secret }));
+}
+
+function limitsOf({ limits }: Config): Limits {
+  const { payloadBytes, clientIdCharacters, topicBytes, topicSlashes, timeoutSeconds, defaultTimeoutSeconds } = limits;
+  const sizes = { payloadBytes, clientIdCharacters, topicBytes, topicSlashes };
+  return { ...sizes, maxTimeoutMs: timeoutSeconds * 1_000, defaultTimeoutMs: defaultTimeoutSeconds * 1_000 };
+}
+
+function readTls({ ca, cert, key }: Config['broker']['tls']): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
+  return {
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
+    ...(key === undefined ? {} : { key: readFileSync(key) }),
+  };
+}

@@ -1,0 +1,92 @@
+import { decidesAll, hasServiceRule, isShipped, otherRules } from './acl.js';
+import { INSTALL } from './checks-broker.js';
+import { fail, type Finding, list, unless, warn } from './finding.js';
+import { DIRECT_TOPICS, type EmqxState } from './state.js';
+
+/**
+ * EMQX's own chain is asked before the hooks (priority 970 against 100). Whom it accepts or refuses is decided; only
+ * whom none of its authenticators knows reaches the service.
+ */
+export function authentication({ authenticators }: EmqxState): readonly Finding[] {
+  const on = authenticators.filter(({ enable }) => enable).map(({ mechanism, backend }) => backend ?? mechanism);
+  return unless(
+    on.length === 0
+      ? []
+      : [
+          warn(
+            `EMQX authenticates clients itself (${list(on)}), before it asks Tightbeam: whom it accepts is admitted without iot:Connect, and superusers without any policy`,
+            'Remove these authenticators, so that the policies decide who connects; or keep them, knowing this.',
+          ),
+        ],
+    'the policies decide who connects',
+  );
+}
+
+export function listeners({ listeners }: EmqxState): readonly Finding[] {
+  const on = listeners.filter(({ enable }) => enable !== false);
+  return unless(
+    on.flatMap(({ id, enable_authn }) => {
+      if (enable_authn === false || enable_authn === 'false') {
+        return [fail(`${id} admits every client unasked (enable_authn = false)`, `Set enable_authn of ${id} to true.`)];
+      }
+      if (enable_authn !== 'quick_deny_anonymous') return [];
+      return [
+        warn(
+          `${id} refuses clients without a username before the policies are asked (enable_authn = quick_deny_anonymous)`,
+          'Set enable_authn to true where devices identify themselves by certificate or custom means.',
+        ),
+      ];
+    }),
+    `${on.length} ask before they admit`,
+  );
+}
+
+export function authorization({ settings, sources }: EmqxState): readonly Finding[] {
+  const others = sources.filter(({ type, enable }) => type !== 'file' && enable);
+  return unless(
+    [
+      ...(settings.no_match === 'deny'
+        ? []
+        : [fail('authorization.no_match is "allow": where nobody decides, everything is allowed', INSTALL)]),
+      ...(others.length > 0
+        ? [
+            warn(
+              `EMQX asks its own sources before the policies: ${list(others.map(({ type }) => type))}`,
+              'Disable them (`tightbeam emqx install --exclusive`) where the policies are to decide.',
+            ),
+          ]
+        : []),
+    ],
+    'the policies decide; without a decision it is deny',
+  );
+}
+
+export function acl({ sources }: EmqxState, username: string): readonly Finding[] {
+  const file = sources.find(({ type }) => type === 'file');
+  const rules = file?.enable === true ? (file.rules ?? '') : '';
+  const others = otherRules(rules, username);
+  const all = others.filter(decidesAll);
+  return unless(
+    [
+      ...(hasServiceRule(rules, username)
+        ? []
+        : [fail(`no first rule lets the service's user (${username}) use ${DIRECT_TOPICS}`, INSTALL)]),
+      ...(all.length > 0
+        ? [
+            fail(
+              `the ACL decides everything (${list(all)}), so the policies are never asked`,
+              isShipped(others) ? INSTALL : 'Remove that rule, or run `tightbeam emqx install --exclusive`.',
+            ),
+          ]
+        : others.length > 0
+          ? [
+              warn(
+                `the ACL has ${others.length} rules that decide before the policies`,
+                'Remove them (`tightbeam emqx install --exclusive`) where the policies are to decide.',
+              ),
+            ]
+          : []),
+    ],
+    `decides only ${DIRECT_TOPICS} for the user ${username}`,
+  );
+}

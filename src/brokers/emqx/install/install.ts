@@ -1,0 +1,61 @@
+import type { EmqxApi } from '../api.js';
+import { joined, type Plan } from './plan.js';
+import { type AuthorizationOptions, planAuthorization } from './plan-authorization.js';
+import { planExHook } from './plan-exhook.js';
+import { type PluginOptions, planPlugin } from './plan-plugin.js';
+import type { EmqxState } from './state.js';
+
+export interface InstallOptions extends AuthorizationOptions {
+  /** Where EMQX's nodes reach the service's hook provider: `http://HOST:PORT`, as EMQX writes a gRPC address. */
+  readonly exHookUrl: string;
+  readonly plugin: PluginOptions;
+  /** How long EMQX may take to reach the service, in milliseconds; default 12,000: two attempts, 5 s apart. */
+  readonly reachWithinMs?: number;
+}
+
+/**
+ * What an EMQX lacks to work with Tightbeam; nothing where it is installed already.
+ *
+ * The order keeps every state between safe: first the hooks (from then on the policies admit clients), then the plugin
+ * (its guard denies what no provider answers, so the provider must be there), then EMQX's own authorization steps back.
+ */
+export function planInstall(state: EmqxState, options: InstallOptions): Plan {
+  return joined(
+    planExHook(state, options.exHookUrl, options.reachWithinMs ?? 12_000),
+    planPlugin(state, options.plugin),
+    planAuthorization(state, options),
+  );
+}
+
+/** What became of a plan. */
+export interface Outcome {
+  readonly changed: readonly string[];
+  readonly left: readonly string[];
+}
+
+/**
+ * Carries a plan out, step by step.
+ *
+ * @param onStep is told of each step just before it happens.
+ * @throws EmqxApiError, InstallError of the first step that fails; the steps before it stay.
+ */
+export async function carryOut(api: EmqxApi, plan: Plan, onStep: (what: string) => void = () => {}): Promise<Outcome> {
+  const left: string[] = [];
+  for (const step of plan.steps) {
+    onStep(step.what);
+    const leftOver = await step.apply(api);
+    if (leftOver !== undefined) left.push(leftOver);
+  }
+  return { changed: plan.steps.map(({ what }) => what), left: [...left, ...plan.left] };
+}
+
+/**
+ * The ExHook URL as EMQX takes it: `grpc://` and `grpcs://` are written `http://` and `https://`; port 9000 by default.
+ *
+ * @throws TypeError where it is no such URL.
+ */
+export function exHookUrl(text: string): string {
+  const [, tls, host, port] = /^(?:grpc|http)(s?):\/\/(\[[0-9a-f:.]+\]|[^/:[\]]+)(?::(\d{1,5}))?\/?$/i.exec(text) ?? [];
+  if (tls === undefined || host === undefined) throw new TypeError(`${text} is not of the form grpc://HOST:PORT`);
+  return `http${tls}://${host}:${port ?? '9000'}`;
+}

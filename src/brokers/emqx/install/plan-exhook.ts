@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EmqxApi, ExHookServer, ExHookSettings } from '../api.js';
+import { difference, InstallError, NOTHING, type Plan, step } from './plan.js';
+import { blockersOf, type EmqxState, failedActionBeside, NAME, publishers } from './state.js';
+
+/** What a registration needs that EMQX's defaults do not give. */
+const DEFAULTS = {
+  /** A storm of connects may queue in the service for some seconds; longer than that it is better refused. */
+  request_timeout: '5s',
+  pool_size: 8,
+} as const;
+
+const TUNABLE = ['request_timeout', 'pool_size', 'ssl', 'socket_options'];
+
+/** How long clients are accepted without the service after EMQX has started before it: EMQX's default is 60 s. */
+const AUTO_RECONNECT = '5s';
+
+/** Registers the ExHook server, or mends the registration; other servers are left as they are. */
+export function planExHook(state: EmqxState, url: string, reachWithinMs: number): Plan {
+  const existing = state.exHooks.find(({ name }) => name === NAME);
+  const wanted = settings(url, failedActionBeside(state.exHooks), existing);
+  const changes = existing === undefined ? [] : difference(existing, wanted);
+  const blockers = blockersOf(NAME, state.exHooks);
+  const blocked = blockers.length > 0;
+  const left = notes(state);
+  if (existing !== undefined && changes.length === 0 && !blocked) return { ...NOTHING, left };
+
+  const what = existing === undefined ? `register the ExHook server ${NAME}` : `change the ExHook server ${NAME}`;
+  const detail = existing === undefined ? difference({}, wanted) : changes;
+  const front = blocked ? [`asked before ${blockers.map(({ name }) => name).join(', ')}`] : [];
+  return {
+    steps: [
+      step(what, [...detail, ...front], async (api) => {
+        if (existing === undefined) await api.addExHook(wanted);
+        else if (changes.length > 0) await api.changeExHook(wanted);
+        if (blocked) await api.moveExHookToFront(NAME);
+        await reached(api, url, reachWithinMs);
+      }),
+    ],
+    left,
+  };
+}
+
+function settings(url: string, failedAction: 'deny' | 'ignore', existing: ExHookServer | undefined): ExHookSettings {
+  // What an engineer has tuned stays; what EMQX reports about the server is no setting.
+  const tuned = Object.entries(existing ?? {}).filter(([key]) => TUNABLE.includes(key));
+  return {
+    ...DEFAULTS,
+    ...Object.fromEntries(tuned),
+    name: NAME,
+    url,
+    enable: true,
+    failed_action: failedAction,
+    auto_reconnect: AUTO_RECONNECT,
+  };
+}
+
+/**
+ * Waits until every node has loaded the hooks. Without this, the steps that follow would lock every client out where
+ * the URL is wrong: the guard denies what no provider answers.
+ */
+async function reached(api: EmqxApi, url: string, withinMs: number): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const server = (await api.exHooks()).find(({ name }) => name === NAME);
+    const missing = server?.node_status.filter(({ status }) => status !== 'connected') ?? [];
+    if (server !== undefined && missing.length === 0 && server.hooks.length > 0) return;
+    if (performance.now() > deadline) {
+      const nodes = missing.map(({ node, status }) => `${node} (${status})`).join(', ');
+      throw new InstallError(
+        `EMQX does not reach the service at ${url}: ${nodes}. Start \`tightbeam serve\` where EMQX's nodes can connect ` +
+          'to it (TIGHTBEAM_EXHOOK_HOST is the address it listens on), check --exhook-url, and run this again. ' +
+          'Nothing else was changed.',
+      );
+    }
+    await sleep(250);
+  }
+}
+
+function notes(state: EmqxState): string[] {
+  const others = publishers(state.exHooks).map(({ name }) => name);
+  return others.length === 0
+    ? []
+    : [
+        `The ExHook server ${others.join(', ')} has registered message.publish. Tightbeam's failed_action is therefore ` +
+          '"ignore" (with "deny" EMQX would stop that chain for every message); the guard of the plugin refuses clients ' +
+          'while the service does not answer. Keep the guard on.',
+      ];
+}

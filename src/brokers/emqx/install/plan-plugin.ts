@@ -1,0 +1,121 @@
+import { type EmqxApi, EmqxApiError } from '../api.js';
+import { InstallError, NOTHING, type Plan, step } from './plan.js';
+import { type EmqxState, isRunningEverywhere, NAME, nameVersion } from './state.js';
+
+/** A plugin package: `tightbeam-VERSION.tar.gz`. */
+export interface PluginPackage {
+  readonly version: string;
+  readonly content: Uint8Array<ArrayBuffer>;
+}
+
+export interface PluginOptions {
+  /** The package to install; absent where it lies in EMQX's plugins folder, or the plugin is installed. */
+  readonly package?: PluginPackage;
+  /** Version that goes with this release, tried where no package is given and none is installed. */
+  readonly version: string;
+  /** Replace an installed plugin of another version. */
+  readonly upgrade: boolean;
+}
+
+/** @throws InstallError where the file name is not that of a package. */
+export function packageVersion(fileName: string): string {
+  const version = new RegExp(`^${NAME}-(.+)\\.tar\\.gz$`).exec(fileName)?.[1];
+  if (version === undefined) throw new InstallError(`${fileName} is not named ${NAME}-VERSION.tar.gz`);
+  return version;
+}
+
+/** Installs and starts the plugin. */
+export function planPlugin(state: EmqxState, options: PluginOptions): Plan {
+  const [installed] = state.plugins;
+  const given = options.package;
+  if (installed === undefined) {
+    return given === undefined ? planStartFromFolder(options.version) : planUpload(given);
+  }
+  if (given !== undefined && given.version !== installed.rel_vsn) {
+    if (options.upgrade) return planUpgrade(nameVersion(installed), given);
+    const left =
+      `The plugin ${nameVersion(installed)} is installed; ${NAME}-${given.version} was given. To replace it, run ` +
+      `\`emqx ctl plugins allow ${NAME}-${given.version}\` on one node (EMQX 5.8.9 and later), then this with --upgrade. ` +
+      'Senders get 0x10 or 503 for the seconds between.';
+    return { steps: [], left: [left] };
+  }
+  if (isRunningEverywhere(installed, state.nodes)) return NOTHING;
+  const name = nameVersion(installed);
+  return {
+    steps: [{ what: `start the plugin ${name}`, apply: (api) => start(api, name) }],
+    left: [],
+  };
+}
+
+function planStartFromFolder(version: string): Plan {
+  const name = `${NAME}-${version}`;
+  return {
+    steps: [
+      {
+        what: `start the plugin ${name}, if its package lies in EMQX's plugins folder`,
+        async apply(api) {
+          try {
+            await api.startPlugin(name);
+          } catch (error) {
+            // Versions differ in how they say that there is no such package; that the plugin is not listed says it too.
+            if (!(error instanceof EmqxApiError) || error.status === undefined) throw error;
+          }
+          return (await isInstalled(api, version))
+            ? running(api, name)
+            : `The plugin is not installed: give its package with --plugin ${name}.tar.gz, or copy that file into the ` +
+                'plugins folder of one EMQX node, and run this again.';
+        },
+      },
+    ],
+    left: [],
+  };
+}
+
+function planUpload(given: PluginPackage): Plan {
+  const name = `${NAME}-${given.version}`;
+  return {
+    steps: [{ what: `upload and start the plugin ${name}`, apply: (api) => upload(api, given) }],
+    left: [],
+  };
+}
+
+function planUpgrade(before: string, given: PluginPackage): Plan {
+  return {
+    steps: [
+      step(`remove the plugin ${before}`, [], (api) => api.removePlugin(before)),
+      { what: `upload and start the plugin ${NAME}-${given.version}`, apply: (api) => upload(api, given) },
+    ],
+    left: [],
+  };
+}
+
+async function upload(api: EmqxApi, given: PluginPackage): Promise<string | undefined> {
+  const name = `${NAME}-${given.version}`;
+  try {
+    await api.uploadPlugin(`${name}.tar.gz`, given.content);
+  } catch (error) {
+    if (!(error instanceof EmqxApiError) || error.status !== 403) throw error;
+    return (
+      `EMQX installs no plugin over its API before its administrator has allowed it. Run \`emqx ctl plugins allow ` +
+      `${name}\` on one node, then this again within 5 minutes. Until then nothing is delivered and no guard is up.`
+    );
+  }
+  return start(api, name);
+}
+
+async function start(api: EmqxApi, name: string): Promise<string | undefined> {
+  await api.startPlugin(name);
+  return running(api, name);
+}
+
+/** EMQX answers a start with success whatever came of it, so look. */
+async function running(api: EmqxApi, name: string): Promise<string | undefined> {
+  const [nodes, plugins] = [await api.nodes(), await api.plugins()];
+  const plugin = plugins.find((candidate) => nameVersion(candidate) === name);
+  if (plugin !== undefined && isRunningEverywhere(plugin, nodes)) return undefined;
+  return `The plugin ${name} does not run on every node. EMQX's log says why (failed_to_start_plugin).`;
+}
+
+async function isInstalled(api: EmqxApi, version: string): Promise<boolean> {
+  return (await api.plugins()).some(({ name, rel_vsn }) => name === NAME && rel_vsn === version);
+}

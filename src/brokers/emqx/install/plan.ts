@@ -1,0 +1,58 @@
+import type { EmqxApi } from '../api.js';
+
+/** One change to EMQX. Nothing of it happens before `apply`. */
+export interface Step {
+  /** What is changed, for the person who installs. */
+  readonly what: string;
+  /** What it is changed from and to, line by line, where that helps. */
+  readonly detail?: readonly string[];
+  /**
+   * Makes the change.
+   *
+   * @returns what is left to do by hand, where EMQX refused a part that only its administrator may do.
+   * @throws EmqxApiError, InstallError
+   */
+  apply(api: EmqxApi): Promise<string | undefined>;
+}
+
+export interface Plan {
+  /** In the order in which they are safe: each leaves EMQX in a state that works. */
+  readonly steps: readonly Step[];
+  /** What Tightbeam leaves alone, and why somebody should look at it. */
+  readonly left: readonly string[];
+}
+
+/** Why an installation stopped, and what to do. What was changed before stays; running it again goes on from there. */
+export class InstallError extends Error {
+  override readonly name = 'InstallError';
+}
+
+export const NOTHING: Plan = { steps: [], left: [] };
+
+export function joined(...plans: readonly Plan[]): Plan {
+  return { steps: plans.flatMap(({ steps }) => steps), left: plans.flatMap(({ left }) => left) };
+}
+
+/** A step which always succeeds or throws. */
+export function step(what: string, detail: readonly string[], change: (api: EmqxApi) => Promise<void>): Step {
+  return {
+    what,
+    detail,
+    async apply(api) {
+      await change(api);
+      return undefined;
+    },
+  };
+}
+
+/** One line for each setting that differs. */
+export function difference(
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+): string[] {
+  return Object.keys(after)
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+    .map(
+      (key) => `${key}: ${key in before ? JSON.stringify(before[key]) : 'not set'} -> ${JSON.stringify(after[key])}`,
+    );
+}

@@ -1,0 +1,107 @@
+import type {
+  Alarm,
+  Authenticator,
+  AuthorizationSettings,
+  EmqxApi,
+  ExHookServer,
+  Listener,
+  Node,
+  Plugin,
+  Source,
+} from '../api.js';
+
+/** Name of the ExHook server and of the plugin: by it both are known to be Tightbeam's. */
+export const NAME = 'tightbeam';
+
+/** Every direct topic; nobody but the service may have it decided without the policies. */
+export const DIRECT_TOPICS = '$dm/#';
+
+/** Hooks that the service cannot do without. `message.dropped` must be filtered on `$dm/#`. */
+export const NEEDED_HOOKS = [
+  'client.authenticate',
+  'client.authorize',
+  'client.connected',
+  'client.disconnected',
+  'message.dropped',
+] as const;
+
+/** What EMQX says about itself, as far as installing and diagnosing need it; one reading, so that checks agree. */
+export interface EmqxState {
+  readonly nodes: readonly Node[];
+  /** In the order in which EMQX asks them. */
+  readonly exHooks: readonly ExHookServer[];
+  readonly settings: AuthorizationSettings;
+  /** In the order in which EMQX asks them. */
+  readonly sources: readonly Source[];
+  readonly authenticators: readonly Authenticator[];
+  readonly listeners: readonly Listener[];
+  /** Tightbeam's plugin, each installed version. */
+  readonly plugins: readonly Plugin[];
+  /** Configuration of the plugin; undefined where there is none. */
+  readonly pluginConfig: Readonly<Record<string, unknown>> | undefined;
+  readonly alarms: readonly Alarm[];
+}
+
+/** @throws EmqxApiError for the first call that fails. */
+export async function readState(api: EmqxApi): Promise<EmqxState> {
+  // The first call alone: a wrong address or key is then one error and not nine.
+  const nodes = await api.nodes();
+  const [exHooks, settings, sources, authenticators, listeners, allPlugins, alarms] = await Promise.all([
+    api.exHooks(),
+    api.authorizationSettings(),
+    api.sources(),
+    api.authenticators(),
+    api.listeners(),
+    api.plugins(),
+    api.alarms(),
+  ]);
+  const plugins = allPlugins.filter(({ name }) => name === NAME);
+  const [plugin] = plugins;
+  const pluginConfig = plugin === undefined ? undefined : await api.pluginConfig(nameVersion(plugin));
+  return { nodes, exHooks, settings, sources, authenticators, listeners, plugins, pluginConfig, alarms };
+}
+
+/** The name by which EMQX knows one version of a plugin. */
+export function nameVersion({ name, rel_vsn }: Pick<Plugin, 'name' | 'rel_vsn'>): string {
+  return `${name}-${rel_vsn}`;
+}
+
+export function isRunningEverywhere(plugin: Plugin, nodes: readonly Pick<Node, 'node'>[]): boolean {
+  return nodes.every(({ node }) =>
+    plugin.running_status.some((status) => status.node === node && status.status === 'running'),
+  );
+}
+
+/** True where a server has been given a hook; EMQX knows only once the server has answered. */
+export function hasHook(server: ExHookServer, hook: string): boolean {
+  return server.hooks.some(({ name }) => name === hook);
+}
+
+/**
+ * Servers that stop EMQX from asking `server` for authentication or authorization: enabled, asked before it, and with
+ * `failed_action = deny`, for EMQX takes "did not register this hook" for a failure and stops there.
+ */
+export function blockersOf(server: string, servers: readonly ExHookServer[]): ExHookServer[] {
+  const at = servers.findIndex(({ name }) => name === server);
+  const before = at === -1 ? servers : servers.slice(0, at);
+  return before.filter(
+    (other) =>
+      other.enable &&
+      other.failed_action === 'deny' &&
+      !(hasHook(other, 'client.authenticate') && hasHook(other, 'client.authorize')),
+  );
+}
+
+/**
+ * What `failed_action` Tightbeam's server must have. `deny` refuses clients while the service does not answer. Beside
+ * another server that has registered `message.publish`, `deny` would stop that chain for every message, because
+ * Tightbeam registers no such hook; there it is `ignore`, and the plugin's guard refuses in its place.
+ */
+export function failedActionBeside(servers: readonly ExHookServer[]): 'deny' | 'ignore' {
+  return publishers(servers).length > 0 ? 'ignore' : 'deny';
+}
+
+/** Other servers that have registered `message.publish`. */
+export function publishers(servers: readonly ExHookServer[]): ExHookServer[] {
+  return servers.filter((other) => other.name !== NAME && other.enable && hasHook(other, 'message.publish'));
+}

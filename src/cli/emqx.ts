@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EmqxApi, EmqxApiError } from '../brokers/emqx/api.js';
+import { type Diagnosis, diagnose, isHealthy } from '../brokers/emqx/install/doctor.js';
+import { carryOut, exHookUrl, planInstall } from '../brokers/emqx/install/install.js';
+import { InstallError, type Plan } from '../brokers/emqx/install/plan.js';
+import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan-plugin.js';
+import { readState } from '../brokers/emqx/install/state.js';
+import { planUninstall } from '../brokers/emqx/install/uninstall.js';
+import { loadConfig } from '../config/load.js';
+import { VERSION } from '../version.js';
+
+interface ApiFlags {
+  readonly api: string;
+  readonly key?: string;
+  readonly secret?: string;
+  readonly secretFile?: string;
+  readonly config?: string;
+}
+
+interface InstallFlags extends ApiFlags {
+  readonly exhookUrl: string;
+  readonly plugin?: string;
+  readonly upgrade: boolean;
+  readonly exclusive: boolean;
+  readonly dryRun: boolean;
+}
+
+/** `tightbeam emqx install | doctor | uninstall`. `version` is this release's, and so the plugin's. */
+export function addEmqxCommands(program: Command, version = VERSION): void {
+  const emqx = program.command('emqx').description('set up, examine and restore an EMQX that you run');
+
+  apiOptions(emqx.command('install'))
+    .description('let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand')
+    .addOption(
+      new Option('--exhook-url <url>', "where EMQX's nodes reach the hook provider: grpc://HOST:PORT")
+        .env('TIGHTBEAM_EMQX_EXHOOK_URL')
+        .argParser(parsed(exHookUrl))
+        .default('http://127.0.0.1:9000'),
+    )
+    .option('--plugin <file>', 'package to upload: tightbeam-VERSION.tar.gz')
+    .option('--upgrade', 'replace an installed plugin of another version', false)
+    .option('--exclusive', 'switch off all other authorization sources and ACL rules (uninstall restores them)', false)
+    .option('--dry-run', 'show the changes and make none', false)
+    .action((flags: InstallFlags) => reported(() => install(flags, version)));
+
+  apiOptions(emqx.command('doctor'))
+    .description('check EMQX end to end, and say what is wrong and how to mend it; exit code 1 where something fails')
+    .option('--json', 'one JSON array of findings', false)
+    .action((flags: ApiFlags & { json: boolean }) => reported(() => doctor(flags, version)));
+
+  apiOptions(emqx.command('uninstall'))
+    .description('undo what install has done, and nothing else')
+    .option('--dry-run', 'show the changes and make none', false)
+    .action((flags: ApiFlags & { dryRun: boolean }) => reported(() => uninstall(flags)));
+}
+
+function apiOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--api <url>', "EMQX's management API")
+        .env('TIGHTBEAM_EMQX_API_URL')
+        .default('http://127.0.0.1:18083'),
+    )
+    .addOption(new Option('--key <key>', 'API key').env('TIGHTBEAM_EMQX_API_KEY'))
+    .addOption(
+      new Option('--secret <secret>', 'its secret; better by environment or file').env('TIGHTBEAM_EMQX_API_SECRET'),
+    )
+    .addOption(new Option('--secret-file <file>', 'a file that holds it').env('TIGHTBEAM_EMQX_API_SECRET_FILE'))
+    .option('-c, --config <file>', "the service's configuration, for its user on the broker");
+}
+
+async function install(flags: InstallFlags, version: string): Promise<void> {
+  const { username } = loadConfig(flags.config).broker;
+  const given = flags.plugin === undefined ? undefined : readPackage(flags.plugin);
+  const api = connect(flags);
+  const plan = planInstall(await readState(api), {
+    username,
+    exclusive: flags.exclusive,
+    exHookUrl: flags.exhookUrl,
+    plugin: { version: given?.version ?? version, upgrade: flags.upgrade, ...(given && { package: given }) },
+  });
+  await perform(api, plan, flags.dryRun, 'Tightbeam is installed.');
+}
+
+async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
+  const api = connect(flags);
+  await perform(api, planUninstall(await readState(api)), flags.dryRun, 'Tightbeam is not installed.');
+}
+
+async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {
+  const { urls, username, password, tls } = loadConfig(flags.config).broker;
+  const broker = { url: urls[0] as string, username, password, tls };
+  const diagnoses = await diagnose(connect(flags), { version, broker });
+  print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
+  if (!isHealthy(diagnoses)) process.exitCode = 1;
+}
+
+function describe({ check, status, message, mend }: Diagnosis): string {
+  const line = `${status.padEnd(4)}  ${check.padEnd(14)}  ${message}`;
+  return mend === undefined ? line : `${line}\n${' '.repeat(22)}${mend}`;
+}
+
+async function perform(api: EmqxApi, plan: Plan, dryRun: boolean, nothing: string): Promise<void> {
+  if (plan.steps.length === 0) print(`${nothing} There is nothing to change.`);
+  if (dryRun) {
+    for (const { what, detail = [] } of plan.steps) print([`would ${what}`, ...detail].join('\n    '));
+    left(plan.left);
+    return;
+  }
+  const details = new Map(plan.steps.map(({ what, detail = [] }) => [what, detail]));
+  const outcome = await carryOut(api, plan, (what) => {
+    print([what, ...(details.get(what) ?? [])].join('\n    '));
+  });
+  left(outcome.left);
+}
+
+function left(items: readonly string[]): void {
+  if (items.length > 0) print(`Left to you:\n${items.map((item) => `  - ${item}`).join('\n')}`);
+}
+
+function connect({ api, key, secret, secretFile }: ApiFlags): EmqxApi {
+  const password = secret ?? (secretFile === undefined ? undefined : readFileSync(secretFile, 'utf8').trim());
+  if (key === undefined || password === undefined) {
+    throw new InstallError(
+      'an API key is needed: --key (TIGHTBEAM_EMQX_API_KEY) and --secret-file (TIGHTBEAM_EMQX_API_SECRET_FILE) or ' +
+        'TIGHTBEAM_EMQX_API_SECRET. Make one in the dashboard of EMQX: System, API Key.',
+    );
+  }
+  return new EmqxApi({ url: api, key, secret: password });
+}
+
+function readPackage(file: string): PluginPackage {
+  return { version: packageVersion(basename(file)), content: new Uint8Array(readFileSync(file)) };
+}
+
+function parsed<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  };
+}
+
+/** Errors that tell the user what to do are told in one line; others are defects and keep their stack. */
+async function reported(run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const known = error instanceof EmqxApiError || error instanceof InstallError || isFileError(error);
+    if (!known && (error as Error).name !== 'ConfigError') throw error;
+    process.stderr.write(`error: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function isFileError(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall === 'open';
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

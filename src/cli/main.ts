@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { VERSION } from '../version.js';
+import { addDemoCommand } from './demo.js';
+import { addEmqxCommands } from './emqx.js';
+import { addLogsCommands } from './logs.js';
+import { addPolicyCommands } from './policy.js';
+import { addSendCommand } from './send.js';
+import { addServeCommands } from './serve.js';
+import { addTailCommand } from './tail.js';
+
+const program = new Command('tightbeam')
+  .description('Send one message to one device, by its MQTT client ID, and know what became of it.')
+  .version(VERSION)
+  .showHelpAfterError('(add --help for the options)');
+
+addServeCommands(program);
+addSendCommand(program);
+addTailCommand(program);
+addLogsCommands(program);
+addEmqxCommands(program);
+addPolicyCommands(program);
+addDemoCommand(program);
+
+await program.parseAsync();

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type Service, startService } from '../app.js';
+import { ENVIRONMENT } from '../config/environment.js';
+import { ConfigError, loadConfig } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+import { CredentialsError } from '../identity/credentials.js';
+import { PolicyLoadError } from '../policy/problems.js';
+import { PACKAGE_ROOT } from '../version.js';
+import { banner } from './banner.js';
+
+/**
+ * Settings of `tightbeam dev` below the file and the environment: the example policies, and credentials that everybody
+ * knows, for a broker that listens on this machine only.
+ */
+export const DEV_DEFAULTS = {
+  policies: join(PACKAGE_ROOT, 'policies'),
+  credentials: join(PACKAGE_ROOT, 'dev', 'credentials.json'),
+  broker: { password: randomBytes(16).toString('hex'), connections: 2 },
+};
+
+interface Options {
+  readonly config?: string;
+}
+
+/** `tightbeam serve` and `tightbeam dev`. */
+export function addServeCommands(program: Command): void {
+  program
+    .command('serve')
+    .description('run beside EMQX: hook provider, data-plane API, telemetry')
+    .option('--config <file>', 'settings, YAML or JSON (default: environment variables alone)')
+    .addHelpText('after', environmentHelp())
+    .action((options: Options) => run(options, {}, false));
+  program
+    .command('dev')
+    .description('run with an embedded broker and example policies; nothing else to install; not for production')
+    .option('--config <file>', 'settings, YAML or JSON (default: environment variables alone)')
+    .addHelpText(
+      'after',
+      `
+Runs everything in one process, for this machine only: an MQTT broker (3.1.1 and 5), the hook provider, the
+data-plane API, and metrics. Users and access keys are those of dev/credentials.json, policies those of policies/.
+Port 0 takes a free port; the line with "msg":"ready" says which.
+${environmentHelp()}`,
+    )
+    .action((options: Options) => run(options, DEV_DEFAULTS, true));
+}
+
+function environmentHelp(): string {
+  const width = Math.max(...ENVIRONMENT.map(({ name }) => name.length));
+  const lines = ENVIRONMENT.map(({ name, describe }) => `  ${name.padEnd(width)}  ${describe}`);
+  return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish. SIGHUP reloads policies and credentials.`;
+}
+
+async function run(options: Options, defaults: object, embeddedBroker: boolean): Promise<void> {
+  let service: Service;
+  let config: Config;
+  try {
+    config = loadConfig(options.config, process.env, { ...defaults });
+    service = await startService(config, { embeddedBroker });
+  } catch (error) {
+    process.stderr.write(`tightbeam: ${describe(error)}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  if (embeddedBroker && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
+  process.on('SIGHUP', () => void service.reload());
+  await stopSignal();
+  await service.stop();
+  // Handles of libraries must not keep a process alive that has said that it stopped.
+  process.exit(0);
+}
+
+/** The first SIGTERM or SIGINT; a second one ends the process in its default way. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        resolve();
+      });
+    }
+  });
+}
+
+/** Errors of the user's making in words; anything else with its stack. */
+function describe(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof CredentialsError || error instanceof PolicyLoadError) {
+    return error.message;
+  }
+  if (!(error instanceof Error)) return String(error);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return code !== undefined && syscall !== undefined ? error.message : (error.stack ?? error.message);
+}

@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { ENVIRONMENT, type EnvironmentVariable } from './environment.js';
+import { type Config, ConfigSchema } from './schema.js';
+
+/** Every mistake of a configuration, each naming the setting, where it came from, and the rule. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+}
+
+type Settings = Record<string, unknown>;
+
+/**
+ * Loads the configuration: defaults, then the file, then environment variables; each overrides what is before it.
+ *
+ * @param file YAML or JSON; none where absent.
+ * @param defaults settings of the command itself, below the file.
+ * @returns the configuration, deeply frozen.
+ * @throws ConfigError with every problem found.
+ */
+export function loadConfig(
+  file: string | undefined,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  defaults: Settings = {},
+): Config {
+  const problems: string[] = [];
+  const origins = new Map<string, string>();
+  const fromFile = file === undefined ? {} : readSettings(file, problems);
+  const settings = merge(structuredClone(defaults), fromFile);
+  for (const variable of ENVIRONMENT) {
+    const value = env[variable.name];
+    if (value === undefined || value === '') continue;
+    try {
+      assign(settings, variable.setting, interpret(variable, value));
+      origins.set(variable.setting.join('.'), variable.name);
+    } catch (error) {
+      problems.push(`${variable.name}: ${(error as Error).message}`);
+    }
+  }
+  for (const name of unknownVariables(env)) problems.push(`${name}: there is no such setting`);
+
+  const result = ConfigSchema.safeParse(settings);
+  if (!result.success) problems.push(...result.error.issues.map((issue) => describe(issue, origins, file)));
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  return deepFreeze(result.data);
+}
+
+function readSettings(file: string, problems: string[]): Settings {
+  try {
+    const parsed: unknown = parseYaml(readFileSync(file, 'utf8'));
+    if (parsed === null || parsed === undefined) return {};
+    if (typeof parsed === 'object' && !Array.isArray(parsed)) return parsed as Settings;
+    problems.push(`${file}: must hold an object of settings`);
+  } catch (error) {
+    problems.push(`${file}: ${(error as Error).message}`);
+  }
+  return {};
+}
+
+function interpret(variable: EnvironmentVariable, value: string): unknown {
+  switch (variable.kind) {
+    case 'list':
+      return value.split(',').map((item) => item.trim());
+    case 'file':
+      return readFileSync(value, 'utf8').trim();
+    case undefined:
+      return value;
+  }
+}
+
+/** Variables the integration suite and the commands read themselves. */
+const OTHER_VARIABLES = /^TIGHTBEAM_(EMQX_|URL$|TEST_)/;
+
+function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set<string>(ENVIRONMENT.map(({ name }) => name));
+  return Object.keys(env).filter(
+    (name) => name.startsWith('TIGHTBEAM_') && !known.has(name) && !OTHER_VARIABLES.test(name),
+  );
+}
+
+function describe(issue: z.core.$ZodIssue, origins: ReadonlyMap<string, string>, file: string | undefined): string {
+  const setting = issue.path.join('.');
+  const origin = origins.get(setting) ?? file ?? 'default';
+  return `${setting === '' ? 'configuration' : setting} (${origin}): ${issue.message}`;
+}
+
+function merge(base: Settings, over: Settings): Settings {
+  for (const [key, value] of Object.entries(over)) {
+    const below = base[key];
+    base[key] = isSettings(below) && isSettings(value) ? merge(below, value) : value;
+  }
+  return base;
+}
+
+function assign(settings: Settings, path: readonly string[], value: unknown): void {
+  const parents = path.slice(0, -1);
+  let at = settings;
+  for (const key of parents) {
+    const next = at[key] ?? {};
+    if (!isSettings(next)) throw new Error(`${key} in the file is not an object`);
+    at[key] = next;
+    at = next;
+  }
+  at[path.at(-1) as string] = value;
+}
+
+function isSettings(value: unknown): value is Settings {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}

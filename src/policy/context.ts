@@ -1,0 +1,48 @@
+import type { Identity } from '../identity/identity.js';
+
+/** A thing of the registry, as `iot:Connection.Thing.*` sees it. */
+export interface Thing {
+  readonly name: string;
+  readonly type: string | undefined;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+/** What the transport knows about one CONNECT beyond the identity. */
+export interface ConnectFacts {
+  /** `iot:ConnectAttributes`: `PersistentConnect` and `LastWill`, each present where the CONNECT asks for it. */
+  readonly connectAttributes?: readonly string[];
+  /** `iot:DomainName`: the host name of the TLS server name indication. */
+  readonly domainName?: string;
+}
+
+/** What a request is about beyond identity and resource. */
+export interface ExtraFacts extends ConnectFacts {
+  /** `iot:Topic`: the topic of a direct message. */
+  readonly topic?: string;
+  /** Values that replace what a key would have, by lower-case key. For `policy explain` and `policy test` only. */
+  readonly overrides?: ReadonlyMap<string, string | readonly string[]>;
+}
+
+const NO_FACTS: ExtraFacts = Object.freeze({});
+
+/** The facts that one decision is made from. Time is read once, and only if a statement asks for it. */
+export class RequestContext {
+  private time: number | undefined = undefined;
+
+  /**
+   * @param principal name of the principal that stands for the identity
+   * @param clock milliseconds since the epoch
+   */
+  constructor(
+    readonly identity: Identity,
+    private readonly clock: () => number,
+    readonly principal?: string,
+    readonly thing?: Thing,
+    readonly extra: ExtraFacts = NO_FACTS,
+  ) {}
+
+  /** Milliseconds since the epoch, the same for the whole decision. */
+  get now(): number {
+    return (this.time ??= this.clock());
+  }
+}

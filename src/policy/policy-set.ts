@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Identity } from '../identity/identity.js';
+import { mapActions } from './actions.js';
+import type { Action } from './authorizer.js';
+import { arnPrefix, CompiledPolicies, type ArnScope } from './compile.js';
+import { parsePolicy, type PolicyDocument } from './document.js';
+import { lintPolicy } from './lint.js';
+import { parsePrincipals } from './principals-file.js';
+import type { Principal, Principals } from './principals.js';
+import { PolicyLoadError, Reporter, type Problem } from './problems.js';
+
+/** Texts of a policy folder. Names are file names; a policy's name is its file's without `.json`. */
+export interface PolicyFiles {
+  readonly policies: ReadonlyMap<string, string>;
+  readonly principals: string;
+}
+
+/** A principal with everything that its decisions need. */
+export interface CompiledPrincipal {
+  readonly principal: Principal;
+  readonly policies: CompiledPolicies;
+}
+
+export const PRINCIPALS_FILE = 'principals.json';
+
+/** A folder of policies and principals, read and compiled as one. Immutable: a change makes a new one. */
+export class PolicySet {
+  /** What every resource of a request begins with. */
+  readonly arnPrefix: string;
+  private readonly arnPrefixes: Readonly<Record<Action, string>>;
+  private readonly compiled = new Map<Principal, CompiledPrincipal>();
+
+  constructor(
+    /** Hash of the contents: equal for equal files. */
+    readonly version: string,
+    scope: ArnScope,
+    readonly documents: ReadonlyMap<string, PolicyDocument>,
+    readonly principals: Principals,
+    /** Warnings only: a set with errors does not come to be. */
+    readonly problems: readonly Problem[],
+  ) {
+    this.arnPrefix = arnPrefix(scope);
+    this.arnPrefixes = mapActions((_, type) => `${this.arnPrefix}${type}`);
+    const shared = new Map<string, CompiledPolicies>();
+    for (const principal of principals.all) {
+      const attachment = principal.policies.join('\n');
+      const attached = principal.policies.map((name) => documents.get(name)).filter((found) => found !== undefined);
+      const policies = shared.get(attachment) ?? new CompiledPolicies(attached, this.arnPrefix);
+      shared.set(attachment, policies);
+      this.compiled.set(principal, { principal, policies });
+    }
+  }
+
+  /** The ARN of the resource of the action's own kind. */
+  arnOf(action: Action, name: string): string {
+    return this.arnPrefixes[action] + name;
+  }
+
+  /** The principal of that name. */
+  principal(name: string): CompiledPrincipal | undefined {
+    const principal = this.principals.all.find((candidate) => candidate.name === name);
+    return principal && this.compiled.get(principal);
+  }
+
+  /** Who stands for the identity; nobody where no principal matches. */
+  resolve(identity: Identity): CompiledPrincipal | undefined {
+    const principal = this.principals.resolve(identity);
+    return principal && this.compiled.get(principal);
+  }
+}
+
+/** Reads every file of the folder; sub-folders and files that do not end in `.json` are none of it. */
+export async function readPolicyFolder(folder: string): Promise<PolicyFiles> {
+  const names = (await readdir(folder, { withFileTypes: true }))
+    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && entry.name.endsWith('.json'))
+    .map(({ name }) => name)
+    .sort();
+  const texts = await Promise.all(
+    names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const),
+  );
+  const policies = new Map(texts);
+  const principals = policies.get(PRINCIPALS_FILE);
+  if (principals === undefined) {
+    throw new PolicyLoadError([
+      { severity: 'error', file: PRINCIPALS_FILE, path: '$', message: `expected this file in ${folder}` },
+    ]);
+  }
+  policies.delete(PRINCIPALS_FILE);
+  return { policies, principals };
+}
+
+/**
+ * Compiles the files of a folder.
+ * @throws PolicyLoadError with every problem of every file, where one of them is an error
+ */
+export function buildPolicySet(files: PolicyFiles, scope: ArnScope): PolicySet {
+  const problems: Problem[] = [];
+  const documents = new Map<string, PolicyDocument>();
+  const names = new Set<string>();
+  const hash = createHash('sha256');
+  for (const [file, text] of files.policies) {
+    const name = basename(file, '.json');
+    names.add(name);
+    const report = new Reporter(problems, file);
+    const document = parsePolicy(name, text, report);
+    if (document !== undefined) {
+      documents.set(name, document);
+      lintPolicy(document, arnPrefix(scope), report);
+    }
+    hash.update(JSON.stringify([file, text]));
+  }
+  const principals = parsePrincipals(files.principals, names, new Reporter(problems, PRINCIPALS_FILE));
+  hash.update(files.principals);
+  const attached = new Set(principals.all.flatMap(({ policies }) => policies));
+  for (const name of names) {
+    if (!attached.has(name)) new Reporter(problems, `${name}.json`).warn('no principal has this policy');
+  }
+  if (problems.some(({ severity }) => severity === 'error')) throw new PolicyLoadError(problems);
+  return new PolicySet(hash.digest('hex').slice(0, 12), scope, documents, principals, problems);
+}
+
+/**
+ * Loads a policy folder: `principals.json` and one file a policy.
+ * @throws PolicyLoadError where the folder's contents cannot be used; errors of the file system where it cannot be read
+ */
+export async function loadPolicySet(folder: string, scope: ArnScope): Promise<PolicySet> {
+  return buildPolicySet(await readPolicyFolder(folder), scope);
+}

@@ -1,0 +1,194 @@
+import { isObject, readJson, reportUnknown, type Json } from './json.js';
+import { overlap, parsePattern, PatternError, type Token } from './pattern.js';
+import {
+  CRITERIA,
+  Principals,
+  strongest,
+  type Clause,
+  type Criterion,
+  type Principal,
+  type ThingTemplate,
+} from './principals.js';
+import type { Reporter } from './problems.js';
+
+const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
+const THING_ELEMENTS = ['name', 'type', 'attributes'];
+const MAX_POLICIES = 10;
+/**
+ * Reads principals.json. Every problem goes to the reporter, ambiguity included: two principals whose equally specific
+ * matches can both be true of one identity.
+ */
+export function parsePrincipals(text: string, policies: ReadonlySet<string>, report: Reporter): Principals {
+  const root = readJson(text, report);
+  const declared = isObject(root) ? root['principals'] : undefined;
+  if (root !== undefined && !isObject(declared)) report.expected('an object {"principals": {name: ...}}', root);
+  if (isObject(root)) reportUnknown(root, ['$schema', 'principals'], report);
+  const all: Principal[] = [];
+  const clauses: Clause[] = [];
+  for (const [name, item] of Object.entries(isObject(declared) ? declared : {})) {
+    const at = report.at('principals').at(name).named(name);
+    if (!isObject(item)) {
+      at.expected('an object with match and policies', item);
+      continue;
+    }
+    reportUnknown(item, PRINCIPAL_ELEMENTS, at);
+    const thing = readThing(item['thing'], at.at('thing'));
+    const principal: Principal = {
+      name,
+      policies: readPolicies(item['policies'], policies, at.at('policies')),
+      ...(thing === undefined ? {} : { thing }),
+    };
+    all.push(principal);
+    const own = readClauses(item['match'], principal, at.at('match'));
+    checkThingName(principal, own, at);
+    clauses.push(...own);
+  }
+  reportAmbiguities(clauses);
+  return new Principals(all, clauses);
+}
+
+function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: Reporter): readonly string[] {
+  if (!Array.isArray(found)) {
+    at.expected('an array of names of policies', found);
+    return [];
+  }
+  if (found.length > MAX_POLICIES) at.warn(`${found.length} policies are over the limit of AWS, ${MAX_POLICIES}`);
+  const names = new Set<string>();
+  found.forEach((name: Json, index) => {
+    if (typeof name !== 'string' || !known.has(name))
+      at.at(index).expected('the name of a policy in this folder', name);
+    else if (names.has(name)) at.at(index).expected('each policy once', name);
+    else names.add(name);
+  });
+  return [...names];
+}
+
+function readClauses(found: Json | undefined, principal: Principal, at: Reporter): Clause[] {
+  const several = Array.isArray(found);
+  const items = several ? found : found === undefined ? [] : [found];
+  if (items.length === 0) at.expected('an object of criteria or an array of such', found);
+  return items.flatMap((item, index) => {
+    const place = several ? at.at(index) : at;
+    const clause = readClause(item, principal, place);
+    return clause === undefined ? [] : [clause];
+  });
+}
+
+function readClause(found: Json, principal: Principal, at: Reporter): Clause | undefined {
+  if (!isObject(found) || Object.keys(found).length === 0) {
+    at.expected(`an object with some of ${CRITERIA.join(', ')}`, found);
+    return undefined;
+  }
+  reportUnknown(found, CRITERIA, at);
+  const tokens = new Map<Criterion, readonly Token[]>();
+  for (const criterion of CRITERIA) {
+    const value = found[criterion];
+    if (value === undefined) continue;
+    const pattern = readCriterion(value, criterion, at.at(criterion));
+    if (pattern !== undefined) tokens.set(criterion, pattern);
+  }
+  if (tokens.size === 1 && tokens.has('clientId')) {
+    at.warn('a client ID is what the client claims: add the username or certificate that was verified');
+  }
+  const rank = CRITERIA.map((criterion) => specificity(tokens.get(criterion)));
+  return tokens.size === 0 ? undefined : { principal, tokens, rank, at };
+}
+
+/** `*` and `?` are wildcards, `${*}` and `${?}` those characters; an access key is always exact. */
+function readCriterion(value: Json, criterion: Criterion, at: Reporter): readonly Token[] | undefined {
+  if (typeof value !== 'string' || value === '') {
+    at.expected('a text or a pattern', value);
+    return undefined;
+  }
+  try {
+    const { tokens, variables } = parsePattern(value, { wildcards: true, variables: true });
+    if (variables.length > 0) throw new PatternError('no variables other than ${*}, ${?} and ${$}');
+    if (criterion === 'accessKeyId' && specificity(tokens) !== Infinity) throw new PatternError('no wildcards');
+    return tokens;
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    at.expected(error.message, value);
+    return undefined;
+  }
+}
+
+function specificity(tokens: readonly Token[] | undefined): number {
+  if (tokens === undefined) return 0;
+  if (tokens.every((token) => typeof token === 'string')) return Infinity;
+  return tokens.reduce<number>((sum, token) => sum + (typeof token === 'string' ? token.length : 0), 1);
+}
+
+function readThing(found: Json | undefined, at: Reporter): ThingTemplate | undefined {
+  if (found === undefined) return undefined;
+  if (!isObject(found)) {
+    at.expected('an object with name, and perhaps type and attributes', found);
+    return undefined;
+  }
+  reportUnknown(found, THING_ELEMENTS, at);
+  const { name, type } = found;
+  if (typeof name !== 'string' || name === '') at.at('name').expected('a name', name);
+  if (type !== undefined && typeof type !== 'string') at.at('type').expected('a text', type);
+  return {
+    name: typeof name === 'string' ? readThingName(name, at.at('name')) : [],
+    type: typeof type === 'string' ? type : undefined,
+    attributes: readAttributes(found['attributes'], at.at('attributes')),
+  };
+}
+
+function readThingName(text: string, at: Reporter): ThingTemplate['name'] {
+  return text.split(/(\$\{[^}]*\}?)/).flatMap((part): ThingTemplate['name'] => {
+    if (!part.startsWith('${')) return part === '' ? [] : [part];
+    const criterion = CRITERIA.find((candidate) => part === `\${${candidate}}`);
+    if (criterion === undefined) at.expected(`one of ${CRITERIA.join(', ')} in \${}`, part);
+    return criterion === undefined ? [] : [{ criterion }];
+  });
+}
+
+function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<string, string> {
+  const attributes = new Map<string, string>();
+  if (found !== undefined && !isObject(found)) at.expected('an object of texts', found);
+  for (const [name, value] of Object.entries(isObject(found) ? found : {})) {
+    if (typeof value === 'string') attributes.set(name, value);
+    else at.at(name).expected('a text', value);
+  }
+  return attributes;
+}
+
+/** A name that uses a fact which some match does not require would leave that match without a thing. */
+function checkThingName({ thing }: Principal, clauses: readonly Clause[], at: Reporter): void {
+  for (const part of thing?.name ?? []) {
+    if (typeof part === 'string' || part.criterion === 'clientId') continue;
+    if (clauses.every(({ tokens }) => tokens.has(part.criterion))) continue;
+    at.at('thing').at('name').expected(`only facts that every match requires in \${}`, part.criterion);
+  }
+}
+
+/** Only matches of equal rank can be ambiguous; sorted by literal beginning, overlapping ones are neighbours. */
+function reportAmbiguities(clauses: readonly Clause[]): void {
+  const sorted = clauses
+    .map((clause) => ({ clause, key: clause.rank.join(), start: literalStart(clause) }))
+    .sort((one, other) => compare(one.key, other.key) || compare(one.start, other.start));
+  sorted.forEach(({ clause, key, start }, index) => {
+    for (let next = index + 1; next < sorted.length; next++) {
+      const other = sorted[next];
+      if (other?.key !== key || !other.start.startsWith(start)) return;
+      if (other.clause.principal === clause.principal || !clausesOverlap(clause, other.clause)) continue;
+      other.clause.at.error(
+        `ambiguous: an identity can match this and, just as specifically, ${clause.at.path} of ${clause.principal.name}`,
+      );
+    }
+  });
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+function literalStart(clause: Clause): string {
+  const [first] = clause.tokens.get(strongest(clause) ?? 'clientId') ?? [];
+  return typeof first === 'string' ? first : '';
+}
+
+function clausesOverlap(one: Clause, other: Clause): boolean {
+  return [...one.tokens].every(([criterion, tokens]) => overlap(tokens, other.tokens.get(criterion) ?? []));
+}

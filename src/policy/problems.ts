@@ -1,0 +1,81 @@
+/** Something wrong with a file of the policy folder. Errors keep the folder from being used, warnings do not. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  /** File name within the folder. */
+  readonly file: string;
+  /** Sid or index of the statement, name of the principal: where there is one. */
+  readonly where?: string;
+  /** JSON path of the element, `$` for the whole document. */
+  readonly path: string;
+  /** What was expected there; for a warning what is doubtful. */
+  readonly message: string;
+}
+
+/** One line for people: `severity file (where) path: message`. */
+export function formatProblem({ severity, file, where, path, message }: Problem): string {
+  return `${severity} ${file}${where === undefined ? '' : ` (${where})`} ${path}: ${message}`;
+}
+
+/** Thrown where a folder of policies cannot be used; holds every problem found, not only the first. */
+export class PolicyLoadError extends Error {
+  override readonly name = 'PolicyLoadError';
+
+  constructor(readonly problems: readonly Problem[]) {
+    super(
+      problems
+        .filter(({ severity }) => severity === 'error')
+        .map(formatProblem)
+        .join('\n'),
+    );
+  }
+}
+
+/** Where in which file the reader is; collects problems. */
+export class Reporter {
+  constructor(
+    readonly problems: Problem[],
+    private readonly file: string,
+    readonly path = '$',
+    private readonly where?: string,
+  ) {}
+
+  /** The same place under another name: the statement or principal that it belongs to. */
+  named(where: string): Reporter {
+    return new Reporter(this.problems, this.file, this.path, where);
+  }
+
+  at(step: string | number): Reporter {
+    const path =
+      typeof step === 'number'
+        ? `${this.path}[${step}]`
+        : /^[A-Za-z_$][\w$]*$/.test(step)
+          ? `${this.path}.${step}`
+          : `${this.path}[${JSON.stringify(step)}]`;
+    return new Reporter(this.problems, this.file, path, this.where);
+  }
+
+  /** `expected` says what should be there, `found` is what is. */
+  expected(expected: string, found?: unknown): void {
+    this.add('error', `expected ${expected}${found === undefined ? '' : `, found ${describe(found)}`}`);
+  }
+
+  error(message: string): void {
+    this.add('error', message);
+  }
+
+  warn(message: string): void {
+    this.add('warning', message);
+  }
+
+  private add(severity: Problem['severity'], message: string): void {
+    const where = this.where === undefined ? {} : { where: this.where };
+    this.problems.push({ severity, file: this.file, ...where, path: this.path, message });
+  }
+}
+
+function describe(found: unknown): string {
+  if (Array.isArray(found)) return 'an array';
+  if (typeof found === 'object' && found !== null) return 'an object';
+  const text = JSON.stringify(found);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

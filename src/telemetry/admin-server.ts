@@ -1,0 +1,122 @@
+import { timingSafeEqual, createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { BlockList, isIP, type AddressInfo } from 'node:net';
+import { readTailFilter } from './tail/filter.js';
+import type { Followers } from './tail/followers.js';
+
+export interface AdminServerOptions {
+  readonly followers: Followers;
+  /** Answers `GET /metrics`; absent where Prometheus is switched off. */
+  readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Who shows this token may follow events from anywhere; absent: only from this machine. */
+  readonly tailToken?: string;
+}
+
+/** Port 9464 of the service: `GET /metrics` for Prometheus and `GET /events` for `tightbeam tail`. */
+export interface AdminServer {
+  /** Listens, and answers the port bound. Rejects where it cannot listen. */
+  start(address: { readonly host: string; readonly port: number }): Promise<number>;
+  /** Ends the followers and closes. */
+  stop(): Promise<void>;
+}
+
+/** An empty line this often finds followers that are gone without a word, and keeps proxies from closing. */
+const HEARTBEAT_MS = 15_000;
+
+export function createAdminServer(options: AdminServerOptions): AdminServer {
+  const server = createServer((request, response) => {
+    const [path = '', query] = (request.url ?? '').split('?', 2);
+    const handler = handlers[path];
+    if (handler === undefined) refuse(response, 404, 'There is /metrics and /events.');
+    else if (request.method !== 'GET') refuse(response, 405, 'Use GET.', { allow: 'GET' });
+    else handler(request, response, new URLSearchParams(query));
+  });
+  const { metrics, tailToken, followers } = options;
+  const mayFollow = tailToken === undefined ? fromThisMachine : showsToken(tailToken);
+
+  function events(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+    if (!mayFollow(request)) {
+      refuse(response, 403, 'Events are open to this machine only, or to the bearer of the token that is configured.');
+      return;
+    }
+    let remove: (() => void) | undefined;
+    try {
+      remove = followers.add(response, readTailFilter(query));
+    } catch (error) {
+      refuse(response, 400, String(error instanceof Error ? error.message : error));
+      return;
+    }
+    if (remove === undefined) {
+      refuse(response, 503, 'Too many follow already.');
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+    response.flushHeaders();
+    const heartbeat = setInterval(() => response.write('\n'), HEARTBEAT_MS);
+    response.on('error', () => response.destroy());
+    response.on('close', () => {
+      clearInterval(heartbeat);
+      remove();
+    });
+  }
+
+  const handlers: Readonly<Partial<Record<string, Handler>>> = {
+    '/events': events,
+    ...(metrics && { '/metrics': metrics }),
+  };
+
+  return {
+    start: ({ host, port }) => listen(server, host, port),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        server.closeAllConnections();
+      }),
+  };
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => void;
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+function refuse(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'content-type': 'text/plain', ...headers }).end(`${text}\n`);
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/**
+ * A peer on this machine, that names this machine: a web page whose host name was made to resolve to 127.0.0.1 (DNS
+ * rebinding) comes from here too, but with its own name in Host.
+ */
+function fromThisMachine(request: IncomingMessage): boolean {
+  const { remoteAddress = '' } = request.socket;
+  const peer = remoteAddress.replace(/^::ffff:/, '');
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  const named = host === 'localhost' || isLoopback(host);
+  return isLoopback(peer) && named && request.headers.origin === undefined;
+}
+
+function isLoopback(address: string): boolean {
+  const version = isIP(address);
+  return version !== 0 && loopback.check(address, version === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** Compares digests, which have one length: comparing takes the same time whatever is shown. */
+function showsToken(token: string): (request: IncomingMessage) => boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  const expected = digest(`Bearer ${token}`);
+  return ({ headers }) => timingSafeEqual(digest(headers.authorization ?? ''), expected);
+}

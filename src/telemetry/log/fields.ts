@@ -1,0 +1,33 @@
+import type { LogRecord } from './record.js';
+
+/** What each field of a log line is. The type holds this list and the record equal. */
+export const LOG_FIELDS = {
+  logLevel: 'INFO for a success, ERROR for a failure.',
+  timestamp: 'When the line was written: ISO 8601, UTC, milliseconds.',
+  accountId: 'The AWS account of the configuration, as in ARNs.',
+  traceId: 'The trace: the same in the answer, on every line of one message, and in OpenTelemetry.',
+  status: 'Success or Failure.',
+  eventType: 'What happened, see below.',
+  protocol: 'HTTP or MQTT: the door.',
+  clientId: 'MQTT client ID of who acted; absent for HTTP callers.',
+  principalId: 'The principal of principals.json who acted; where none stands for the caller, the credential.',
+  topicName: 'Topic name, or topic filter of a subscription.',
+  sourceIp: 'Address of who acted, as the server saw it.',
+  sourcePort: 'Its port, where the broker tells it.',
+  reason: 'What became of it, in one word: docs/reasons.md.',
+  details: 'What else is known, for people. Of a Disconnect, the reason in the words of the broker.',
+  disconnectReason: 'Why a connection ended, in the words of AWS IoT.',
+  targetClientId: 'MQTT client ID of the receiver of a direct message.',
+  durationMs: 'From the request to its outcome, in milliseconds.',
+  qos: 'QoS at which the receiver gets the message; of a subscription or publish, its own.',
+  payloadBytes: 'Size of the payload, which itself is never logged.',
+  policy: 'The policy that decided; absent where nothing matched.',
+  statement: 'Its statement: the Sid, or the position in the policy.',
+  action: 'Of a denial: what was asked, for `tightbeam policy explain`.',
+  resource: 'Of a denial: on what.',
+  cause: 'Of a denial: explicitDeny, implicitDeny, noPrincipal or error.',
+  policyVersion: 'Of a PolicyReload: version of the set that was read.',
+  policies: 'Of a PolicyReload: number of policies in it.',
+  principals: 'Of a PolicyReload: number of principals in it.',
+  broker: 'Of a BrokerConnection: address of the broker.',
+} as const satisfies Record<keyof LogRecord | 'logLevel' | 'timestamp' | 'accountId', string>;

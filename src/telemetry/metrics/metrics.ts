@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import type { Attributes, Counter, Histogram, Meter, ObservableGauge, ObservableCounter } from '@opentelemetry/api';
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_HTTP_REQUEST_METHOD,
+  ATTR_HTTP_RESPONSE_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
+  ATTR_RPC_METHOD,
+  ATTR_RPC_SYSTEM_NAME,
+  ATTR_URL_SCHEME,
+  RPC_SYSTEM_NAME_VALUE_GRPC,
+} from '@opentelemetry/semantic-conventions';
+import type { Decision } from '../../policy/authorizer.js';
+import { REASONS, type Reason } from '../../reasons.js';
+import type { BrokerConnectionEvent, Events, PolicyReloadEvent, ServiceEvents } from '../events.js';
+import { disconnectReason } from '../log/disconnect-reasons.js';
+import { httpMethod } from '../otel/attributes.js';
+import { DIRECT_TEMPLATE, Messaging, rpcMethod } from '../otel/conventions.js';
+import type { HookCall, HookOutcome, IncomingRequest, RequestAnswer } from '../tracing.js';
+import { METRICS, type MetricEntry } from './catalogue.js';
+import { watchEventLoop } from './event-loop.js';
+
+/** What is counted beside events. No label has a value that a caller can invent. */
+export interface Metrics extends Events, Pick<ServiceEvents, 'policyReload' | 'brokerConnection'> {
+  request(incoming: Pick<IncomingRequest, 'method' | 'scheme'>, answer: RequestAnswer, seconds: number): void;
+  hookCall(call: Pick<HookCall, 'generation' | 'name'>, outcome: HookOutcome, seconds: number): void;
+  decision(decision: Pick<Decision, 'action' | 'effect' | 'cause'>, seconds: number): void;
+  deliveryStarted(): void;
+  deliveryEnded(reason: Reason, seconds: number): void;
+  close(): void;
+}
+
+export interface MetricsOptions {
+  readonly meter: Meter;
+  /** Lines lost so far. */
+  readonly log: { readonly dropped: number };
+}
+
+const SECONDS = 1000;
+const DELIVERY = {
+  [Messaging.System]: 'mqtt',
+  [Messaging.OperationName]: 'send',
+  [Messaging.OperationType]: 'send',
+  [Messaging.DestinationTemplate]: DIRECT_TEMPLATE,
+};
+
+export function createMetrics({ meter, log }: MetricsOptions): Metrics {
+  const { histogram, counter, observe } = instruments(meter);
+  const directMessages = histogram(METRICS.directMessages);
+  const deliveries = histogram(METRICS.deliveries);
+  const httpRequests = histogram(METRICS.httpRequests);
+  const hookCalls = histogram(METRICS.hookCalls);
+  const decisions = histogram(METRICS.decisions);
+  const reloads = counter(METRICS.reloads);
+  const clientEvents = counter(METRICS.clientEvents);
+  const eventLoop = watchEventLoop();
+
+  let pending = 0;
+  let clients = 0;
+  let hooksLoaded = 0;
+  let lastReload: PolicyReloadEvent['outcome'] | undefined;
+  let policySet: { readonly version: string; readonly loadedAt: number } | undefined;
+  const connections = new Map<string, BrokerConnectionEvent['state']>();
+
+  observe(METRICS.pending, (report) => {
+    report(pending);
+  });
+  observe(METRICS.clients, (report) => {
+    report(clients);
+  });
+  observe(METRICS.hooksLoaded, (report) => {
+    report(hooksLoaded);
+  });
+  observe(METRICS.logDropped, (report) => {
+    report(log.dropped);
+  });
+  observe(METRICS.lastReload, (report) => {
+    if (lastReload !== undefined) report(lastReload === 'loaded' ? 1 : 0);
+  });
+  observe(METRICS.policySet, (report) => {
+    if (policySet !== undefined) report(versionNumber(policySet.version));
+  });
+  observe(METRICS.policySetLoaded, (report) => {
+    if (policySet !== undefined) report(policySet.loadedAt);
+  });
+  observe(METRICS.brokerConnections, (report) => {
+    const states = [...connections.values()];
+    for (const state of ['ready', 'pluginMissing', 'refused', 'down'] as const) {
+      report(states.filter((other) => other === state).length, { state });
+    }
+  });
+  observe(METRICS.eventLoopDelay, (report) => {
+    for (const [quantile, seconds] of eventLoop.read()) report(seconds, { quantile });
+  });
+
+  // From the start, so that the first refusal is an increase.
+  for (const outcome of ['loaded', 'refused']) reloads.add(0, { outcome });
+
+  const clientEvent = (event: string, reason: string): void => {
+    clientEvents.add(1, { event, reason });
+  };
+
+  return {
+    directMessage({ reason, sender, durationMs }) {
+      directMessages.record(durationMs / SECONDS, { reason, door: sender.protocol });
+    },
+    connect({ reason }) {
+      if (reason === undefined) clients += 1;
+      clientEvent('Connect', reason ?? 'Success');
+    },
+    disconnect({ disconnectReason: reason }) {
+      clients -= 1;
+      clientEvent('Disconnect', disconnectReason(reason));
+    },
+    subscribe({ reason }) {
+      clientEvent('Subscribe', reason ?? 'Success');
+    },
+    publishIn({ reason }) {
+      clientEvent('Publish-In', reason ?? 'Success');
+    },
+    unsubscribe() {
+      clientEvent('Unsubscribe', 'Success');
+    },
+    publishOut() {
+      clientEvent('Publish-Out', 'Success');
+    },
+    operation({ eventType, reason, durationMs, identity }) {
+      if (eventType === 'Receive') clientEvent('Receive', reason ?? 'Success');
+      // Refused before it was read, for its credentials or its size. The other operations are counted as requests.
+      if (eventType === 'SendDirectMessage' && reason !== undefined) {
+        directMessages.record((durationMs ?? 0) / SECONDS, { reason, door: identity?.protocol ?? 'HTTP' });
+      }
+    },
+    policyReload({ outcome, version }: PolicyReloadEvent) {
+      reloads.add(1, { outcome });
+      lastReload = outcome;
+      if (outcome === 'loaded') policySet = { version: version ?? 'unknown', loadedAt: Date.now() / SECONDS };
+    },
+    brokerConnection({ clientId, state }) {
+      connections.set(clientId, state);
+    },
+    request({ method, scheme }, { status, route, reason }, seconds) {
+      httpRequests.record(seconds, {
+        [ATTR_HTTP_REQUEST_METHOD]: httpMethod(method),
+        [ATTR_URL_SCHEME]: scheme,
+        ...(status === undefined ? {} : { [ATTR_HTTP_RESPONSE_STATUS_CODE]: status }),
+        ...(route === undefined ? {} : { [ATTR_HTTP_ROUTE]: route }),
+        ...errorType(reason),
+      });
+    },
+    hookCall({ generation, name }, outcome, seconds) {
+      // A provider that restarts is not told again that it is loaded: it just goes on being called.
+      hooksLoaded = name === 'OnProviderUnloaded' ? 0 : 1;
+      hookCalls.record(seconds, {
+        [ATTR_RPC_SYSTEM_NAME]: RPC_SYSTEM_NAME_VALUE_GRPC,
+        [ATTR_RPC_METHOD]: rpcMethod(generation, name),
+        outcome,
+      });
+    },
+    decision({ action, effect, cause }, seconds) {
+      decisions.record(seconds, { action, effect, cause });
+    },
+    deliveryStarted() {
+      pending += 1;
+    },
+    deliveryEnded(reason, seconds) {
+      pending -= 1;
+      deliveries.record(seconds, { ...DELIVERY, ...errorType(reason) });
+    },
+    close: () => {
+      eventLoop.close();
+    },
+  };
+}
+
+/**
+ * A version as a number that a gauge can hold exactly. It is no label: the SDK goes on reporting every label value that
+ * an asynchronous instrument ever had, so each reload would add one.
+ */
+function versionNumber(version: string): number {
+  const hex = /^[0-9a-f]{12}/i.test(version) ? version : createHash('sha256').update(version).digest('hex');
+  return parseInt(hex.slice(0, 12), 16);
+}
+
+/** Present on failures only, as the conventions ask. */
+function errorType(reason: Reason | undefined): Attributes {
+  return reason === undefined || REASONS[reason].status === 'Success' ? {} : { [ATTR_ERROR_TYPE]: reason };
+}
+
+type Report = (value: number, attributes?: Attributes) => void;
+
+function instruments(meter: Meter) {
+  const options = ({ unit, description }: MetricEntry) => ({ unit, description });
+  return {
+    histogram: (entry: MetricEntry & { kind: 'histogram' }): Histogram =>
+      meter.createHistogram(entry.name, { ...options(entry), advice: { explicitBucketBoundaries: BUCKETS } }),
+    counter: (entry: MetricEntry & { kind: 'counter' }): Counter => meter.createCounter(entry.name, options(entry)),
+    observe: (entry: MetricEntry & { kind: 'counter' | 'gauge' }, read: (report: Report) => void): void => {
+      const instrument: ObservableCounter | ObservableGauge =
+        entry.kind === 'counter'
+          ? meter.createObservableCounter(entry.name, options(entry))
+          : meter.createObservableGauge(entry.name, options(entry));
+      instrument.addCallback((result) => {
+        read((value, attributes) => {
+          result.observe(value, attributes);
+        });
+      });
+    },
+  };
+}
+
+/**
+ * Seconds. From a decision in memory (tens of microseconds) to the longest timeout (15 s): the boundaries that the HTTP
+ * conventions advise, with finer ones below.
+ */
+export const BUCKETS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15,
+];

@@ -1,0 +1,59 @@
+import type { LogRecord } from '../log/record.js';
+
+/** One line of `/events`: a record, or the number of records that this follower was too slow for. */
+export type TailLine = (Partial<LogRecord> & { readonly timestamp?: string }) | { readonly missed: number };
+
+export interface RenderOptions {
+  readonly colour: boolean;
+}
+
+/** Widths of the columns that have one: the longest event type, the longest reason, `15000.0 ms`. */
+const EVENT_TYPE = 19;
+const REASON = 27;
+const DURATION = 10;
+
+const ANSI = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const;
+
+/** A record as one line for a terminal, without newline: time, outcome, what, reason, how long, who to whom, why. */
+export function renderTailLine(line: TailLine, { colour }: RenderOptions): string {
+  const paint = (style: keyof typeof ANSI, text: string): string =>
+    colour && text !== '' ? `\u001b[${ANSI[style]}m${text}\u001b[0m` : text;
+  if ('missed' in line) return paint('yellow', `... ${line.missed} not shown: this terminal was too slow for them`);
+
+  const failed = line.status === 'Failure';
+  const reason = line.reason ?? line.disconnectReason ?? '';
+  const decision = [line.policy, line.statement].filter((part) => part !== undefined).join('/');
+  const denial = failed && line.action !== undefined ? [line.action, line.resource, line.cause].join(' ') : '';
+  const columns = [
+    paint('dim', (line.timestamp ?? '').slice(11, 23).padEnd(12)),
+    failed ? paint('red', 'FAIL') : paint('green', 'ok  '),
+    (line.eventType ?? '').padEnd(EVENT_TYPE),
+    paint(failed ? 'red' : 'green', printable(reason).padEnd(REASON)),
+    duration(line.durationMs).padStart(DURATION),
+    paint('bold', route(line)),
+    ...(line.topicName === undefined ? [] : [printable(line.topicName)]),
+    ...(decision === '' ? [] : [paint('dim', `by ${printable(decision)}`)]),
+    ...(denial === '' ? [] : [paint('yellow', printable(denial))]),
+    ...(line.details === undefined ? [] : [paint('yellow', printable(line.details))]),
+    ...(line.traceId === undefined ? [] : [paint('dim', line.traceId)]),
+  ];
+  return columns.join('  ').trimEnd();
+}
+
+/** Sender and receiver, or the one client that there is. */
+function route({ clientId, principalId, targetClientId }: Partial<LogRecord>): string {
+  const from = clientId ?? principalId ?? '?';
+  return printable(targetClientId === undefined ? from : `${from} > ${targetClientId}`);
+}
+
+function duration(milliseconds: number | undefined): string {
+  return milliseconds === undefined ? '' : `${milliseconds.toFixed(1)} ms`;
+}
+
+/** Control characters in names that clients choose would be commands to the terminal. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `\\u{${code.toString(16)}}`;
+  });
+}

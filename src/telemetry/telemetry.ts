@@ -1,0 +1,122 @@
+import type { DirectDelivery } from '../direct/delivery.js';
+import type { Authorizer } from '../policy/authorizer.js';
+import { createAdminServer } from './admin-server.js';
+import type { Diagnostics } from './diagnostics.js';
+import type { Events, ServiceEvents } from './events.js';
+import { createFanOut } from './fan-out.js';
+import { createEventLog, type EventLogOptions } from './log/event-log.js';
+import { measureAuthorizer, measureDelivery, measureTracing } from './measured.js';
+import { createMetrics, type Metrics } from './metrics/metrics.js';
+import { tracesWanted, type Environment } from './otel/environment.js';
+import { onSdkError, startMeters, startTraces, type Meters } from './otel/sdk.js';
+import { createOtelTracing } from './otel/tracing.js';
+import { Followers } from './tail/followers.js';
+import { noTracing, type Tracing } from './tracing.js';
+
+export interface TelemetryOptions {
+  /** Version of the service, for resource and instrumentation scope. */
+  readonly version: string;
+  readonly log: Omit<EventLogOptions, 'tap'>;
+  /** Default: on where an exporter or an OTLP endpoint is named in the environment. */
+  readonly traces?: boolean;
+  /** Default true. Off: nothing is counted, and `/metrics` is not there. */
+  readonly metrics?: boolean;
+  /** Bearer token that opens `/events` to other machines. */
+  readonly tailToken?: string;
+  /** OTEL_* variables. The exporters and the sampler read the process's own, so this is for choosing them only. */
+  readonly env?: Environment;
+}
+
+/** Log, traces and metrics of one service. */
+export interface Telemetry {
+  readonly events: Events & ServiceEvents;
+  readonly tracing: Tracing;
+  readonly diagnostics: Diagnostics;
+  /** The same authorizer, measured. */
+  authorizer(authorizer: Authorizer): Authorizer;
+  /** The same delivery, measured. */
+  delivery(delivery: DirectDelivery): DirectDelivery;
+  /** Serves `/metrics` and `/events`, and answers the port. Rejects where it cannot listen. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<number>;
+  /** Writes and exports what is left, then ends. Takes a few seconds at the most; never rejects. */
+  close(): Promise<void>;
+}
+
+/** @throws Error where the environment names an exporter or protocol that there is not. */
+export async function createTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const env = options.env ?? process.env;
+  const followers = new Followers();
+  const log = createEventLog({ ...options.log, tap: followers });
+  const traces = (options.traces ?? tracesWanted(env)) ? await startTraces(options.version, env) : undefined;
+  const counted = (options.metrics ?? true) ? await startCounting(options.version, env, log) : undefined;
+  const metrics = counted?.metrics;
+
+  const fanOut = createFanOut([log, ...(metrics ? [metrics] : [])], (error) => {
+    log.fault('An event could not be recorded.', error);
+  });
+  if (traces !== undefined || counted !== undefined) onSdkError(rarely(fanOut));
+
+  const tracing = traces === undefined ? noTracing : createOtelTracing(traces);
+  const server = createAdminServer({
+    followers,
+    ...(counted && { metrics: counted.answer }),
+    ...(options.tailToken === undefined ? {} : { tailToken: options.tailToken }),
+  });
+  let listening = false;
+  return {
+    events: fanOut,
+    diagnostics: log.diagnostics,
+    tracing: metrics ? measureTracing(tracing, metrics) : tracing,
+    authorizer: (authorizer) => (metrics ? measureAuthorizer(authorizer, metrics) : authorizer),
+    delivery: (delivery) => (metrics ? measureDelivery(delivery, metrics) : delivery),
+    async listen(address) {
+      const port = await server.start(address);
+      listening = true;
+      return port;
+    },
+    async close() {
+      fanOut.flush();
+      if (listening) await server.stop();
+      for (const ended of await Promise.allSettled([traces?.close(), counted?.close()])) {
+        if (ended.status === 'rejected') log.fault('OpenTelemetry could not export what was left.', ended.reason);
+      }
+      fanOut.flush();
+      await log.close();
+    },
+  };
+}
+
+interface Counting {
+  readonly metrics: Metrics;
+  readonly answer: NonNullable<Parameters<typeof createAdminServer>[0]['metrics']>;
+  close(): Promise<void>;
+}
+
+async function startCounting(version: string, env: Environment, log: { readonly dropped: number }): Promise<Counting> {
+  const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus');
+  const reader = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+  const meters: Meters = await startMeters(version, env, [reader]);
+  const metrics = createMetrics({ meter: meters.meter, log });
+  return {
+    metrics,
+    answer: (request, response) => {
+      reader.getMetricsRequestHandler(request, response);
+    },
+    async close() {
+      metrics.close();
+      await meters.close();
+    },
+  };
+}
+
+/** An export that fails, fails often: one line in ten seconds says so. */
+const RARELY_MS = 10_000;
+
+function rarely({ fault }: Pick<ServiceEvents, 'fault'>): (message: string) => void {
+  let last = -Infinity;
+  return (message) => {
+    if (performance.now() - last < RARELY_MS) return;
+    last = performance.now();
+    fault('OpenTelemetry reports a problem.', message);
+  };
+}

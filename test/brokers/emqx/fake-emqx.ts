@@ -1,0 +1,236 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EmqxApi } from '../../../src/brokers/emqx/api.js';
+
+interface Recorded {
+  readonly note: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly response: unknown;
+}
+
+const RECORDING = JSON.parse(
+  readFileSync(new URL('../../fixtures/emqx-5.8.9-rest.json', import.meta.url), 'utf8'),
+) as Recorded[];
+
+/** What a real EMQX 5.8.9 answered. */
+export function recorded(note: string): Recorded {
+  const found = RECORDING.find((entry) => entry.note === note);
+  if (found === undefined) throw new Error(`no recording of "${note}"`);
+  return structuredClone(found);
+}
+
+type Json = Record<string, unknown>;
+
+/** ACL that EMQX 5.8 ships, without its long comments. */
+export const SHIPPED_ACL = `%%-------------- Default ACL rules ----------------
+
+{allow, {username, {re, "^dashboard$"}}, subscribe, ["$SYS/#"]}.
+
+{allow, {ipaddr, "127.0.0.1"}, all, ["$SYS/#", "#"]}.
+
+{deny, all, subscribe, ["$SYS/#", {eq, "#"}, {eq, "+/#"}]}.
+
+{allow, all}.
+%% NOTE! when deploy in production:
+`;
+
+/** Hooks as the service asks for them. */
+export const HOOKS = [
+  { name: 'client.authenticate', params: {} },
+  { name: 'client.authorize', params: {} },
+  { name: 'client.connected', params: {} },
+  { name: 'client.disconnected', params: {} },
+  { name: 'message.dropped', params: { topics: ['$dm/#'] } },
+];
+
+/**
+ * EMQX's management API as far as Tightbeam uses it: a real HTTP server, whose answers are the recorded ones, with the
+ * settings kept in memory.
+ */
+export class FakeEmqx {
+  /** Whether EMQX reaches the service whose address is registered. */
+  reachable = true;
+  /** Names of plugins that `emqx ctl plugins allow` has named. */
+  allowed: string[] = [];
+  /** Packages that lie in the plugins folder. */
+  folder: string[] = [];
+  nodes = recorded('nodes').response as Json[];
+  settings = recorded('authorization settings').response as Json;
+  sources: Json[] = [{ type: 'file', enable: true, rules: SHIPPED_ACL }];
+  authenticators: Json[] = [];
+  listeners: Json[] = [{ id: 'tcp:default', enable: true, enable_authn: true }];
+  exHooks: Json[] = [];
+  plugins: Json[] = [];
+  pluginConfig: Json | undefined;
+  alarms: Json[] = [];
+  /** Calls that changed something, as `METHOD /path`. */
+  readonly changes: string[] = [];
+  readonly #server: Server;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      void this.#answer(request).then(([status, body]) => {
+        response.writeHead(status, { 'content-type': 'application/json' });
+        response.end(body === undefined ? undefined : JSON.stringify(body));
+      });
+    });
+  }
+
+  static async start(): Promise<FakeEmqx> {
+    const fake = new FakeEmqx();
+    await new Promise<void>((resolve) => fake.#server.listen(0, '127.0.0.1', resolve));
+    return fake;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get api(): EmqxApi {
+    return new EmqxApi({ url: this.url, key: 'key', secret: 'secret', timeoutMs: 2000 });
+  }
+
+  /** All that an installation may change. */
+  get configuration(): unknown {
+    const { settings, sources, exHooks, plugins } = this;
+    return structuredClone({ settings, sources, exHooks, plugins });
+  }
+
+  /** An ExHook server of somebody else. */
+  addForeignExHook(name: string, failedAction: 'deny' | 'ignore', hooks: readonly string[]): void {
+    this.exHooks.push({
+      ...exHookAnswer({ name, url: 'http://elsewhere:1', enable: true, failed_action: failedAction }, true),
+      hooks: hooks.map((hook) => ({ name: hook, params: {} })),
+    });
+  }
+
+  addPlugin(version: string, status = 'running'): void {
+    this.plugins.push({
+      name: 'tightbeam',
+      rel_vsn: version,
+      running_status: this.nodes.map(({ node }) => ({ node, status })),
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #answer(request: IncomingMessage): Promise<[status: number, body?: unknown]> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const path = decodeURIComponent((request.url ?? '').replace(/^\/api\/v5/, '').replace(/\?.*/, ''));
+    const method = request.method ?? '';
+    if (request.headers.authorization !== `Basic ${Buffer.from('key:secret').toString('base64')}`) {
+      const { status, response } = recorded('bad API key');
+      return [status, response];
+    }
+    if (method === 'GET') return this.#read(path);
+    this.changes.push(`${method} ${path}`);
+    const isJson = request.headers['content-type'] === 'application/json';
+    return this.#change(method, path, isJson ? (JSON.parse(body.toString()) as Json) : {}, body);
+  }
+
+  #read(path: string): [number, unknown?] {
+    const [, first, id, last] = path.split('/');
+    const answers: Record<string, unknown> = {
+      '/nodes': this.nodes,
+      '/exhooks': this.exHooks,
+      '/authorization/settings': this.settings,
+      '/authorization/sources': { sources: this.sources },
+      '/authentication': this.authenticators,
+      '/listeners': this.listeners,
+      '/plugins': this.plugins,
+      '/alarms': { data: this.alarms, meta: { count: this.alarms.length, limit: 100, page: 1 } },
+    };
+    if (path in answers) return [200, answers[path]];
+    if (first === 'listeners') return [200, this.listeners.find((listener) => listener['id'] === id)];
+    if (first === 'plugins' && last === 'config') {
+      return this.pluginConfig === undefined
+        ? [400, { code: 'BAD_CONFIG', message: 'Plugin Config Not Found' }]
+        : [200, this.pluginConfig];
+    }
+    return [404, { code: 'NOT_FOUND', message: path }];
+  }
+
+  #change(method: string, path: string, body: Json, raw: Buffer): [number, unknown?] {
+    const [, first, second, third, fourth] = path.split('/');
+    if (first === 'exhooks') return this.#changeExHook(method, second, third, body);
+    if (path === '/authorization/settings') return [200, (this.settings = body)];
+    if (first === 'authorization' && second === 'sources') return this.#changeSource(method, third, body);
+    if (first === 'plugins') return this.#changePlugin(method, second ?? '', third ?? fourth, raw);
+    return [404, { code: 'NOT_FOUND', message: path }];
+  }
+
+  #changeExHook(method: string, name: string | undefined, action: string | undefined, body: Json): [number, unknown?] {
+    const at = this.exHooks.findIndex((server) => server['name'] === name);
+    if (name !== undefined && at === -1) {
+      const { status, response } = recorded('delete it again');
+      return [status, response];
+    }
+    if (action === 'move') {
+      this.exHooks.unshift(...this.exHooks.splice(at, 1));
+      return [204];
+    }
+    if (method === 'DELETE') {
+      this.exHooks.splice(at, 1);
+      return [204];
+    }
+    const answer = exHookAnswer(body, this.reachable);
+    if (name === undefined) this.exHooks.push(answer);
+    else this.exHooks[at] = answer;
+    return [200, answer];
+  }
+
+  #changeSource(method: string, type: string | undefined, body: Json): [number, unknown?] {
+    const at = this.sources.findIndex((source) => source['type'] === (type ?? body['type']));
+    if (method === 'POST') {
+      if (at !== -1) return [400, { code: 'BAD_REQUEST', message: 'duplicated_authz_source_type' }];
+      this.sources.unshift(body);
+    } else if (at === -1) return [404, { code: 'NOT_FOUND', message: `Not found: ${type ?? ''}` }];
+    else if (method === 'DELETE') this.sources.splice(at, 1);
+    else this.sources[at] = body;
+    return [204];
+  }
+
+  #changePlugin(method: string, name: string, action: string | undefined, raw: Buffer): [number, unknown?] {
+    if (name === 'install') {
+      const fileName = /filename="([^"]+)\.tar\.gz"/.exec(raw.toString('latin1'))?.[1] ?? '';
+      if (this.plugins.length > 0)
+        return [400, { code: 'ALREADY_INSTALLED', message: `${fileName} already installed` }];
+      if (!this.allowed.includes(fileName)) {
+        return [403, { code: 'FORBIDDEN', message: 'Package is not allowed installation' }];
+      }
+      this.addPlugin(fileName.replace('tightbeam-', ''), 'stopped');
+      return [204];
+    }
+    if (method === 'DELETE') {
+      this.plugins = this.plugins.filter((plugin) => `tightbeam-${String(plugin['rel_vsn'])}` !== name);
+      return [204];
+    }
+    if (action === 'start') {
+      if (this.folder.includes(name) && this.plugins.length === 0) this.addPlugin(name.replace('tightbeam-', ''));
+      for (const plugin of this.plugins) {
+        plugin['running_status'] = this.nodes.map(({ node }) => ({ node, status: 'running' }));
+      }
+    }
+    // As EMQX 5.8.9: success, whatever came of it.
+    return [204];
+  }
+}
+
+function exHookAnswer(settings: Json, reachable: boolean): Json {
+  const answer = recorded('add an exhook server').response as Json;
+  const status = settings['enable'] === false ? 'disabled' : reachable ? 'connected' : 'connecting';
+  return {
+    ...answer,
+    ...settings,
+    hooks: status === 'connected' ? HOOKS : [],
+    node_status: (answer['node_status'] as Json[]).map(({ node }) => ({ node, status })),
+  };
+}

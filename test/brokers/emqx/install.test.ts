@@ -1,0 +1,289 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { activeRules } from '../../../src/brokers/emqx/install/acl.js';
+import { carryOut, exHookUrl, type InstallOptions, planInstall } from '../../../src/brokers/emqx/install/install.js';
+import { packageVersion } from '../../../src/brokers/emqx/install/plan-plugin.js';
+import { readState } from '../../../src/brokers/emqx/install/state.js';
+import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
+import { FakeEmqx } from './fake-emqx.js';
+
+const PACKAGE = { version: '0.1.0', content: new TextEncoder().encode('package') };
+const OPTIONS: InstallOptions = {
+  username: 'tightbeam',
+  exclusive: false,
+  exHookUrl: 'http://service:9000',
+  reachWithinMs: 600,
+  plugin: { package: PACKAGE, version: '0.1.0', upgrade: false },
+};
+const SERVICE_RULE = '{allow,{username,"tightbeam"},all,["$dm/#"]}';
+
+describe('installing into EMQX', () => {
+  let emqx: FakeEmqx;
+
+  beforeEach(async () => {
+    emqx = await FakeEmqx.start();
+    emqx.allowed = ['tightbeam-0.1.0', 'tightbeam-0.2.0'];
+  });
+  afterEach(() => emqx.stop());
+
+  const plan = async (options: Partial<InstallOptions> = {}) =>
+    planInstall(await readState(emqx.api), { ...OPTIONS, ...options });
+  const install = async (options: Partial<InstallOptions> = {}) => carryOut(emqx.api, await plan(options));
+  const uninstall = async () => carryOut(emqx.api, planUninstall(await readState(emqx.api)));
+  const rulesInForce = () =>
+    emqx.sources
+      .filter(({ type, enable }) => type === 'file' && enable === true)
+      .flatMap(({ rules }) => activeRules(rules as string));
+
+  it('registers the hooks, starts the plugin, and lets the policies decide', async () => {
+    const { left } = await install();
+    expect(left).toEqual([]);
+    expect(emqx.exHooks).toEqual([
+      expect.objectContaining({
+        name: 'tightbeam',
+        url: 'http://service:9000',
+        enable: true,
+        failed_action: 'deny',
+        auto_reconnect: '5s',
+        request_timeout: '5s',
+      }),
+    ]);
+    expect(emqx.plugins).toEqual([
+      expect.objectContaining({ rel_vsn: '0.1.0', running_status: [expect.objectContaining({ status: 'running' })] }),
+    ]);
+    expect(rulesInForce()).toEqual([SERVICE_RULE]);
+    expect(emqx.settings).toMatchObject({ no_match: 'deny', cache: { excludes: ['$dm/#'] } });
+  });
+
+  it('makes its changes in the order that locks nobody out on the way', async () => {
+    await install();
+    expect(emqx.changes).toEqual([
+      'POST /exhooks',
+      'POST /plugins/install',
+      'PUT /plugins/tightbeam-0.1.0/start',
+      'PUT /authorization/sources/file',
+      'PUT /authorization/settings',
+    ]);
+  });
+
+  it('has nothing to do a second time', async () => {
+    await install();
+    expect(await plan()).toEqual({ steps: [], left: [] });
+  });
+
+  it('has nothing to do where all is configured by files', async () => {
+    await install();
+    emqx.sources = [{ type: 'file', enable: true, rules: '{allow, {username, "tightbeam"}, all, ["$dm/#"]}.\n' }];
+    expect(await plan()).toEqual({ steps: [], left: [] });
+  });
+
+  it('shows every change beforehand, and makes none of them by planning', async () => {
+    const { steps } = await plan();
+    expect(steps.map(({ what, detail }) => [what, detail])).toEqual([
+      ['register the ExHook server tightbeam', expect.arrayContaining(['failed_action: not set -> "deny"'])],
+      ['upload and start the plugin tightbeam-0.1.0', undefined],
+      [
+        'change the ACL (authorization source "file")',
+        expect.arrayContaining(['+ the user tightbeam may use $dm/#', '- {allow,all} (kept as a comment)']),
+      ],
+      ['change the authorization settings', expect.arrayContaining(['no_match: "allow" -> "deny"'])],
+    ]);
+    expect(emqx.changes).toEqual([]);
+  });
+
+  describe('where EMQX does not reach the service', () => {
+    it('stops before anything that would lock clients out, and says why', async () => {
+      emqx.reachable = false;
+      await expect(install()).rejects.toThrow(
+        /does not reach the service at http:\/\/service:9000: emqx9@127\.0\.0\.1 \(connecting\)/,
+      );
+      expect(emqx.changes).toEqual(['POST /exhooks']);
+      expect(rulesInForce()).toContain('{allow,all}');
+    });
+  });
+
+  describe('beside the work of others', () => {
+    const CUSTOM = '{allow, {username, "ops"}, all, ["plant/#"]}.\n';
+
+    it('keeps rules and sources of others, and says that they decide first', async () => {
+      emqx.sources = [
+        { type: 'http', enable: true, url: 'http://authz', password: '******' },
+        { type: 'file', enable: true, rules: CUSTOM },
+      ];
+      const { left } = await install();
+      expect(rulesInForce()).toEqual([SERVICE_RULE, '{allow,{username,"ops"},all,["plant/#"]}']);
+      expect(emqx.sources[0]).toMatchObject({ type: 'http', enable: true });
+      expect(left).toEqual([expect.stringContaining('{allow,{username,"ops"}'), expect.stringContaining('http')]);
+      expect((await plan()).steps).toEqual([]);
+    });
+
+    it('switches them off with --exclusive, and on again by uninstall', async () => {
+      emqx.sources = [
+        { type: 'http', enable: true, url: 'http://authz', password: '******' },
+        { type: 'file', enable: true, rules: CUSTOM },
+      ];
+      const before = emqx.configuration;
+      expect((await install({ exclusive: true })).left).toEqual([]);
+      expect(rulesInForce()).toEqual([SERVICE_RULE]);
+      expect(emqx.sources[0]).toMatchObject({ type: 'http', enable: false, password: '******' });
+      expect((await plan({ exclusive: true })).steps).toEqual([]);
+      await uninstall();
+      expect(emqx.configuration).toEqual(before);
+    });
+
+    it('keeps what they have tuned in the registration', async () => {
+      await install();
+      emqx.exHooks[0] = { ...emqx.exHooks[0], url: 'http://old:9000', pool_size: 32, auto_reconnect: '60s' };
+      const { steps } = await plan();
+      expect(steps.map(({ detail }) => detail)).toEqual([
+        ['url: "http://old:9000" -> "http://service:9000"', 'auto_reconnect: "60s" -> "5s"'],
+      ]);
+      await install();
+      expect(emqx.exHooks).toEqual([
+        expect.objectContaining({ url: 'http://service:9000', pool_size: 32, auto_reconnect: '5s' }),
+      ]);
+    });
+
+    it('does not stop message.publish of another ExHook server', async () => {
+      emqx.addForeignExHook('audit', 'ignore', ['message.publish']);
+      const { left } = await install();
+      expect(emqx.exHooks[1]).toMatchObject({ name: 'tightbeam', failed_action: 'ignore' });
+      expect(left).toEqual([expect.stringContaining('audit has registered message.publish')]);
+    });
+
+    it('goes in front of a server that would stop EMQX from asking for authentication', async () => {
+      emqx.addForeignExHook('audit', 'deny', ['message.delivered']);
+      await install();
+      expect(emqx.exHooks.map(({ name }) => name)).toEqual(['tightbeam', 'audit']);
+      expect((await plan()).steps).toEqual([]);
+    });
+  });
+
+  describe('the plugin', () => {
+    it('is left to the administrator where EMQX wants its leave first, with the very command', async () => {
+      emqx.allowed = [];
+      const { left } = await install();
+      expect(left).toEqual([expect.stringContaining('`emqx ctl plugins allow tightbeam-0.1.0`')]);
+      expect(emqx.settings).toMatchObject({ no_match: 'deny' });
+    });
+
+    it('is started from the plugins folder without an upload', async () => {
+      emqx.folder = ['tightbeam-0.1.0'];
+      const { left } = await install({ plugin: { version: '0.1.0', upgrade: false } });
+      expect(left).toEqual([]);
+      expect(emqx.changes).not.toContain('POST /plugins/install');
+      expect(emqx.plugins).toHaveLength(1);
+    });
+
+    it('is asked for where it is neither given nor there', async () => {
+      const { left } = await install({ plugin: { version: '0.1.0', upgrade: false } });
+      expect(left).toEqual([expect.stringContaining('--plugin tightbeam-0.1.0.tar.gz')]);
+    });
+
+    it('is started again where it was stopped', async () => {
+      emqx.addPlugin('0.1.0', 'stopped');
+      await install();
+      expect(emqx.changes).toContain('PUT /plugins/tightbeam-0.1.0/start');
+      expect((await plan()).steps).toEqual([]);
+    });
+
+    it('is replaced by another version only with --upgrade', async () => {
+      emqx.addPlugin('0.1.0');
+      const next = { package: { ...PACKAGE, version: '0.2.0' }, version: '0.2.0' };
+      expect((await install({ plugin: { ...next, upgrade: false } })).left).toEqual([
+        expect.stringContaining('--upgrade'),
+      ]);
+      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
+      await install({ plugin: { ...next, upgrade: true } });
+      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.2.0' })]);
+    });
+
+    it('takes its version from the file name', () => {
+      expect(packageVersion('tightbeam-0.1.0-rc.1.tar.gz')).toBe('0.1.0-rc.1');
+      expect(() => packageVersion('other-0.1.0.tar.gz')).toThrow('is not named tightbeam-VERSION.tar.gz');
+    });
+  });
+
+  describe('uninstall', () => {
+    it.each([
+      ['a fresh EMQX', () => {}],
+      [
+        'an EMQX without any source',
+        () => {
+          emqx.sources = [];
+        },
+      ],
+      [
+        'an EMQX whose ACL is disabled',
+        () => {
+          emqx.sources = [{ type: 'file', enable: false, rules: '{deny, all}.' }];
+        },
+      ],
+      [
+        'an EMQX before 5.5',
+        () => {
+          emqx.settings = { no_match: 'allow', deny_action: 'ignore', cache: { enable: true, ttl: '1m' } };
+        },
+      ],
+      [
+        'an EMQX that denies by default and excludes other topics',
+        () => {
+          emqx.settings = { no_match: 'deny', deny_action: 'disconnect', cache: { enable: true, excludes: ['a/#'] } };
+        },
+      ],
+      [
+        'an EMQX with another ExHook server',
+        () => {
+          emqx.addForeignExHook('audit', 'ignore', ['message.publish']);
+        },
+      ],
+    ])('leaves %s as it was', async (_, arrange) => {
+      arrange();
+      const before = emqx.configuration;
+      await install();
+      await install();
+      await uninstall();
+      expect(emqx.configuration).toEqual(before);
+      expect(planUninstall(await readState(emqx.api)).steps).toEqual([]);
+    });
+
+    it('removes the plugin before the hooks, for its guard denies without them', async () => {
+      await install();
+      emqx.changes.length = 0;
+      await uninstall();
+      expect(emqx.changes.slice(-2)).toEqual(['DELETE /plugins/tightbeam-0.1.0', 'DELETE /exhooks/tightbeam']);
+    });
+
+    it('keeps rules that were written since', async () => {
+      emqx.sources = [];
+      await install();
+      const [file] = emqx.sources;
+      emqx.sources = [{ ...file, rules: `${file?.['rules'] as string}{deny, {username, "mallory"}, all, ["#"]}.\n` }];
+      await uninstall();
+      expect(rulesInForce()).toEqual(['{deny,{username,"mallory"},all,["#"]}']);
+    });
+
+    it('keeps settings that were there before', async () => {
+      emqx.settings = { no_match: 'deny', deny_action: 'ignore', cache: { enable: true, excludes: ['$dm/#'] } };
+      await install();
+      await uninstall();
+      expect(emqx.settings).toMatchObject({ no_match: 'deny', cache: { excludes: ['$dm/#'] } });
+    });
+  });
+
+  it.each([
+    ['grpc://service:9000', 'http://service:9000'],
+    ['grpcs://service:9443', 'https://service:9443'],
+    ['http://10.0.0.7', 'http://10.0.0.7:9000'],
+    ['http://service:80/', 'http://service:80'],
+    ['grpc://[::1]:9000', 'http://[::1]:9000'],
+  ])('writes %s as EMQX takes it: %s', (text, url) => {
+    expect(exHookUrl(text)).toBe(url);
+  });
+
+  it.each(['service:9000', 'mqtt://service:1883', 'grpc://', 'grpc://service:9000/path', ''])(
+    'refuses the ExHook URL "%s"',
+    (text) => {
+      expect(() => exHookUrl(text)).toThrow(TypeError);
+    },
+  );
+});

@@ -1,0 +1,142 @@
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type EventEmitter, once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import mqtt, { type MqttClient } from 'mqtt';
+
+const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
+const KEYS = {
+  AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+};
+const FREE_PORTS = {
+  TIGHTBEAM_HTTP_PORT: '0',
+  TIGHTBEAM_EXHOOK_PORT: '0',
+  TIGHTBEAM_MQTT_PORT: '0',
+  TIGHTBEAM_METRICS_PORT: '0',
+};
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Ready {
+  readonly ports: Readonly<Record<'http' | 'mqtt' | 'exhook' | 'metrics', number>>;
+}
+
+const children: ChildProcess[] = [];
+
+function tightbeam(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env['PATH'], ...env } });
+  children.push(child);
+  return child;
+}
+
+async function ended(child: ChildProcess): Promise<Ended> {
+  const out = { stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk: Buffer) => (out.stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (out.stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...out };
+}
+
+async function ready(child: ChildProcess): Promise<Ready> {
+  if (!child.stdout) throw new Error('no standard output');
+  for await (const line of createInterface({ input: child.stdout })) {
+    const parsed = JSON.parse(line) as Ready & { readonly msg?: string };
+    if (parsed.msg === 'ready') return parsed;
+  }
+  throw new Error('ended before it was ready');
+}
+
+/** MQTT.js types its emitter apart from Node's, which it is. */
+function emitter(client: MqttClient): EventEmitter {
+  return client as unknown as EventEmitter;
+}
+
+beforeAll(() => {
+  // What is tested is what ships.
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+    stdio: 'inherit',
+  });
+}, 120_000);
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+describe('tightbeam dev', () => {
+  test('says which ports it took, delivers what `tightbeam send` sends, and drains on SIGTERM', async () => {
+    const service = tightbeam(['dev'], FREE_PORTS);
+    const { ports } = await ready(service);
+    const url = `mqtt://127.0.0.1:${ports.mqtt}`;
+    const device = await mqtt.connectAsync(url, { clientId: 'lock-17', username: 'lock-17', password: 'lock-17' });
+    const received = once(emitter(device), 'message');
+    const args = ['send', '--client-id', 'lock-17', '--topic', 'cmd/open', '--payload', 'now', '--json'];
+    const env = { ...KEYS, TIGHTBEAM_URL: `http://127.0.0.1:${ports.http}` };
+    const sent = await ended(tightbeam(args, env));
+    expect(sent).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(sent.stdout)).toMatchObject({ status: 200 });
+    const [topic, payload] = (await received) as [string, Buffer];
+    expect([topic, payload.toString()]).toEqual(['cmd/open', 'now']);
+
+    // A confirmation in flight finishes (here: its device goes away) before the process ends.
+    device.handleMessage = () => undefined;
+    const again = once(emitter(device), 'packetreceive');
+    const last = ended(tightbeam([...args, '--timeout', '15'], env));
+    await again;
+    service.kill('SIGTERM');
+    const end = once(service, 'exit');
+    await device.endAsync(true);
+    expect(JSON.parse((await last).stdout)).toMatchObject({ status: 504, reason: 'RECEIVER_DISCONNECTED' });
+    expect(await end).toEqual([0, null]);
+  }, 30_000);
+
+  test('refuses to start with a policy that is malformed, and names file, statement and reason', async () => {
+    const policies = mkdtempSync(join(tmpdir(), 'tightbeam-policies-'));
+    writeFileSync(join(policies, 'principals.json'), '{"principals":{}}');
+    writeFileSync(
+      join(policies, 'bad.json'),
+      '{"Version":"2012-10-17","Statement":[{"Sid":"Odd","Effect":"Perhaps","Action":"iot:Publish","Resource":"*"}]}',
+    );
+    const end = await ended(tightbeam(['dev'], { ...FREE_PORTS, TIGHTBEAM_POLICIES: policies }));
+    expect(end.code).toBe(1);
+    expect(end.stderr).toMatch(/bad\.json.*Odd.*Effect/);
+    expect(end.stderr).not.toContain('    at ');
+  });
+
+  test('refuses to start with a configuration that is not valid, and names each mistake', async () => {
+    const end = await ended(tightbeam(['dev'], { TIGHTBEAM_HTTP_PORT: 'x', TIGHTBEAM_NONSENSE: '1' }));
+    expect(end.code).toBe(1);
+    expect(end.stderr).toContain('http.port (TIGHTBEAM_HTTP_PORT)');
+    expect(end.stderr).toContain('TIGHTBEAM_NONSENSE');
+  });
+});
+
+describe('tightbeam send', () => {
+  test('says so where nobody answers', async () => {
+    const end = await ended(
+      tightbeam(['send', '--client-id', 'a', '--topic', 't', '--endpoint', 'http://127.0.0.1:9'], KEYS),
+    );
+    expect(end.code).toBe(1);
+    expect(end.stderr).toContain('http://127.0.0.1:9');
+  });
+
+  test('asks for credentials where there are none', async () => {
+    const end = await ended(tightbeam(['send', '--client-id', 'a', '--topic', 't']));
+    expect(end).toMatchObject({ code: 1 });
+    expect(end.stderr).toContain('AWS_ACCESS_KEY_ID');
+  });
+});
+
+describe('--help', () => {
+  test('lists the commands, and the environment with them', async () => {
+    expect((await ended(tightbeam(['--help']))).stdout).toMatch(/serve[^]*dev[^]*send[^]*tail[^]*demo/);
+    expect((await ended(tightbeam(['dev', '--help']))).stdout).toMatch(/TIGHTBEAM_MQTT_PORT[^]*SIGTERM/);
+  });
+});

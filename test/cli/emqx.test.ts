@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { addEmqxCommands } from '../../src/cli/emqx.js';
+import { FakeBroker } from '../brokers/emqx/fake-broker.js';
+import { FakeEmqx } from '../brokers/emqx/fake-emqx.js';
+
+describe('tightbeam emqx', () => {
+  let emqx: FakeEmqx;
+  let broker: FakeBroker;
+  let folder: string;
+  let output: string;
+  let errors: string;
+  const environment = { ...process.env };
+
+  beforeEach(async () => {
+    [emqx, broker] = await Promise.all([FakeEmqx.start(), FakeBroker.start()]);
+    folder = mkdtempSync(join(tmpdir(), 'tightbeam-'));
+    writeFileSync(join(folder, 'secret'), 'secret\n');
+    writeFileSync(join(folder, 'tightbeam-0.1.0.tar.gz'), 'package');
+    process.env['TIGHTBEAM_EMQX_API_KEY'] = 'key';
+    process.env['TIGHTBEAM_EMQX_API_SECRET_FILE'] = join(folder, 'secret');
+    process.env['TIGHTBEAM_BROKER_URLS'] = broker.url;
+    output = errors = '';
+    jest.spyOn(process.stdout, 'write').mockImplementation((text) => ((output += String(text)), true));
+    jest.spyOn(process.stderr, 'write').mockImplementation((text) => ((errors += String(text)), true));
+  });
+
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    process.env = { ...environment };
+    process.exitCode = undefined;
+    rmSync(folder, { recursive: true });
+    await Promise.all([emqx.stop(), broker.stop()]);
+  });
+
+  const run = async (...args: string[]) => {
+    const program = new Command().exitOverride().configureOutput({ writeErr: (text) => (errors += text) });
+    addEmqxCommands(program, '0.1.0');
+    for (const command of program.commands.flatMap((group) => group.commands)) command.exitOverride();
+    await program.parseAsync(['emqx', args[0] ?? '', '--api', emqx.url, ...args.slice(1)], { from: 'user' });
+  };
+  const plugin = () => ['--plugin', join(folder, 'tightbeam-0.1.0.tar.gz')];
+
+  it('installs, finds all well, and uninstalls', async () => {
+    const before = emqx.configuration;
+    emqx.allowed = ['tightbeam-0.1.0'];
+    await run('install', '--exhook-url', 'grpc://service:9000', ...plugin());
+    expect(output).toContain('register the ExHook server tightbeam\n');
+    expect(output).toContain('    url: not set -> "http://service:9000"\n');
+    expect(output).not.toContain('Left to you');
+
+    output = '';
+    await run('doctor', '--json');
+    expect(JSON.parse(output)).toEqual(
+      expect.arrayContaining([expect.objectContaining({ check: 'probe', status: 'ok' })]),
+    );
+    expect(process.exitCode).toBeUndefined();
+
+    await run('uninstall');
+    expect(emqx.configuration).toEqual(before);
+    expect(errors).toBe('');
+  });
+
+  it('prints what is left to do by hand', async () => {
+    await run('install', ...plugin());
+    expect(output).toMatch(/Left to you:\n {2}- .*`emqx ctl plugins allow tightbeam-0\.1\.0`/);
+  });
+
+  it('changes nothing with --dry-run', async () => {
+    await run('install', '--dry-run', ...plugin());
+    expect(output).toContain('would register the ExHook server tightbeam\n');
+    expect(emqx.changes).toEqual([]);
+  });
+
+  it('says that there is nothing to change', async () => {
+    await run('uninstall');
+    expect(output).toBe('Tightbeam is not installed. There is nothing to change.\n');
+  });
+
+  it('tells a person what is wrong and how to mend it, and exits with 1', async () => {
+    await run('doctor');
+    expect(output).toMatch(/^fail {2}exhook {10}EMQX does not ask Tightbeam.*\n {22}Run `tightbeam emqx install`\.$/m);
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('takes the secret from the environment, and refuses to start without one', async () => {
+    delete process.env['TIGHTBEAM_EMQX_API_SECRET_FILE'];
+    await run('uninstall');
+    expect(errors).toMatch(/^error: an API key is needed/);
+    expect(process.exitCode).toBe(1);
+    process.env['TIGHTBEAM_EMQX_API_SECRET'] = 'secret';
+    await run('uninstall');
+    expect(output).toContain('nothing to change');
+  });
+
+  it('says in one line, without the secret, what EMQX refused', async () => {
+    await run('uninstall', '--secret', 'hunter2');
+    expect(errors).toMatch(/^error: GET http:.*: 401 BAD_API_KEY_OR_SECRET: .*\n$/);
+    expect(errors).not.toContain('hunter2');
+  });
+
+  it('refuses an ExHook URL that is none', async () => {
+    await expect(run('install', '--exhook-url', 'mqtt://service')).rejects.toThrow(
+      'is not of the form grpc://HOST:PORT',
+    );
+  });
+
+  it('refuses a package that is none', async () => {
+    await run('install', '--plugin', join(folder, 'secret'));
+    expect(errors).toBe('error: secret is not named tightbeam-VERSION.tar.gz\n');
+    expect(emqx.changes).toEqual([]);
+  });
+});

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ENVIRONMENT } from '../../src/config/environment.js';
+import { ConfigError, loadConfig } from '../../src/config/load.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tightbeam-config-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** The problems of a configuration that must not load. */
+function problemsOf(load: () => unknown): readonly string[] {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  throw new Error('The configuration loaded.');
+}
+
+describe('what overrides what', () => {
+  test('nothing given, the documented defaults hold', () => {
+    const config = loadConfig(undefined, {});
+    expect(config).toMatchObject({
+      http: { port: 8080 },
+      exhook: { port: 9000 },
+      embedded: { port: 1883 },
+      policies: 'policies',
+      limits: { payloadBytes: 131_072, clientIdCharacters: 128, topicBytes: 256, topicSlashes: 7 },
+    });
+  });
+
+  test('the environment overrides the file, the file overrides the defaults of the command', () => {
+    const yaml = file('a.yaml', 'http:\n  port: 1001\nexhook: { port: 1002 }\n');
+    const config = loadConfig(yaml, { TIGHTBEAM_HTTP_PORT: '2001' }, { exhook: { port: 3002 }, policies: 'mine' });
+    expect([config.http.port, config.exhook.port, config.policies]).toEqual([2001, 1002, 'mine']);
+  });
+
+  test('JSON is read like YAML, an empty file is no setting at all', () => {
+    expect(loadConfig(file('a.json', '{"log":{"level":"debug"}}'), {}).log.level).toBe('DEBUG');
+    expect(loadConfig(file('b.yaml', ''), {}).http.port).toBe(8080);
+  });
+
+  test('a list and a secret in a file come from the environment', () => {
+    const config = loadConfig(undefined, {
+      TIGHTBEAM_BROKER_URLS: 'mqtt://a:1883, mqtts://b:8883',
+      TIGHTBEAM_BROKER_PASSWORD_FILE: file('password', 'secret\n'),
+    });
+    expect(config.broker).toMatchObject({ urls: ['mqtt://a:1883', 'mqtts://b:8883'], password: 'secret' });
+  });
+
+  test('port 0 stays 0: a free one is taken at start', () => {
+    expect(loadConfig(undefined, { TIGHTBEAM_MQTT_PORT: '0' }).embedded.port).toBe(0);
+  });
+
+  test('the configuration is frozen all through', () => {
+    const config = loadConfig(undefined, {});
+    expect(Object.isFrozen(config) && Object.isFrozen(config.broker.urls)).toBe(true);
+  });
+
+  test.each(ENVIRONMENT.map(({ name }) => [name]))('%s is known to the schema', (name) => {
+    const variable = ENVIRONMENT.find((known) => known.name === name);
+    const value = variable?.kind === 'file' ? file('value', '\u0000') : '\u0000';
+    // Whatever the schema says of the value, it must not say that there is no such setting.
+    let problems: readonly string[] = [];
+    try {
+      loadConfig(undefined, { [name]: value });
+    } catch (error) {
+      problems = (error as ConfigError).problems;
+    }
+    expect(problems.filter((problem) => problem.includes('Unrecognized'))).toEqual([]);
+  });
+});
+
+describe('mistakes', () => {
+  test('are all found at once, each with the setting, where it came from, and the rule', () => {
+    const yaml = file('bad.yaml', 'http: { port: 99999 }\nlimit: {}\n');
+    const problems = problemsOf(() => loadConfig(yaml, { TIGHTBEAM_EXHOOK_PORT: 'abc', TIGHTBEAM_HTTP_PROT: '1' }));
+    expect(problems).toEqual([
+      'TIGHTBEAM_HTTP_PROT: there is no such setting',
+      expect.stringMatching(/^http\.port \(.*bad\.yaml\): .*65535/),
+      expect.stringMatching(/^exhook\.port \(TIGHTBEAM_EXHOOK_PORT\): /),
+      expect.stringMatching(/limit/),
+    ]);
+  });
+
+  test.each([
+    ['a list for an object', '[]', /must hold an object/],
+    ['broken YAML', 'a: [', /bad\.yaml/],
+    ['a broker URL with a path', 'broker: { urls: ["http://x"] }', /broker\.urls\.0 .*mqtt:\/\/HOST:PORT/],
+    ['an account that is none', 'aws: { accountId: "12" }', /aws\.accountId .*12 digits/],
+    ['fewer connections at the most than at the start', 'broker: { connections: 9, maxConnections: 8 }', /less than/],
+  ])('%s', (_, text, message) => {
+    expect(problemsOf(() => loadConfig(file('bad.yaml', text), {})).join('\n')).toMatch(message);
+  });
+
+  test('a file that is not there is named', () => {
+    expect(problemsOf(() => loadConfig(join(folder, 'none.yaml'), {})).join('\n')).toContain('none.yaml');
+    expect(problemsOf(() => loadConfig(undefined, { TIGHTBEAM_BROKER_PASSWORD_FILE: '/none' })).join('\n')).toMatch(
+      /TIGHTBEAM_BROKER_PASSWORD_FILE: .*ENOENT/,
+    );
+  });
+});

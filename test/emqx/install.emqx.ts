@@ -1,0 +1,75 @@
+import { expect, test } from '@jest/globals';
+import { diagnose } from '../../src/brokers/emqx/install/doctor.js';
+import { planInstall } from '../../src/brokers/emqx/install/install.js';
+import { readState } from '../../src/brokers/emqx/install/state.js';
+import { VERSION } from '../../src/version.js';
+import { type Bench, ready, SERVICE } from './support/bench.js';
+import { onEmqx } from './support/suite.js';
+
+onEmqx('Installation', (bench) => {
+  const doctor = ({ api, emqx }: Bench) =>
+    diagnose(api, { version: VERSION, broker: { url: emqx.mqttUrl, ...SERVICE }, probeTimeoutMs: 2_000 });
+  const problems = async () => (await doctor(bench())).filter(({ status }) => status !== 'ok');
+  const configuration = async () => {
+    const { exHooks, settings, sources, plugins } = await readState(bench().api);
+    return {
+      exHooks: exHooks.map(({ name }) => name),
+      settings,
+      sources,
+      plugins: plugins.map(({ rel_vsn }) => rel_vsn),
+    };
+  };
+
+  test('the doctor finds nothing to mend', async () => {
+    expect(await problems()).toEqual([]);
+  });
+
+  test('a second installation has nothing to do', async () => {
+    const { api, exHookUrl } = bench();
+    const options = {
+      username: SERVICE.username,
+      exclusive: true,
+      exHookUrl,
+      plugin: { version: VERSION, upgrade: false },
+    };
+    expect(planInstall(await readState(api), options)).toEqual({ steps: [], left: [] });
+  });
+
+  test('uninstalling and installing again ends where it was', async () => {
+    const installed = await configuration();
+    await bench().uninstall();
+    const bare = await configuration();
+    expect(bare.exHooks).toEqual([]);
+    expect(bare.plugins).toEqual([]);
+    expect(JSON.stringify(bare.sources)).not.toContain('tightbeam');
+
+    await bench().emqx.placePlugin();
+    expect(await bench().install()).toEqual([]);
+    expect(await configuration()).toEqual(installed);
+    await ready(bench());
+    await bench().uninstall();
+    expect(await configuration()).toEqual(bare);
+    await bench().emqx.placePlugin();
+    await bench().install();
+    await ready(bench());
+  });
+
+  test('the doctor says that the plugin was stopped, and that it runs again', async () => {
+    const { api } = bench();
+    await api.stopPlugin(`tightbeam-${VERSION}`);
+    const found = await problems();
+    expect(found).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          check: 'plugin',
+          status: 'fail',
+          message: expect.stringContaining('does not run on'),
+        }),
+        expect.objectContaining({ check: 'probe', status: 'fail', message: expect.stringContaining('0x10') }),
+      ]),
+    );
+    expect(await bench().install()).toEqual([]);
+    expect(await problems()).toEqual([]);
+    await ready(bench());
+  });
+});

@@ -1,0 +1,115 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { GenericContainer, Wait } from 'testcontainers';
+
+/** An EMQX that the suite runs against. */
+export interface Emqx {
+  readonly mqttUrl: string;
+  readonly apiUrl: string;
+  readonly apiKey: string;
+  readonly apiSecret: string;
+  /** Address under which EMQX reaches what the suite listens on. */
+  readonly exHookHost: string;
+  /** Puts the plugin package where EMQX finds it. */
+  placePlugin(): Promise<void>;
+  /** Restarts the broker, its data kept; absent where the suite cannot. */
+  readonly restart?: () => Promise<Emqx>;
+  close(): Promise<void>;
+}
+
+export interface Target {
+  readonly name: string;
+  start(): Promise<Emqx>;
+}
+
+/** Versions that are tried where there is a Docker engine. */
+const VERSIONS = ['5.8.9', '6.0.1'];
+const API_KEY = 'tightbeam';
+const API_SECRET = 'tightbeam-secret';
+const ROOT = join(import.meta.dirname, '../../..');
+
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+/** The plugin package, as `sh emqx-plugin/build.sh` makes it. */
+export const PACKAGE = join(ROOT, 'emqx-plugin', 'build', `tightbeam-${version}.tar.gz`);
+
+/** Where the suite can run: the EMQX that the environment names, else containers, else nowhere. */
+export function targets(): readonly Target[] {
+  const { TIGHTBEAM_EMQX_MQTT_URL: mqttUrl, TIGHTBEAM_EMQX_API_URL: apiUrl } = process.env;
+  if (mqttUrl !== undefined && apiUrl !== undefined) return [fromEnvironment(mqttUrl, apiUrl)];
+  if (spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 10_000 }).status !== 0) return [];
+  return VERSIONS.map(inContainer);
+}
+
+function fromEnvironment(mqttUrl: string, apiUrl: string): Target {
+  const { env } = process;
+  return {
+    name: `EMQX at ${mqttUrl}`,
+    start: () =>
+      Promise.resolve({
+        mqttUrl,
+        apiUrl,
+        apiKey: env['TIGHTBEAM_EMQX_API_KEY'] ?? '',
+        apiSecret: env['TIGHTBEAM_EMQX_API_SECRET'] ?? '',
+        exHookHost: env['TIGHTBEAM_EXHOOK_HOST'] ?? '127.0.0.1',
+        placePlugin: () => {
+          const folder = env['TIGHTBEAM_EMQX_PLUGINS_DIR'];
+          if (folder !== undefined) copyFileSync(packageFile(), join(folder, basename(PACKAGE)));
+          return Promise.resolve();
+        },
+        ...(env['TIGHTBEAM_EMQX_RESTART'] === undefined
+          ? {}
+          : { restart: () => restartBy(env['TIGHTBEAM_EMQX_RESTART'] as string, mqttUrl, apiUrl) }),
+        close: () => Promise.resolve(),
+      }),
+  };
+}
+
+/** A command of the environment's owner that restarts the broker and returns when it accepts clients. */
+async function restartBy(command: string, mqttUrl: string, apiUrl: string): Promise<Emqx> {
+  // Asynchronously: the hook provider lives in this process, and EMQX asks for it while it starts.
+  const [status] = (await once(spawn('sh', ['-c', command], { stdio: 'ignore' }), 'exit')) as [number | null];
+  if (status !== 0) throw new Error(`TIGHTBEAM_EMQX_RESTART ended with ${String(status)}: ${command}`);
+  return fromEnvironment(mqttUrl, apiUrl).start();
+}
+
+function inContainer(emqxVersion: string): Target {
+  return {
+    name: `EMQX ${emqxVersion} in a container`,
+    start: async () => {
+      const container = await new GenericContainer(`emqx/emqx:${emqxVersion}`)
+        .withExposedPorts(1883, 18083)
+        .withExtraHosts([{ host: 'host.docker.internal', ipAddress: 'host-gateway' }])
+        .withEnvironment({ EMQX_API_KEY__BOOTSTRAP_FILE: '/opt/emqx/etc/api-keys' })
+        .withCopyContentToContainer([
+          { content: `${API_KEY}:${API_SECRET}:administrator\n`, target: '/opt/emqx/etc/api-keys' },
+        ])
+        .withCopyFilesToContainer([{ source: packageFile(), target: `/opt/emqx/plugins/${basename(PACKAGE)}` }])
+        .withWaitStrategy(Wait.forHttp('/status', 18083))
+        .withStartupTimeout(180_000)
+        .start();
+      const describe = (): Emqx => ({
+        mqttUrl: `mqtt://${container.getHost()}:${container.getMappedPort(1883)}`,
+        apiUrl: `http://${container.getHost()}:${container.getMappedPort(18083)}`,
+        apiKey: API_KEY,
+        apiSecret: API_SECRET,
+        exHookHost: 'host.docker.internal',
+        placePlugin: () => Promise.resolve(),
+        restart: async () => {
+          await container.restart();
+          return describe();
+        },
+        close: async () => {
+          await container.stop();
+        },
+      });
+      return describe();
+    },
+  };
+}
+
+function packageFile(): string {
+  if (!existsSync(PACKAGE)) throw new Error(`${PACKAGE} is missing: run \`npm run build:plugin\``);
+  return PACKAGE;
+}

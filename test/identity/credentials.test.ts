@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CredentialStore } from '../../src/identity/credential-store.js';
+import { Credentials, CredentialsError } from '../../src/identity/credentials.js';
+
+describe('a credentials file', () => {
+  const credentials = Credentials.parse({
+    accessKeys: { AKIAIOSFODNN7EXAMPLE: ['new', 'old'] },
+    mqttUsers: { lock: 'secret' },
+  });
+
+  test('holds several secrets of a key, all valid together', () => {
+    expect(credentials.secretsOf('AKIAIOSFODNN7EXAMPLE')).toEqual(['new', 'old']);
+    expect(credentials.secretsOf('AKIAUNKNOWNUNKNOWN00')).toEqual([]);
+  });
+
+  test('knows no temporary credentials: a session token makes a key unknown', () => {
+    expect(credentials.secretsOf('AKIAIOSFODNN7EXAMPLE', 'token')).toEqual([]);
+  });
+
+  test.each([
+    ['lock', 'secret', true],
+    ['lock', 'Secret', false],
+    ['lock', '', false],
+    ['other', 'secret', false],
+    ['__proto__', 'secret', false],
+  ])('password of %s: %s is %s', (username, password, expected) => {
+    expect(credentials.isPassword(username, Buffer.from(password))).toBe(expected);
+  });
+
+  test.each([
+    ['an empty secret', { mqttUsers: { lock: '' } }, /mqttUsers\.lock/],
+    ['no secret at all', { accessKeys: { AKIAIOSFODNN7EXAMPLE: [] } }, /accessKeys\.AKIAIOSFODNN7EXAMPLE/],
+    ['an unknown section', { users: {} }, /users/],
+    ['no object', 7, /credentials/],
+  ])('%s is refused by name', (_, value, message) => {
+    expect(() => Credentials.parse(value)).toThrow(CredentialsError);
+    expect(() => Credentials.parse(value)).toThrow(message);
+  });
+});
+
+describe('the credentials in force', () => {
+  let folder: string;
+  let file: string;
+  let store: CredentialStore | undefined;
+  const write = (text: string) => {
+    // As secret mounts do it: written beside, then moved over.
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+  };
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tightbeam-credentials-'));
+    file = join(folder, 'credentials.yaml');
+    write('mqttUsers: { lock: one }');
+  });
+  afterEach(() => {
+    store?.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('are replaced on request', () => {
+    store = CredentialStore.open(file, () => undefined);
+    write('mqttUsers: { lock: two }');
+    store.reload();
+    expect(store.current().isPassword('lock', Buffer.from('two'))).toBe(true);
+  });
+
+  test('stay when the file cannot be used, and the failure shows no secret', () => {
+    const failures: Error[] = [];
+    store = CredentialStore.open(file, (error) => failures.push(error));
+    write('mqttUsers: { lock: [hunter2 }');
+    store.reload();
+    expect(store.current().isPassword('lock', Buffer.from('one'))).toBe(true);
+    expect(failures.map(({ message }) => message).join()).toContain(file);
+    expect(failures.map(({ message }) => message).join()).not.toContain('hunter2');
+  });
+
+  test('are replaced when the file changes', async () => {
+    const failed = new Promise<Error>((resolve) => {
+      store = CredentialStore.open(file, resolve);
+    });
+    store?.watch();
+    write('not: credentials');
+    expect((await failed).message).toContain('not');
+    expect(store?.current().hasUser('lock')).toBe(true);
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Credentials as Claim } from '../../src/identity/authenticator.js';
+import { Credentials } from '../../src/identity/credentials.js';
+import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
+
+const authenticator = new MqttAuthenticator({
+  credentials: () => Credentials.parse({ mqttUsers: { lock: 'secret' } }),
+  service: { username: 'tightbeam', password: 'own' },
+});
+const certificate = { commonName: 'device', distinguishedName: 'CN=device' };
+const judge = (claim: Partial<Claim>, by = authenticator) =>
+  by.authenticate({ clientId: 'c', acceptedByBroker: false, ...claim });
+
+describe('an MQTT client is', () => {
+  test('who its password proves', async () => {
+    expect(await judge({ username: 'lock', password: 'secret', sourceIp: '10.0.0.1', sourcePort: 5 })).toEqual({
+      ok: true,
+      identity: { protocol: 'MQTT', clientId: 'c', username: 'lock', sourceIp: '10.0.0.1', sourcePort: 5 },
+    });
+  });
+
+  test('who its verified certificate names', async () => {
+    expect(await judge({ certificate })).toMatchObject({ ok: true, identity: { certificate, secureTransport: true } });
+  });
+
+  test('who the broker itself accepted', async () => {
+    expect(await judge({ username: 'anyone', acceptedByBroker: true })).toMatchObject({
+      ok: true,
+      identity: { username: 'anyone' },
+    });
+  });
+
+  test('the service, by the password of the service', async () => {
+    expect(await judge({ username: 'tightbeam', password: 'own' })).toMatchObject({ ok: true });
+  });
+});
+
+describe('an MQTT client is refused', () => {
+  test.each<[string, Partial<Claim>, string]>([
+    ['with a wrong password', { username: 'lock', password: 'x' }, 'INVALID_CREDENTIALS'],
+    ['without a password', { username: 'lock' }, 'INVALID_CREDENTIALS'],
+    ['by an unknown name', { username: 'nobody', password: 'secret' }, 'INVALID_CREDENTIALS'],
+    ['with nothing', {}, 'MISSING_CREDENTIALS'],
+    ['with an unverified name beside a certificate', { username: 'backend', certificate }, 'INVALID_CREDENTIALS'],
+    ['as the service with a wrong password', { username: 'tightbeam', password: 'x' }, 'INVALID_CREDENTIALS'],
+    [
+      'as the service on the word of the broker',
+      { username: 'tightbeam', acceptedByBroker: true },
+      'INVALID_CREDENTIALS',
+    ],
+    ['as the service by certificate', { username: 'tightbeam', certificate }, 'INVALID_CREDENTIALS'],
+  ])('%s', async (_, claim, reason) => {
+    expect(await judge(claim)).toMatchObject({ ok: false, reason });
+  });
+
+  test('as the service, where no password of the service is configured', async () => {
+    const without = new MqttAuthenticator({
+      credentials: () => Credentials.parse({}),
+      service: { username: 'tightbeam' },
+    });
+    expect(await judge({ username: 'tightbeam', password: '' }, without)).toMatchObject({ ok: false });
+  });
+
+  test('without a word of the password in the details', async () => {
+    expect(JSON.stringify(await judge({ username: 'lock', password: 'hunter2' }))).not.toContain('hunter2');
+  });
+});

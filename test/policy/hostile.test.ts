@@ -1,0 +1,121 @@
+/**
+ * Inputs that are meant to be expensive. Each test would not end within its time if the cost grew faster than the input.
+ */
+import { matchTokens, parsePattern, PatternError, type PlainToken } from '../../src/policy/pattern.js';
+import { parsePolicy } from '../../src/policy/document.js';
+import { Reporter, type Problem } from '../../src/policy/problems.js';
+import { ARN, authorizerOf, policy } from './support/set.js';
+
+const MQTT = { protocol: 'MQTT', username: 'u', clientId: 'c' } as const;
+const TOPIC = 'a'.repeat(65_535);
+
+function matches(pattern: string, text: string): boolean {
+  return matchTokens(parsePattern(pattern, { wildcards: true, variables: true }).tokens as PlainToken[], text);
+}
+
+test.each([
+  ['many asterisks', `${'*a'.repeat(5_000)}*b`],
+  ['many asterisks with longer texts', `${'*aaaaaaa'.repeat(1_000)}*b`],
+  ['a long text after an asterisk', `*${'a'.repeat(9_000)}b`],
+  ['a long text between asterisks', `*${'a'.repeat(4_500)}b${'a'.repeat(4_500)}*`],
+  ['asterisks and question marks in turn', `${'*?'.repeat(5_000)}b`],
+  ['a stretch with question marks', `*${'a?'.repeat(127)}ab`],
+])('%s do not match the longest topic of MQTT in the end, and soon say so', (_, pattern) => {
+  expect(matches(pattern, TOPIC)).toBe(false);
+});
+
+test('many asterisks still match where they can', () => {
+  expect(matches('*a'.repeat(5_000), TOPIC)).toBe(true);
+  expect(matches(`*${'a'.repeat(9_000)}*`, TOPIC)).toBe(true);
+});
+
+test.each([
+  ['a stretch with ? of over 256 characters', `*${'a?'.repeat(129)}*`],
+  ['a text of over 10,240 characters', 'a'.repeat(10_241)],
+  ['over 64 variables', '${aws:username}'.repeat(65)],
+  ['half of a surrogate pair', '\ud83d'],
+])('%s is refused', (_, pattern) => {
+  expect(() => parsePattern(pattern, { wildcards: true, variables: true })).toThrow(PatternError);
+});
+
+test('client IDs and topics that are made for each other do not slow a pattern with a variable', () => {
+  const authorizer = authorizerOf({
+    p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: `${ARN}topic/*x\${iot:ClientId}y*` }),
+  });
+  const identity = { ...MQTT, clientId: 'xa'.repeat(512) };
+  for (let round = 0; round < 20; round++) {
+    expect(authorizer.publish(identity, 'xa'.repeat(32_000)).effect).toBe('deny');
+  }
+});
+
+test('ten thousand statements with one beginning are loaded, decided and subscribed to', () => {
+  const statements = Array.from({ length: 10_000 }, (_, index) => ({
+    Effect: 'Allow',
+    Action: ['iot:Receive', 'iot:Subscribe'],
+    Resource: [`${ARN}topic/${'a/'.repeat(index % 100)}${index}/*`, `${ARN}topicfilter/*`],
+  }));
+  const authorizer = authorizerOf({ p: policy(...statements) });
+  expect(authorizer.receiveDirectMessage(MQTT, '9900/x')).toMatchObject({ effect: 'allow', statement: '9900' });
+  expect(authorizer.subscribe(MQTT, '9900/+')).toMatchObject({ effect: 'allow' });
+  expect(authorizer.subscribe(MQTT, '#')).toMatchObject({ effect: 'deny', action: 'iot:Receive' });
+});
+
+test('ten thousand patterns that each begin with the one before are a deep tree, and no deep recursion', () => {
+  const statements = Array.from({ length: 5_000 }, (_, index) => ({
+    Effect: 'Allow',
+    Action: 'iot:Publish',
+    Resource: `${ARN}topic/${'a'.repeat(index)}`,
+  }));
+  const authorizer = authorizerOf({ p: policy(...statements) });
+  expect(authorizer.publish(MQTT, 'a'.repeat(4_999))).toMatchObject({ effect: 'allow', statement: '4999' });
+  expect(authorizer.publish(MQTT, 'a'.repeat(5_000))).toMatchObject({ effect: 'deny' });
+});
+
+test('many asterisks in the prefix of an ARN do not multiply', () => {
+  const Resource = Array.from({ length: 200 }, (_, index) => `arn:${'*?'.repeat(1_000)}:::::topic/${index}`);
+  const authorizer = authorizerOf({ p: policy({ Effect: 'Allow', Action: '*', Resource }) });
+  expect(authorizer.publish(MQTT, '7').effect).toBe('deny');
+});
+
+/** The problems of a text that is no policy. */
+function problemsOf(text: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  parsePolicy('p', text, new Reporter(problems, 'p.json'));
+  return problems;
+}
+
+test('deep nesting is read and refused', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  expect(problemsOf(`{"Version":"2012-10-17","Statement":${deep}}`).length).toBeGreaterThan(0);
+  const condition = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+  const statement = `{"Effect":"Allow","Action":"*","Resource":"*","Condition":${condition}}`;
+  expect(problemsOf(`{"Version":"2012-10-17","Statement":[${statement}]}`).length).toBeGreaterThan(0);
+});
+
+test('more than 16 MiB are refused without being parsed', () => {
+  expect(problemsOf('['.repeat(16 * 1024 * 1024 + 1)).map(({ message }) => message)).toEqual([
+    'expected at most 16777216 characters, found 16777217',
+  ]);
+});
+
+test('a filter whose decision would take too many steps is denied, and says why', () => {
+  const patterns = Array.from(
+    { length: 12 },
+    (_, index) => `${ARN}topic/*${'abc'.charAt(index % 3)}${'?'.repeat(20 + index)}`,
+  );
+  const authorizer = authorizerOf({
+    p: policy(
+      { Effect: 'Allow', Action: ['iot:Subscribe', 'iot:Receive'], Resource: '*' },
+      {
+        Effect: 'Deny',
+        Action: 'iot:Receive',
+        Resource: patterns.map((pattern) => `${pattern}never/${'z'.repeat(200)}`),
+      },
+    ),
+  });
+  expect(authorizer.subscribe(MQTT, '#')).toMatchObject({
+    effect: 'deny',
+    cause: 'error',
+    errors: ['the filter is too complex to decide what it may receive'],
+  });
+});

@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
+import { FOLLOWER_BUFFER_BYTES, Followers, MOST_FOLLOWERS } from '../../src/telemetry/tail/followers.js';
+import { captureLog, type CapturedLog } from './capture.js';
+import { delivered, device, TRACE_ID } from './samples.js';
+
+/** Asks the port; `setHost` as a web page of another name would. */
+async function ask(port: number, path: string, headers: Record<string, string> = {}, method = 'GET') {
+  const sent = request({ host: '127.0.0.1', port, path, headers, method }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return response;
+}
+
+describe('/events', () => {
+  let telemetry: Telemetry;
+  let log: CapturedLog;
+  let port: number;
+
+  async function open(options: { tailToken?: string; successRatio?: number } = {}): Promise<void> {
+    log = captureLog();
+    telemetry = await createTelemetry({
+      version: '0',
+      log: { accountId: '0', destination: log, successRatio: options.successRatio ?? 1 },
+      ...(options.tailToken !== undefined && { tailToken: options.tailToken }),
+      metrics: false,
+      env: {},
+    });
+    port = await telemetry.listen({ host: '127.0.0.1', port: 0 });
+  }
+  beforeEach(() => open());
+  afterEach(() => telemetry.close());
+
+  async function firstRecord(response: IncomingMessage): Promise<Record<string, unknown>> {
+    const [chunk] = (await once(response, 'data')) as [Buffer];
+    return JSON.parse(chunk.toString().split('\n')[0] ?? '') as Record<string, unknown>;
+  }
+
+  it('sends the records of the log as they happen', async () => {
+    const response = await ask(port, '/events');
+    expect(response.headers['content-type']).toBe('application/x-ndjson');
+    telemetry.events.directMessage(delivered());
+    const record = await firstRecord(response);
+    expect(record).toMatchObject({ reason: 'DELIVERED', traceId: TRACE_ID, logLevel: 'INFO', accountId: '0' });
+    expect(record['timestamp']).toMatch(/^\d{4}-/);
+  });
+
+  it('sends only what the filter asks for, and also what the log samples away', async () => {
+    await telemetry.close();
+    await open({ successRatio: 0 });
+    const response = await ask(port, '/events?client-id=lock-*&reason=DELIVERED');
+    telemetry.events.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    telemetry.events.directMessage(delivered({ message: { targetClientId: 'other', topic: 't' } }));
+    telemetry.events.directMessage(delivered());
+    expect(await firstRecord(response)).toMatchObject({ reason: 'DELIVERED', targetClientId: 'lock-17' });
+    expect(log.lines).toHaveLength(1);
+  });
+
+  it.each([
+    ['/events?colour=red', 400],
+    [`/events?${'reason=A&'.repeat(65)}`, 400],
+    ['/metrics', 404],
+    ['/', 404],
+    ['//', 404],
+  ])('answers %s with %d', async (path, status) => {
+    expect((await ask(port, path)).statusCode).toBe(status);
+  });
+
+  it('is read with GET only', async () => {
+    expect((await ask(port, '/events', {}, 'POST')).statusCode).toBe(405);
+  });
+
+  it('is closed to a web page that has made its name resolve to this machine', async () => {
+    expect((await ask(port, '/events', { host: `evil.example:${port}` })).statusCode).toBe(403);
+    expect((await ask(port, '/events', { origin: 'http://evil.example' })).statusCode).toBe(403);
+    expect((await ask(port, '/events', { host: `localhost:${port}` })).statusCode).toBe(200);
+    expect((await ask(port, '/events', { host: `[::1]:${port}` })).statusCode).toBe(200);
+  });
+
+  it('asks for the token where one is configured, from wherever', async () => {
+    await telemetry.close();
+    await open({ tailToken: 'secret' });
+    expect((await ask(port, '/events')).statusCode).toBe(403);
+    expect((await ask(port, '/events', { authorization: 'Bearer wrong' })).statusCode).toBe(403);
+    expect((await ask(port, '/events', { authorization: 'Bearer secret', host: 'tightbeam' })).statusCode).toBe(200);
+  });
+
+  it('refuses more followers than it has places for, and has one again when a follower leaves', async () => {
+    const followers = await Promise.all(Array.from({ length: MOST_FOLLOWERS }, () => ask(port, '/events')));
+    expect((await ask(port, '/events')).statusCode).toBe(503);
+    const [first] = followers;
+    first?.destroy();
+    // The server learns of the end of the connection by the next event that it handles.
+    for (;;) if ((await ask(port, '/events')).statusCode === 200) break;
+  });
+});
+
+describe('a follower who is too slow', () => {
+  it('misses events, is told how many, and holds up nobody', () => {
+    const lines: string[] = [];
+    const slow = { writableLength: 0, write: (line: string) => lines.push(line) > 0 };
+    const followers = new Followers();
+    followers.add(slow, {});
+    const record = {
+      traceId: TRACE_ID,
+      status: 'Success',
+      eventType: 'Connect',
+      accountId: '0',
+      logLevel: 'INFO',
+    } as const;
+    slow.writableLength = FOLLOWER_BUFFER_BYTES + 1;
+    followers.take({ ...record, clientId: device.clientId });
+    followers.take(record);
+    slow.writableLength = 0;
+    followers.take(record);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { missed: 2 },
+      { timestamp: expect.any(String), ...record },
+    ]);
+  });
+});

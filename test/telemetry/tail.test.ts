@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Command } from 'commander';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
+import { addTailCommand, follow, type TailOptions } from '../../src/cli/tail.js';
+import type { LogRecord } from '../../src/telemetry/log/record.js';
+import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
+import { renderTailLine } from '../../src/telemetry/tail/render.js';
+import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
+import { captureLog } from './capture.js';
+import { delivered, denied, device, TRACE_ID } from './samples.js';
+
+const success: LogRecord & { timestamp: string } = {
+  timestamp: '2026-11-21T03:04:05.678Z',
+  traceId: TRACE_ID,
+  status: 'Success',
+  eventType: 'SendDirectMessage',
+  principalId: 'backend',
+  targetClientId: 'lock-17',
+  topicName: 'locks/17/open',
+  reason: 'DELIVERED',
+  durationMs: 12.34,
+  policy: 'BackendCommands',
+  statement: 'SendCommands',
+};
+
+describe('a line of tightbeam tail', () => {
+  it('tells in one line what, how long, from whom, to whom, and what decided', () => {
+    expect(renderTailLine(success, { colour: false })).toBe(
+      '03:04:05.678  ok    SendDirectMessage    DELIVERED                       12.3 ms  backend > lock-17  locks/17/open' +
+        `  by BackendCommands/SendCommands  ${TRACE_ID}`,
+    );
+  });
+
+  it('says of a denial what was asked and why it was denied', () => {
+    const { action, resource, cause } = denied;
+    const line = renderTailLine(
+      { ...success, status: 'Failure', reason: 'SENDER_NOT_AUTHORIZED', action, resource, cause },
+      { colour: false },
+    );
+    expect(line).toContain('FAIL  SendDirectMessage');
+    expect(line).toContain(`${action} ${resource} ${cause}`);
+  });
+
+  it('keeps its columns in one place for the longest reason', () => {
+    const at = (reason: LogRecord['reason']) =>
+      renderTailLine({ ...success, reason }, { colour: false }).indexOf('backend >');
+    expect(at('CLIENT_OFFLINE_WITH_SESSION')).toBe(at('DELIVERED'));
+  });
+
+  it('is coloured only where that is asked for', () => {
+    expect(renderTailLine(success, { colour: true })).toContain('\u001b[32mDELIVERED');
+    expect(renderTailLine(success, { colour: false })).not.toContain('\u001b');
+  });
+
+  it('gives no client a way to command the terminal', () => {
+    const line = renderTailLine(
+      { ...success, targetClientId: '\u001b[2Jevil\n', topicName: 'a\u202eb' },
+      { colour: false },
+    );
+    expect(line).toContain('\\u{1b}[2Jevil\\u{a}');
+    expect(line).toContain('a\\u{202e}b');
+  });
+
+  it('says how much was not shown', () => {
+    expect(renderTailLine({ missed: 3 }, { colour: false })).toContain('3 not shown');
+  });
+});
+
+describe('tightbeam tail', () => {
+  let telemetry: Telemetry;
+  let url: string;
+  beforeEach(async () => {
+    const log = { accountId: '0', destination: captureLog() };
+    telemetry = await createTelemetry({ version: '0', log, metrics: false, env: {} });
+    url = `http://127.0.0.1:${await telemetry.listen({ host: '127.0.0.1', port: 0 })}`;
+  });
+  afterEach(() => telemetry.close());
+
+  function tail(options: Partial<TailOptions>) {
+    const output = new PassThrough();
+    const notices = new PassThrough({ encoding: 'utf8' });
+    const lines = createInterface({ input: output })[Symbol.asyncIterator]();
+    const stop = new AbortController();
+    const terminal = { output, notices, colour: false, signal: stop.signal };
+    const ended = follow({ url, color: true, ...options }, terminal);
+    return { line: async () => String((await lines.next()).value), stop, ended, notices };
+  }
+
+  /** Tells of a device until a follower has seen it: from then on the follower sees everything. */
+  async function seen(line: () => Promise<string>): Promise<string> {
+    const tell = setInterval(() => {
+      telemetry.events.directMessage(delivered({ reason: 'INTERNAL_ERROR' }));
+    }, 1);
+    const first = await line();
+    clearInterval(tell);
+    return first;
+  }
+
+  it('prints what matches as it happens, until it is told to stop', async () => {
+    const { line, stop, ended } = tail({ clientId: ['lock-*'], failures: true });
+    await seen(line);
+    telemetry.events.directMessage(delivered());
+    telemetry.events.disconnect({ identity: device, disconnectReason: 'normal' });
+    telemetry.events.directMessage(delivered({ reason: 'RECEIVER_DISCONNECTED' }));
+    let next = await line();
+    while (next.includes('INTERNAL_ERROR')) next = await line();
+    expect(next).toMatch(/RECEIVER_DISCONNECTED .* backend > lock-17/);
+    stop.abort();
+    await ended;
+  });
+
+  it('prints JSON where that is asked for', async () => {
+    const { line, stop, ended } = tail({ json: true });
+    const first = await seen(line);
+    stop.abort();
+    await ended;
+    expect(JSON.parse(first)).toMatchObject({ reason: 'INTERNAL_ERROR', traceId: TRACE_ID });
+  });
+
+  it('waits for a service that goes away, and goes on when it is back', async () => {
+    const { line, stop, ended, notices } = tail({});
+    await seen(line);
+    const { port } = new URL(url);
+    await telemetry.close();
+    expect(String((await once(notices, 'data'))[0])).toContain('The service has gone');
+    telemetry = await createTelemetry({ version: '0', log: { accountId: '0', destination: captureLog() }, env: {} });
+    await telemetry.listen({ host: '127.0.0.1', port: Number(port) });
+    expect(String((await once(notices, 'data'))[0])).toContain('It is back');
+    stop.abort();
+    await ended;
+  });
+
+  it('ends with an explanation where no service answers, or it refuses', async () => {
+    await expect(tail({ url: 'http://127.0.0.1:1' }).ended).rejects.toThrow('No service answers at http://127.0.0.1:1');
+    await expect(tail({ reason: Array.from({ length: 65 }, () => 'A') }).ended).rejects.toThrow('400');
+  });
+
+  it('offers a filter on the command line for each that the service has', () => {
+    const program = new Command();
+    addTailCommand(program);
+    const options = program.commands[0]?.options.map(({ long }) => long) ?? [];
+    expect(options).toEqual(expect.arrayContaining(Object.keys(TAIL_PARAMETERS).map((name) => `--${name}`)));
+  });
+});

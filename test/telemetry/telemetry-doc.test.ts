@@ -1,0 +1,29 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { EVENT_TYPES } from '../../src/telemetry/log/levels.js';
+import { fillIn } from '../../src/telemetry/markdown.js';
+import { REFERENCE_TABLES } from '../../src/telemetry/reference.js';
+import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
+
+const page = readFileSync('docs/telemetry.md', 'utf8');
+
+describe('docs/telemetry.md', () => {
+  it.each(Object.entries(REFERENCE_TABLES))(
+    'has the table of %s as the code has it (else run `npm run docs`)',
+    (name, table) => {
+      expect(fillIn(page, name, table())).toBe(page);
+    },
+  );
+
+  it('names every filter of tightbeam tail', () => {
+    for (const name of Object.keys(TAIL_PARAMETERS)) expect(page).toContain(`--${name}`);
+  });
+
+  it('names the event types that are no operation of the HTTP API', () => {
+    const operations = /^(Get|List|Delete)/;
+    for (const type of EVENT_TYPES.filter((other) => !operations.test(other))) {
+      const switched = { 'Publish-Out': 'publishOut', Unsubscribe: 'unsubscribe' }[type as string] ?? type;
+      expect(page).toContain(switched);
+    }
+  });
+});
