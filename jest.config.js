@@ -1,6 +1,8 @@
 /** Tests run as the ES modules that ship: swc only strips the types, so no test sees other module semantics. */
 export default {
   testEnvironment: 'node',
+  // Ends a test that hangs. Nothing is timed by it, so it is far beyond what the slowest machine takes.
+  testTimeout: 120_000,
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -9,12 +9,15 @@ import { startRig, type Rig } from './rig/rig.js';
 
 const DEVICES = 10_000;
 const PENDING = 1_000;
-/** Connecting at the same time. */
+/** Connecting, and leaving, at the same time; and between those that leave. */
 const BATCH = 50;
-const SHORT_TIMEOUT_S = 5;
+const PAUSE_MS = 50;
+const SHORT_TIMEOUT_S = 10;
 const LONG_TIMEOUT_S = 15;
 /** Most that may stay of what the devices and messages took, where nothing does: noise of the heap. */
 const NOISE = 0.02;
+/** The service's own, which stay: two for direct messages, one for what it publishes otherwise. */
+const SERVICE_CONNECTIONS = 3;
 const MEBIBYTE = 2 ** 20;
 
 export async function run(): Promise<void> {
@@ -41,7 +44,9 @@ async function cycle(rig: Rig, name: string): Promise<{ readonly full: Held }> {
     throw new Error('Not everything is there that is to go.');
   }
   await Promise.all(answers.slice(0, PENDING / 2));
-  await Promise.all(devices.map((device) => device.end()));
+  // Those that are waited for last, so that the others cannot hold up their answers.
+  await leave(devices.slice(PENDING));
+  await leave(devices.slice(0, PENDING));
   const statuses = new Set(await Promise.all(answers));
   if (statuses.size !== 1 || !statuses.has(504)) throw new Error(`Answers other than 504: ${[...statuses].join(', ')}`);
   await goneFrom(rig);
@@ -61,49 +66,56 @@ async function connectDevices({ setting, ports }: Rig): Promise<MqttClient[]> {
   return devices;
 }
 
+/** Not all at once: the broker tells the service of each. */
+async function leave(devices: readonly MqttClient[]): Promise<void> {
+  for (let first = 0; first < devices.length; first += BATCH) {
+    await Promise.all(devices.slice(first, first + BATCH).map((device) => device.end()));
+    await pause(PAUSE_MS);
+  }
+}
+
 /** Messages to devices that never acknowledge; resolves when all have arrived. The first half times out early. */
 async function sendAll({ setting, ports }: Rig, devices: readonly MqttClient[]): Promise<Promise<number>[]> {
-  const answers: Promise<number>[] = [];
-  const arrivals: Promise<void>[] = [];
-  for (let index = 0; index < PENDING; index++) {
-    const device = devices[index];
-    const clientId = setting.devices[index];
-    if (device === undefined || clientId === undefined) break;
-    arrivals.push(
-      new Promise((resolve) => {
+  const receivers = devices.slice(0, PENDING);
+  const arrivals = receivers.map(
+    (device) =>
+      new Promise<void>((resolve) => {
         device.onPublish = () => {
           resolve();
         };
       }),
-    );
-    const timeout = index < PENDING / 2 ? SHORT_TIMEOUT_S : LONG_TIMEOUT_S;
-    const request = await signedRequest(ports.http, { clientId, topic: 'cmd/open', payload: 'now', timeout });
-    const connection = await HttpConnection.open(ports.http);
-    answers.push(
-      connection.request(request).finally(() => {
-        connection.close();
-      }),
-    );
-  }
+  );
+  const prepared = await Promise.all(
+    setting.devices.slice(0, PENDING).map(async (clientId, index) => {
+      const timeout = index < PENDING / 2 ? SHORT_TIMEOUT_S : LONG_TIMEOUT_S;
+      const request = await signedRequest(ports.http, { clientId, topic: 'cmd/open', payload: 'now', timeout });
+      return { request, connection: await HttpConnection.open(ports.http) };
+    }),
+  );
+  const answers = prepared.map(({ connection, request }) =>
+    connection.request(request).finally(() => {
+      connection.close();
+    }),
+  );
   await Promise.all(arrivals);
   return answers;
 }
 
-/** The service learns a moment later that a socket was closed, and tells of it then. */
+/** The service learns a moment later that a socket was closed, and tells of it then: until the heap falls no more. */
 async function goneFrom(rig: Rig): Promise<void> {
-  const deadline = performance.now() + 30_000;
   let lowest = Infinity;
-  while (performance.now() < deadline) {
+  for (let samples = 0, still = 0; samples < 30 && still < 3; samples++) {
     const { connections, heapBytes } = await rig.held();
-    const settled = connections <= SERVICE_CONNECTIONS && heapBytes >= lowest;
+    const falls = heapBytes < lowest * 0.999 || connections !== SERVICE_CONNECTIONS;
+    still = falls ? 0 : still + 1;
     lowest = Math.min(lowest, heapBytes);
-    if (settled) return;
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await pause(1_000);
   }
 }
 
-/** The service's own, which stay. */
-const SERVICE_CONNECTIONS = 2;
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
 
 function judge(before: Held, full: Held, after: Held): void {
   print('');

@@ -5,20 +5,33 @@ export interface Figures {
   /** Milliseconds from sending to confirmation. */
   readonly p50: number;
   readonly p99: number;
+  /**
+   * CPU that service and broker took for one message, in microseconds: what other load on the machine changes least.
+   * Absent where that is not asked for.
+   */
+  readonly serverMicros?: number;
 }
 
 /** Share of the time that goes first and does not count: permissions that the broker has forgotten are asked for again. */
 const WARM_UP = 0.3;
 
 /** Sends for so long, always so many at the same time. Rejects where one message fails or takes half a minute. */
-export async function measure(way: Way, concurrency: number, milliseconds: number): Promise<Figures> {
+export async function measure(
+  way: Way,
+  concurrency: number,
+  milliseconds: number,
+  cpuMicros?: () => Promise<number>,
+): Promise<Figures> {
   await way.prepare?.(concurrency);
   const latencies: number[] = [];
+  const cpuBefore = await cpuMicros?.();
+  let sent = 0;
   const start = performance.now() + milliseconds * WARM_UP;
   const end = start + milliseconds;
   const sender = async (slot: number): Promise<void> => {
     for (let sentAt = performance.now(); sentAt < end;) {
       await way.send(slot);
+      sent++;
       const confirmedAt = performance.now();
       if (sentAt >= start) latencies.push(confirmedAt - sentAt);
       sentAt = confirmedAt;
@@ -30,9 +43,15 @@ export async function measure(way: Way, concurrency: number, milliseconds: numbe
     `${way.name}: a confirmation did not come.`,
   );
   const seconds = (performance.now() - start) / 1_000;
+  const cpuAfter = await cpuMicros?.();
   latencies.sort((a, b) => a - b);
   const quantile = (share: number): number => latencies[Math.ceil(latencies.length * share) - 1] ?? NaN;
-  return { perSecond: latencies.length / seconds, p50: quantile(0.5), p99: quantile(0.99) };
+  return {
+    perSecond: latencies.length / seconds,
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    ...(cpuBefore !== undefined && cpuAfter !== undefined && { serverMicros: (cpuAfter - cpuBefore) / sent }),
+  };
 }
 
 /** The round with the median throughput. */

@@ -60,7 +60,10 @@ export class MqttClient {
       }),
       client.closed,
     ]);
-    if (answer?.cmd !== 'connack' || answer.reasonCode !== 0) throw new Error(`${login.clientId} was not let in.`);
+    if (answer?.cmd !== 'connack' || answer.reasonCode !== 0) {
+      const why = answer?.cmd === 'connack' ? `reason code ${answer.reasonCode ?? 0}` : 'the connection was closed';
+      throw new Error(`${login.clientId} was not let in: ${why}.`);
+    }
     return client;
   }
 

@@ -16,3 +16,6 @@ export interface Held {
   /** After a collection of garbage. */
   readonly heapBytes: number;
 }
+
+/** What it is asked: what it holds, or how many microseconds of CPU it has used so far. */
+export type Question = 'held' | 'cpu';

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Held, Ports } from './protocol.js';
+import type { Held, Ports, Question } from './protocol.js';
 import { removeSetting, writeSetting, type Setting } from './setting.js';
 
 /** A service under test in a process of its own. */
@@ -13,8 +13,13 @@ export interface Rig {
   stop(): Promise<void>;
 }
 
+export interface ForkedRig extends Rig {
+  /** Microseconds of CPU that the process has used so far. */
+  cpuMicros(): Promise<number>;
+}
+
 /** @throws Error where the service does not start. */
-export async function startRig(devices: number): Promise<Rig> {
+export async function startRig(devices: number): Promise<ForkedRig> {
   const setting = writeSetting(devices);
   const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [
     JSON.stringify({ ...setting, devices: [] }),
@@ -29,6 +34,10 @@ export async function startRig(devices: number): Promise<Rig> {
     ]);
     return message;
   };
+  const ask = <T>(question: Question): Promise<T> => {
+    server.send(question);
+    return answer<T>();
+  };
   const stop = async (): Promise<void> => {
     if (server.connected) server.disconnect();
     await exited;
@@ -40,10 +49,8 @@ export async function startRig(devices: number): Promise<Rig> {
       setting,
       ports,
       stop,
-      held: () => {
-        server.send('held');
-        return answer<Held>();
-      },
+      held: () => ask<Held>('held'),
+      cpuMicros: () => ask<number>('cpu'),
     };
   } catch (error) {
     removeSetting(setting);

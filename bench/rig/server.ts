@@ -11,7 +11,7 @@ import { DataPlane } from '../../src/http/data-plane.js';
 import { openFileDestination } from '../../src/telemetry/log/destination.js';
 import { noTracing } from '../../src/telemetry/tracing.js';
 import { noEvents } from './no-events.js';
-import type { Held, Ports } from './protocol.js';
+import type { Held, Ports, Question } from './protocol.js';
 import { configOf, type Setting } from './setting.js';
 
 setFlagsFromString('--expose-gc');
@@ -46,8 +46,8 @@ const ports: Ports = {
   mqtt: service.ports.mqtt ?? 0,
   floor: await floor.start({ host: '127.0.0.1', port: 0 }),
 };
-process.on('message', () => {
-  process.send?.(held());
+process.on('message', (question: Question) => {
+  process.send?.(question === 'held' ? held() : cpuMicros());
 });
 process.once('disconnect', () => {
   void Promise.all([floor.stop(), service.stop()]).then(() => process.exit(0));
@@ -60,4 +60,9 @@ function held(): Held {
   collectGarbage();
   const { connections = 0, pendingMessages = 0 } = service.broker?.load ?? {};
   return { connections, pendingMessages, inFlight: service.link.inFlight, heapBytes: process.memoryUsage().heapUsed };
+}
+
+function cpuMicros(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }

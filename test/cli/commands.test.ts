@@ -64,7 +64,7 @@ beforeAll(() => {
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
     stdio: 'inherit',
   });
-}, 120_000);
+});
 
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -95,7 +95,7 @@ describe('tightbeam dev', () => {
     await device.endAsync(true);
     expect(JSON.parse((await last).stdout)).toMatchObject({ status: 504, reason: 'RECEIVER_DISCONNECTED' });
     expect(await end).toEqual([0, null]);
-  }, 30_000);
+  });
 
   test('refuses to start with a policy that is malformed, and names file, statement and reason', async () => {
     const policies = mkdtempSync(join(tmpdir(), 'tightbeam-policies-'));

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { type AddressInfo, createServer } from 'node:net';
 import type { MqttClient } from 'mqtt';
 import { direct, onceReceived, publish, silent } from './support/clients.js';
 import { until } from './support/bench.js';
-import { onEmqx } from './support/suite.js';
+import { onEmqx, testIf } from './support/suite.js';
+import { freePort } from './support/targets.js';
 
 const MUTE = { customHandleAcks: () => undefined };
 const SESSION = { clean: false, properties: { sessionExpiryInterval: 60 } };
 
-onEmqx("Direct messages and the broker's own features", (bench) => {
+onEmqx("Direct messages and the broker's own features", (bench, { isLocal }) => {
   let sender: MqttClient;
   let device: MqttClient;
   const backend = () =>
@@ -141,8 +141,7 @@ onEmqx("Direct messages and the broker's own features", (bench) => {
     expect(await publish(sender, 'nobody/listens')).toBe(0x10);
   });
 
-  test('behind a mountpoint, a device receives; nobody sends', async () => {
-    if (!bench().emqx.mqttUrl.includes('127.0.0.1')) return;
+  testIf(isLocal)('behind a mountpoint, a device receives; nobody sends', async () => {
     const port = await freePort();
     const listener = {
       type: 'tcp',
@@ -169,11 +168,3 @@ onEmqx("Direct messages and the broker's own features", (bench) => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -6,6 +6,9 @@ import { fakeAuthenticator, fakeAuthorizer, FakeEvents } from './fakes.js';
 
 export type Logged = Parameters<HookProviderOptions['diagnostics']>;
 
+/** Read once: to parse the files of the protocol takes far longer than a call. */
+const definitions = { v2: serviceDefinition('v2'), v3: serviceDefinition('v3') };
+
 /** A provider, on a free port unless told otherwise, with fakes behind it, and a client that speaks to it in raw bytes or in messages. */
 export async function startProvider(options: Partial<HookProviderOptions> = {}, wantedPort = 0) {
   const events = new FakeEvents();
@@ -29,7 +32,7 @@ export async function startProvider(options: Partial<HookProviderOptions> = {}, 
     name: Name,
     bytes: Buffer,
   ): Promise<ResponseOf<Name>> {
-    const { path, responseDeserialize } = serviceDefinition(generation)[name];
+    const { path, responseDeserialize } = definitions[generation][name];
     return new Promise((resolve, reject) => {
       client.makeUnaryRequest(
         path,
@@ -53,7 +56,7 @@ export async function startProvider(options: Partial<HookProviderOptions> = {}, 
     logged,
     callRaw,
     call: <Name extends CallName>(generation: Generation, name: Name, request: RequestOf<Name>) =>
-      callRaw(generation, name, serviceDefinition(generation)[name].requestSerialize(request)),
+      callRaw(generation, name, definitions[generation][name].requestSerialize(request)),
     async stop(): Promise<void> {
       client.close();
       await provider.stop();

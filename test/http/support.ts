@@ -12,6 +12,7 @@ import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import type { BrokerOperations, Publisher } from '../../src/operations/broker.js';
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
+import type { Authorizer } from '../../src/policy/authorizer.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 import { noTracing } from '../../src/telemetry/tracing.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
@@ -34,16 +35,18 @@ export interface TestServer {
 export interface ServerOptions extends Partial<DataPlaneOptions> {
   /** What answers the operations beside SendDirectMessage, which are missing without it. */
   readonly behind?: { readonly broker: BrokerOperations; readonly publisher: Publisher };
+  /** Decides in place of `denied`. */
+  readonly authorizer?: Authorizer;
 }
 
 /** A data plane on a free port, real but for the broker and the policies behind it. */
 export async function startServer(
-  { behind, ...options }: ServerOptions = {},
+  { behind, authorizer: given, ...options }: ServerOptions = {},
   sending: Partial<DirectMessagingOptions> = {},
 ): Promise<TestServer> {
   const events = new RecordedEvents();
   const denied = new Set<string>();
-  const authorizer = fakeAuthorizer(({ resource }) => denied.has(resource));
+  const authorizer = given ?? fakeAuthorizer(({ resource }) => denied.has(resource));
   const delivery = new FakeDelivery();
   const clock = (): number => performance.now();
   const common = { authorizer, events, limits: DEFAULT_LIMITS, clock };

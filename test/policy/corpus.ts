@@ -2,6 +2,7 @@
  * The conformance corpus: requests, policies and what becomes of them by the documentation of AWS. The cases are data, so
  * that every door to the engine can be asked the same questions: load them here, ask, and compare with `expected`.
  */
+import { expect } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Identity } from '../../src/identity/identity.js';
 import type { Action, Decision } from '../../src/policy/authorizer.js';
@@ -78,7 +79,7 @@ export function authorizerOf(item: CorpusCase): PolicyAuthorizer {
 export function decideCase(authorizer: PolicyAuthorizer, item: CorpusCase): Decision {
   const { action, resource, retain, context } = item.request;
   const identity = identityOf(item);
-  const name = resource.slice(resource.indexOf('/') + 1);
+  const name = nameOf(item);
   const facts = factsOf(context);
   switch (action) {
     case 'iot:Connect':
@@ -112,6 +113,45 @@ export function expectedDecision({ request, expected }: CorpusCase): Partial<Dec
     ...(resource.includes('/$') || 'action' in expected ? {} : { resource: ownResource }),
     ...expected,
   };
+}
+
+/** The decision is the one that the case expects, and names policy and statement only where the case does. */
+export function expectDecision(decision: Decision | undefined, item: CorpusCase): void {
+  const { policy, statement, ...rest } = decision ?? {};
+  expect({ ...rest, policy, statement }).toMatchObject({
+    policy: undefined,
+    statement: undefined,
+    ...expectedDecision(item),
+  });
+}
+
+/** The cases that a transport can ask, by the name of their file. */
+export function casesThat(canBeAsked: (item: CorpusCase) => boolean): [file: string, cases: readonly CorpusCase[]][] {
+  const files = [...loadCorpus()].map(([file, cases]): [string, CorpusCase[]] => [file, cases.filter(canBeAsked)]);
+  return files.filter(([, cases]) => cases.length > 0);
+}
+
+/** At least so many cases of each action are there, so that nobody filters them away unnoticed. */
+export function expectCases(
+  files: readonly (readonly [file: string, cases: readonly CorpusCase[]])[],
+  least: Readonly<Partial<Record<Action, number>>>,
+): void {
+  const counts = new Map<string, number>();
+  for (const { request } of files.flatMap(([, cases]) => cases)) {
+    counts.set(request.action, (counts.get(request.action) ?? 0) + 1);
+  }
+  const tooFew = Object.entries(least).filter(([action, count]) => (counts.get(action) ?? 0) < count);
+  expect({ tooFew, counts }).toEqual({ tooFew: [], counts });
+}
+
+/** What the request is about by its name alone: of `topic/a/b`, `a/b`. */
+export function nameOf({ request: { resource } }: CorpusCase): string {
+  return resource.slice(resource.indexOf('/') + 1);
+}
+
+/** Whether a policy of the case has this text in it, for instance the name of a condition key, whatever its case. */
+export function mentions({ policies }: CorpusCase, text: string): boolean {
+  return JSON.stringify(policies).toLowerCase().includes(text.toLowerCase());
 }
 
 function factsOf(context: CorpusCase['request']['context'] = {}): ExtraFacts {

@@ -64,12 +64,27 @@ export async function* stringsToSign(
 
 /** The signature (32 bytes) of a string to sign in the scope of the claim, under one secret. */
 export async function signatureOf(text: string, claim: SignatureClaim, secretAccessKey: string): Promise<Uint8Array> {
-  // The library caches the derived keys of a day. Scope and time were checked before, and the name of the key, which an
-  // unknown caller chooses, has no part in the derivation: so nobody can push the real keys out of the cache.
-  const credentials = { accessKeyId: '', secretAccessKey };
-  const hmac = new Sha256(await getSigningKey(Sha256, credentials, claim.date, claim.region, claim.service));
+  const hmac = new Sha256(await signingKeyOf(claim, secretAccessKey));
   hmac.update(text);
   return hmac.digest();
+}
+
+const MAX_SIGNING_KEYS = 1_000;
+const signingKeys = new Map<string, Uint8Array>();
+
+/** The library keeps derived keys too, but computes a HMAC to look one up, which is a good part of a verification. */
+async function signingKeyOf({ date, region, service }: SignatureClaim, secretAccessKey: string): Promise<Uint8Array> {
+  // Scope and time were checked before, and the name of the key, which an unknown caller chooses, has no part in the
+  // derivation: so nobody can push the real keys out.
+  const name = `${date}/${region}/${service}/${secretAccessKey}`;
+  const known = signingKeys.get(name);
+  if (known !== undefined) return known;
+  const credentials = { accessKeyId: '', secretAccessKey };
+  const key = await getSigningKey(Sha256, credentials, date, region, service);
+  const [oldest] = signingKeys.size >= MAX_SIGNING_KEYS ? signingKeys.keys() : [];
+  if (oldest !== undefined) signingKeys.delete(oldest);
+  signingKeys.set(name, key);
+  return key;
 }
 
 /** Values trimmed, inner white space collapsed, repeated headers joined by a comma. */

@@ -81,6 +81,16 @@ describe('what the PUBACK says', () => {
     expect(await link.deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('PUBACK_TIMEOUT');
   });
 
+  test('counts, and the connection with it, though this process stood still past the deadline and the grace', async () => {
+    broker.onPublish = ({ puback }) => {
+      puback(0);
+      for (const end = performance.now() + 1_300; performance.now() < end;);
+    };
+    await connect().whenReady();
+    expect(await link.deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('DELIVERED');
+    expect(link.ready).toBe(true);
+  });
+
   test('without confirmation, 0x00 is DISPATCHED', async () => {
     broker.onPublish = ({ puback }) => {
       puback(0);

@@ -65,8 +65,7 @@ const CREDENTIALS = {
 
 /** A real EMQX, the real service beside it, and what a test needs to talk to both. */
 export interface Bench {
-  /** Changes where the broker is restarted. */
-  emqx: Emqx;
+  readonly emqx: Emqx;
   readonly api: EmqxApi;
   service: Service;
   readonly config: Config;

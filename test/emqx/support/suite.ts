@@ -6,11 +6,11 @@ import { type Emqx, type Target, targets } from './targets.js';
  * A file of the suite: runs `define` on every EMQX there is, with the service beside it and Tightbeam installed.
  * Without an EMQX every test of it is there and skipped, so that the summary counts what was not tried.
  */
-export function onEmqx(name: string, define: (bench: () => Bench) => void): void {
+export function onEmqx(name: string, define: (bench: () => Bench, target: Target) => void): void {
   const found = targets();
   for (const target of found) {
     describe(`${name}, on ${target.name}`, () => {
-      define(withBench(target));
+      define(withBench(target), target);
     });
   }
   if (found.length > 0) return;
@@ -21,9 +21,16 @@ export function onEmqx(name: string, define: (bench: () => Bench) => void): void
   describe.skip(`${name}, without an EMQX`, () => {
     define(() => {
       throw new Error('there is no EMQX');
-    });
+    }, NOWHERE);
   });
 }
+
+const NOWHERE: Target = {
+  name: 'no EMQX',
+  canRestart: false,
+  isLocal: false,
+  start: () => Promise.reject(new Error('there is no EMQX')),
+};
 
 function withBench(target: Target): () => Bench {
   let bench: Bench | undefined;
@@ -42,5 +49,5 @@ function withBench(target: Target): () => Bench {
   };
 }
 
-/** A test that runs only where it can: `condition` is asked when the test starts, and says what is missing. */
+/** A test that the summary counts as skipped where the target does not allow it. */
 export const testIf = (condition: boolean): typeof test.skip => (condition ? test : test.skip);

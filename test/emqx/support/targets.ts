@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { GenericContainer, Wait } from 'testcontainers';
 
@@ -15,12 +16,16 @@ export interface Emqx {
   /** Puts the plugin package where EMQX finds it. */
   placePlugin(): Promise<void>;
   /** Restarts the broker, its data kept; absent where the suite cannot. */
-  readonly restart?: () => Promise<Emqx>;
+  readonly restart?: () => Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Target {
   readonly name: string;
+  /** Whether `restart` is there. */
+  readonly canRestart: boolean;
+  /** Whether every port of the broker can be reached, and not just those that a container publishes. */
+  readonly isLocal: boolean;
   start(): Promise<Emqx>;
 }
 
@@ -46,6 +51,8 @@ function fromEnvironment(mqttUrl: string, apiUrl: string): Target {
   const { env } = process;
   return {
     name: `EMQX at ${mqttUrl}`,
+    canRestart: env['TIGHTBEAM_EMQX_RESTART'] !== undefined,
+    isLocal: /\/\/(127\.0\.0\.1|localhost)\b/.test(mqttUrl),
     start: () =>
       Promise.resolve({
         mqttUrl,
@@ -60,26 +67,29 @@ function fromEnvironment(mqttUrl: string, apiUrl: string): Target {
         },
         ...(env['TIGHTBEAM_EMQX_RESTART'] === undefined
           ? {}
-          : { restart: () => restartBy(env['TIGHTBEAM_EMQX_RESTART'] as string, mqttUrl, apiUrl) }),
+          : { restart: () => restartBy(env['TIGHTBEAM_EMQX_RESTART'] as string) }),
         close: () => Promise.resolve(),
       }),
   };
 }
 
 /** A command of the environment's owner that restarts the broker and returns when it accepts clients. */
-async function restartBy(command: string, mqttUrl: string, apiUrl: string): Promise<Emqx> {
+async function restartBy(command: string): Promise<void> {
   // Asynchronously: the hook provider lives in this process, and EMQX asks for it while it starts.
   const [status] = (await once(spawn('sh', ['-c', command], { stdio: 'ignore' }), 'exit')) as [number | null];
   if (status !== 0) throw new Error(`TIGHTBEAM_EMQX_RESTART ended with ${String(status)}: ${command}`);
-  return fromEnvironment(mqttUrl, apiUrl).start();
 }
 
 function inContainer(emqxVersion: string): Target {
   return {
     name: `EMQX ${emqxVersion} in a container`,
+    canRestart: true,
+    isLocal: false,
     start: async () => {
+      const [mqtt, api] = [await freePort(), await freePort()];
       const container = await new GenericContainer(`emqx/emqx:${emqxVersion}`)
-        .withExposedPorts(1883, 18083)
+        // Ports of the host that stay the same over a restart.
+        .withExposedPorts({ container: 1883, host: mqtt }, { container: 18083, host: api })
         .withExtraHosts([{ host: 'host.docker.internal', ipAddress: 'host-gateway' }])
         .withEnvironment({ EMQX_API_KEY__BOOTSTRAP_FILE: '/opt/emqx/etc/api-keys' })
         .withCopyContentToContainer([
@@ -89,24 +99,30 @@ function inContainer(emqxVersion: string): Target {
         .withWaitStrategy(Wait.forHttp('/status', 18083))
         .withStartupTimeout(180_000)
         .start();
-      const describe = (): Emqx => ({
-        mqttUrl: `mqtt://${container.getHost()}:${container.getMappedPort(1883)}`,
-        apiUrl: `http://${container.getHost()}:${container.getMappedPort(18083)}`,
+      return {
+        mqttUrl: `mqtt://${container.getHost()}:${mqtt}`,
+        apiUrl: `http://${container.getHost()}:${api}`,
         apiKey: API_KEY,
         apiSecret: API_SECRET,
         exHookHost: 'host.docker.internal',
         placePlugin: () => Promise.resolve(),
-        restart: async () => {
-          await container.restart();
-          return describe();
-        },
+        restart: () => container.restart(),
         close: async () => {
           await container.stop();
         },
-      });
-      return describe();
+      };
     },
   };
+}
+
+/** A port of this machine that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 function packageFile(): string {

@@ -75,7 +75,7 @@ described('in a real Prometheus that scrapes a real service', () => {
     // Rates are of what happens between scrapes.
     await produce('late');
     await prometheus.scraped(2 + (await prometheus.scrapes()));
-  }, 60_000);
+  });
 
   /** Something of everything that is counted. */
   async function produce(when: string): Promise<void> {

@@ -1,0 +1,141 @@
+/**
+ * On a real EMQX, in one run on one machine: confirmed messages through HTTP and `$dm/`, against publish and
+ * acknowledgement over MQTT, and against what backends do today over HTTP; and what Tightbeam costs ordinary traffic.
+ *
+ * Needs TIGHTBEAM_EMQX_MQTT_URL, _API_URL, _API_KEY, _API_SECRET and the plugin package in EMQX's plugins folder.
+ * EMQX is left as it was found, which should be without Tightbeam: part of the run compares with that.
+ */
+import { type Broker, brokerOfEnvironment, startBeside } from './emqx/beside.js';
+import { overOrdinaryTopics, overRestApi } from './emqx/ways.js';
+import { type Figures, measure, median } from './main-job/measure.js';
+import { Devices, overDirectTopic, overHttp, overTopics, type Way } from './main-job/ways.js';
+import type { Rig } from './rig/rig.js';
+import { BACKEND, removeSetting, type Setting, writeSetting } from './rig/setting.js';
+
+const DEVICES = 50;
+const CONCURRENCIES = [1, 32, 128, 256];
+const ROUNDS = 5;
+
+const HTTP = 'HTTP, SigV4, confirmed';
+const DIRECT = '$dm/, ordinary client';
+const DIRECT_SERVICE = "$dm/, service's own user";
+const MQTT_WAY = 'MQTT: publish + ack topic';
+const REST_WAY = 'REST publish + ack topic';
+const ORDINARY = 'ordinary QoS 1 traffic';
+
+type Results = Map<string, Map<number, Figures>>;
+
+/** @param args `--quick`: less time for each figure, for a try */
+export async function run(args: string[]): Promise<void> {
+  const milliseconds = args.includes('--quick') ? 300 : 1_500;
+  const broker = brokerOfEnvironment();
+  const setting = writeSetting(DEVICES);
+  try {
+    const bare: Figures[] = [];
+    const results: Results = new Map();
+    const installed: Figures[] = [];
+    bare.push(...(await ordinary(broker, setting, milliseconds)));
+    const service = await startBeside(broker, setting);
+    try {
+      installed.push(...(await ordinary(broker, setting, milliseconds)));
+      await confirmed(rigOf(setting, broker, service.ports.http), broker, milliseconds, results);
+      installed.push(...(await ordinary(broker, setting, milliseconds)));
+    } finally {
+      await service.stop();
+    }
+    bare.push(...(await ordinary(broker, setting, milliseconds)));
+    show(results);
+    judge(results, median(bare), median(installed));
+  } finally {
+    removeSetting(setting);
+  }
+}
+
+/** Before and after each other, so that a machine that gets slower with time favours neither. */
+async function ordinary(broker: Broker, setting: Setting, milliseconds: number): Promise<Figures[]> {
+  const devices = new Devices();
+  const rig = rigOf(setting, broker, 0);
+  await devices.connect(rig);
+  const way = await overOrdinaryTopics(ORDINARY, rig);
+  const rounds: Figures[] = [];
+  await measure(way, 128, milliseconds);
+  for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(way, 128, milliseconds));
+  await way.close();
+  await devices.close();
+  return rounds;
+}
+
+async function confirmed(rig: Rig, broker: Broker, milliseconds: number, results: Results): Promise<void> {
+  const devices = new Devices();
+  await devices.connect(rig);
+  const ways: Way[] = [
+    overHttp(HTTP, rig, rig.ports.http),
+    await overDirectTopic(DIRECT, rig, { username: BACKEND, password: rig.setting.password }),
+    await overDirectTopic(DIRECT_SERVICE, rig, rig.setting.serviceUser),
+    await overTopics(MQTT_WAY, rig, devices, 1),
+    await overRestApi(REST_WAY, rig, broker),
+  ];
+  for (const way of ways) results.set(way.name, new Map());
+  for (const concurrency of CONCURRENCIES) {
+    const rounds = new Map<string, Figures[]>(ways.map(({ name }) => [name, []]));
+    for (const way of ways) await measure(way, concurrency, milliseconds / 3);
+    // By turns, so that what else the machine does meets all of them.
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const way of ways) rounds.get(way.name)?.push(await measure(way, concurrency, milliseconds));
+    }
+    for (const [name, figures] of rounds) results.get(name)?.set(concurrency, median(figures));
+  }
+  await Promise.all(ways.map((way) => way.close()));
+  await devices.close();
+}
+
+function rigOf(setting: Setting, { mqttPort }: Broker, http: number): Rig {
+  return {
+    setting,
+    ports: { http, mqtt: mqttPort, floor: 0 },
+    held: () => Promise.reject(new Error('EMQX is another process')),
+    stop: () => Promise.resolve(),
+  };
+}
+
+function show(results: Results): void {
+  print('confirmed messages a second (p50 / p99 in milliseconds), by how many are under way at the same time');
+  print(['', ...CONCURRENCIES.map(String)].map(pad).join(''));
+  for (const [name, row] of results) print([name, ...[...row.values()].map(cell)].map(pad).join(''));
+}
+
+function judge(results: Results, bare: Figures, installed: Figures): void {
+  const at = (name: string, concurrency: number): Figures =>
+    results.get(name)?.get(concurrency) ?? { perSecond: NaN, p50: NaN, p99: NaN };
+  print('');
+  print(`${ORDINARY}, 128 at a time: ${cell(bare)} without Tightbeam, ${cell(installed)} with it`);
+  for (const concurrency of CONCURRENCIES) {
+    const ratio = at(DIRECT, concurrency).perSecond / at(MQTT_WAY, concurrency).perSecond;
+    verdict(`$dm/ against the MQTT way, messages/s at ${concurrency}`, ratio, 'at least', 1.4);
+  }
+  verdict('$dm/ against the MQTT way, p50 at 1', at(DIRECT, 1).p50 / at(MQTT_WAY, 1).p50, 'at most', 0.75);
+  for (const concurrency of [32, 128]) {
+    const ratio = at(HTTP, concurrency).perSecond / at(REST_WAY, concurrency).perSecond;
+    verdict(`HTTP against the REST way, messages/s at ${concurrency}`, ratio, 'at least', 1.3);
+  }
+  verdict('HTTP against the REST way, p50 at 1', at(HTTP, 1).p50 / at(REST_WAY, 1).p50, 'at most', 1);
+  verdict(`${ORDINARY}, with against without`, installed.perSecond / bare.perSecond, 'at least', 0.95);
+}
+
+function verdict(what: string, ratio: number, bound: 'at least' | 'at most', target: number): void {
+  const passed = bound === 'at least' ? ratio >= target : ratio <= target;
+  if (!passed) process.exitCode = 1;
+  print(`${passed ? 'PASS' : 'FAIL'}  ${what}: ${ratio.toFixed(2)} (${bound} ${target.toFixed(2)})`);
+}
+
+function cell({ perSecond, p50, p99 }: Figures): string {
+  return `${Math.round(perSecond).toLocaleString('en')} (${p50.toFixed(2)} / ${p99.toFixed(2)})`;
+}
+
+function pad(text: string): string {
+  return text.padEnd(28);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,22 @@
+/** A process of its own: the service as `tightbeam serve` runs it beside EMQX, its log in a file. */
+import { openSync } from 'node:fs';
+import { join } from 'node:path';
+import { startService } from '../../src/app.js';
+import { openFileDestination } from '../../src/telemetry/log/destination.js';
+import { configOf, type Setting } from '../rig/setting.js';
+
+const setting = JSON.parse(process.argv[2] ?? '') as Setting;
+const mqttUrl = process.argv[3] ?? '';
+const { broker, ...config } = configOf(setting);
+const logDestination = openFileDestination({ fd: openSync(join(setting.folder, 'log.jsonl'), 'a') });
+const service = await startService(
+  { ...config, broker: { ...broker, urls: [mqttUrl] } },
+  { embeddedBroker: false, logDestination },
+);
+process.once('disconnect', () => {
+  void service.stop().then(() => process.exit(0));
+});
+process.on('message', () => {
+  process.send?.(service.link.ready);
+});
+process.send?.(service.ports);
