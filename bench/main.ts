@@ -2,6 +2,7 @@
 const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(args: string[]): Promise<void> }>>> = {
   main: () => import('./main-job.js'),
   emqx: () => import('./emqx.js'),
+  http: () => import('./http.js'),
   memory: () => import('./memory.js'),
   policy: () => import('./policy.js'),
   telemetry: () => import('./telemetry.js'),

@@ -1,6 +1,7 @@
 import { SignatureV4 } from '@smithy/signature-v4';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import { ACCESS_KEY } from './setting.js';
 
@@ -38,8 +39,8 @@ export class HttpConnection {
   #received: Buffer = Buffer.alloc(0);
   #answered: ((status: number) => void) | undefined;
 
-  private constructor(port: number) {
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  private constructor(socket: Socket) {
+    this.#socket = socket;
     this.#socket.on('error', () => undefined);
     this.#socket.on('data', (chunk) => {
       this.#receive(chunk);
@@ -47,9 +48,10 @@ export class HttpConnection {
     this.#socket.once('close', () => this.#answered?.(NaN));
   }
 
-  static async open(port: number): Promise<HttpConnection> {
-    const connection = new HttpConnection(port);
-    await once(connection.#socket, 'connect');
+  static async open(port: number, tls?: ConnectionOptions): Promise<HttpConnection> {
+    const to = { port, host: '127.0.0.1', noDelay: true };
+    const connection = new HttpConnection(tls === undefined ? connect(to) : connectTls({ ...to, ...tls }));
+    await once(connection.#socket, tls === undefined ? 'connect' : 'secureConnect');
     return connection;
   }
 

@@ -10,6 +10,7 @@ import { startService } from '../../src/app.js';
 import { DataPlane } from '../../src/http/data-plane.js';
 import { openFileDestination } from '../../src/telemetry/log/destination.js';
 import { noTracing } from '../../src/telemetry/tracing.js';
+import { noEvents } from './no-events.js';
 import type { Held, Ports, Question } from './protocol.js';
 import { configOf, type Setting } from './setting.js';
 
@@ -35,16 +36,7 @@ const floor = new DataPlane({
       authenticate: ({ peer }) => Promise.resolve({ ok: true, identity: peer }),
     },
   ],
-  events: {
-    directMessage: nothing,
-    connect: nothing,
-    disconnect: nothing,
-    subscribe: nothing,
-    publishIn: nothing,
-    unsubscribe: nothing,
-    publishOut: nothing,
-    operation: nothing,
-  },
+  events: noEvents,
   tracing: noTracing,
   payloadBytes: config.limits.payloadBytes,
 });
@@ -73,8 +65,4 @@ function held(): Held {
 function cpuMicros(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
-}
-
-function nothing(): void {
-  // The floor tells of nothing.
 }

@@ -216,8 +216,7 @@ export class DataPlane {
     if (isBehind || (!complete && response?.headersSent === true)) {
       // Garbage behind a request that is being answered: an answer to it would be taken for that request's.
       this.#spoilt.add(socket);
-      const traceId = this.#spans.malformed(REASONS[ending.reason].http ?? 500, ending.reason);
-      this.#report(traceId, ending, socket);
+      this.#report(this.#spans.malformed(httpStatusOf(ending), ending.reason), ending, socket);
       if (response?.writableFinished === true) socket.end();
     } else {
       this.#endConnection(socket, ending);
@@ -225,7 +224,7 @@ export class DataPlane {
   }
 
   readonly #endConnection = (socket: Duplex, ending: Ending): void => {
-    const traceId = this.#spans.malformed(REASONS[ending.reason].http ?? 500, ending.reason);
+    const traceId = this.#spans.malformed(httpStatusOf(ending), ending.reason);
     this.#ended.add(socket);
     this.#report(traceId, ending, socket);
     answerAndClose(socket, render(ending, traceId));
@@ -246,6 +245,10 @@ export class DataPlane {
       ...(details !== undefined && { details }),
     });
   }
+}
+
+function httpStatusOf({ reason }: Ending): number {
+  return REASONS[reason].http ?? 500;
 }
 
 function send(reply: FastifyReply, answer: Answer, traceId: string): FastifyReply {

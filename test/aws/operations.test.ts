@@ -1,33 +1,24 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import * as aws from '@aws-sdk/client-iot-data-plane';
 import type { MqttClient } from 'mqtt';
-import { MqttPublisher } from '../../src/brokers/publisher.js';
-import { nextMessage, startBroker, type Running } from '../brokers/embedded/harness.js';
-import { CREDENTIALS, REGION, startServer, type TestServer } from '../http/support.js';
+import { nextMessage, type Running } from '../brokers/embedded/harness.js';
+import { CREDENTIALS, REGION, type TestServer } from '../http/support.js';
+import { startStack, type Stack } from './stack.js';
 
+let stack: Stack;
 let broker: Running;
-let publisher: MqttPublisher;
 let server: TestServer;
 let client: aws.IoTDataPlaneClient;
 const createClient = (maxAttempts: number): aws.IoTDataPlaneClient =>
-  new aws.IoTDataPlaneClient({
-    endpoint: `http://127.0.0.1:${server.port}`,
-    region: REGION,
-    credentials: CREDENTIALS,
-    maxAttempts,
-  });
+  new aws.IoTDataPlaneClient({ endpoint: stack.endpoint, region: REGION, credentials: CREDENTIALS, maxAttempts });
 beforeEach(async () => {
-  broker = await startBroker();
-  publisher = new MqttPublisher({ urls: [`mqtt://127.0.0.1:${broker.port}`], username: 'tightbeam' });
-  server = await startServer({ behind: { broker: broker.broker.operations, publisher } });
+  stack = await startStack();
+  ({ broker, server } = stack);
   client = createClient(1);
-  await publisher.whenUp();
 });
 afterEach(async () => {
   client.destroy();
-  await server.dataPlane.stop();
-  await publisher.close();
-  await broker.stop();
+  await stack.stop();
 });
 
 async function subscriber(filter: string): Promise<MqttClient> {

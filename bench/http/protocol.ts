@@ -1,0 +1,12 @@
+import type { TlsMaterial } from '../../src/http/tls.js';
+
+/** What the server under test is given. */
+export interface Given {
+  readonly accessKey: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly tls: TlsMaterial;
+  readonly jwks: object;
+  readonly issuer: string;
+}
+
+/** Where each way to authenticate is asked for: one server each, alike but for that. */
+export type HttpPorts = Readonly<Record<'nobody' | 'sigv4' | 'jwt' | 'nobodyOverTls' | 'mutualTls', number>>;

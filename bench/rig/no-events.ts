@@ -1,0 +1,17 @@
+import type { Events } from '../../src/telemetry/events.js';
+
+/** For a server whose events are not what is measured. */
+export const noEvents: Events = {
+  directMessage: nothing,
+  connect: nothing,
+  disconnect: nothing,
+  subscribe: nothing,
+  publishIn: nothing,
+  unsubscribe: nothing,
+  publishOut: nothing,
+  operation: nothing,
+};
+
+function nothing(): void {
+  // Nobody listens.
+}
