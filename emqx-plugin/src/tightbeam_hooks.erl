@@ -10,7 +10,8 @@
     on_acked/2,
     on_delivery_dropped/3,
     on_disconnected/3,
-    on_authorize/4
+    on_authorize/4,
+    on_authz_complete/5
 ]).
 
 %% EMQX's own: highest 1000, rewrite 980, authentication 970, authorization 960, retainer 930, rule
@@ -29,6 +30,7 @@ callbacks() ->
         {'delivery.dropped', {?MODULE, on_delivery_dropped, []}, ?FIRST},
         {'client.disconnected', {?MODULE, on_disconnected, []}, ?FIRST},
         {'client.authorize', {?MODULE, on_authorize, []}, ?FIRST},
+        {'client.check_authz_complete', {?MODULE, on_authz_complete, []}, ?FIRST},
         {'client.authenticate', {tightbeam_guard, on_authenticate, []}, ?AFTER_EXHOOK},
         {'client.authorize', {tightbeam_guard, on_authorize, []}, ?AFTER_EXHOOK}
     ].
@@ -126,7 +128,7 @@ decided({ok, Request}, 1, Msg, Blocked) ->
     _ = put(?DECISION, {emqx_message:id(Msg), {dispatch, Request}}),
     Blocked;
 decided({refuse, {Manner, Outcome}}, QoS, Msg, Blocked) ->
-    refused(Outcome, Msg),
+    refused(Outcome, emqx_message:from(Msg), emqx_message:topic(Msg), tightbeam_report:subject(Msg, QoS)),
     case Manner of
         silent ->
             Blocked;
@@ -153,16 +155,16 @@ close(QoS, Blocked) ->
             Blocked
     end.
 
-refused(Outcome, Msg) ->
+refused(Outcome, From, Topic, Subject) ->
     tightbeam_metrics:inc('tightbeam.direct.refused'),
     tightbeam_metrics:inc(tightbeam_outcome:counter(Outcome)),
     logger:info(#{
         msg => "tightbeam_refused",
         reason => tightbeam_outcome:reason(Outcome),
-        from => emqx_message:from(Msg),
-        topic => emqx_message:topic(Msg)
+        from => From,
+        topic => Topic
     }),
-    tightbeam_report:send(tightbeam_report:subject(Msg), Outcome, 0).
+    tightbeam_report:send(Subject, Outcome, 0).
 
 %% @doc Withholds the PUBACK until the outcome is known: `undefined' makes the channel send none.
 -spec on_puback(term(), term(), term(), term()) -> ok | {stop, undefined | 0..255}.
@@ -181,14 +183,14 @@ on_puback(PacketId, Msg, _PubRes, _Code) ->
             end
     end.
 
-dispatch(PacketId, #{timeout := Timeout} = Request, Msg) ->
-    Report = tightbeam_report:subject(Msg),
+dispatch(PacketId, #{timeout := Timeout, qos := QoS} = Request, Msg) ->
+    Report = tightbeam_report:subject(Msg, QoS),
     case tightbeam_pending:open(#{packet_id => PacketId, timeout => Timeout, report => Report}) of
         {ok, Key} ->
             ok = tightbeam_delivery:dispatch(Key, Msg, Request),
             undefined;
         {error, Outcome} ->
-            refused(Outcome, Msg),
+            refused(Outcome, emqx_message:from(Msg), emqx_message:topic(Msg), Report),
             tightbeam_outcome:code(Outcome)
     end.
 
@@ -272,7 +274,6 @@ on_authorize_publish(ClientInfo, Action, <<"$dm/", _/binary>> = Topic) ->
         {Mountpoint, _} when is_binary(Mountpoint), Mountpoint =/= <<>> ->
             decision(deny);
         {_, true} ->
-            refused(invalid_parameter, stand_in(ClientInfo, Topic)),
             decision(deny);
         _ ->
             case tightbeam_topic:parse(Topic) of
@@ -291,8 +292,29 @@ is_qos2_of_mqtt5(#{clientid := ClientId}, #{qos := 2}) ->
 is_qos2_of_mqtt5(_, _) ->
     false.
 
-stand_in(#{clientid := ClientId} = ClientInfo, Topic) ->
-    emqx_message:make(ClientId, 2, Topic, <<>>, #{}, maps:with([username, protocol, peerhost], ClientInfo)).
+%% @doc A PUBLISH to a direct topic that was refused is an outcome too, and here the only place where
+%% all refusals come by: EMQX asks nobody about what it remembers (`authorization.cache'). Not
+%% reported are those of ExHook: the service has just made them.
+-spec on_authz_complete(map(), term(), term(), allow | deny, term()) -> ok.
+on_authz_complete(ClientInfo, Action, <<"$dm/", _/binary>> = Topic, deny, Source) when Source =/= exhook ->
+    case action_type(Action) of
+        publish ->
+            Outcome =
+                case is_qos2_of_mqtt5(ClientInfo, Action) of
+                    true -> invalid_parameter;
+                    false -> sender_not_authorized
+                end,
+            Subject = tightbeam_report:refused_subject(ClientInfo, qos(Action), Topic),
+            refused(Outcome, maps:get(clientid, ClientInfo), Topic, Subject);
+        _ ->
+            ok
+    end;
+on_authz_complete(_ClientInfo, _Action, _Topic, _Result, _Source) ->
+    ok.
+
+%% EMQX 5.0 does not say.
+qos(#{qos := QoS}) -> QoS;
+qos(_) -> undefined.
 
 decision(Result) ->
     {stop, #{result => Result, from => tightbeam}}.

@@ -2,7 +2,7 @@
 %% `emqx ctl metrics' find them.
 -module(tightbeam_metrics).
 
--export([ensure/0, inc/1, names/0, values/0]).
+-export([ensure/0, inc/1, inc/2, names/0, values/0]).
 
 -spec names() -> [atom()].
 names() ->
@@ -25,8 +25,12 @@ ensure() ->
 %% @doc Never the reason that a message fails: EMQX empties the registry when it joins a cluster.
 -spec inc(atom()) -> ok.
 inc(Name) ->
+    inc(Name, 1).
+
+-spec inc(atom(), pos_integer()) -> ok.
+inc(Name, Value) ->
     try
-        emqx_metrics:inc(Name)
+        emqx_metrics:inc(Name, Value)
     catch
         _:_ -> ok
     end.

@@ -15,6 +15,7 @@
     | invalid_client_id
     | invalid_topic
     | invalid_parameter
+    | sender_not_authorized
     | receiver_not_authorized
     | client_not_connected
     | client_offline_with_session
@@ -33,6 +34,7 @@ all() ->
         {invalid_client_id, 16#90, <<"INVALID_CLIENT_ID">>},
         {invalid_topic, 16#90, <<"INVALID_TOPIC">>},
         {invalid_parameter, 16#90, <<"INVALID_PARAMETER">>},
+        {sender_not_authorized, 16#87, <<"SENDER_NOT_AUTHORIZED">>},
         {receiver_not_authorized, 16#87, <<"RECEIVER_NOT_AUTHORIZED">>},
         {client_not_connected, 16#90, <<"CLIENT_NOT_CONNECTED">>},
         {client_offline_with_session, 16#83, <<"CLIENT_OFFLINE_WITH_SESSION">>},

@@ -36,7 +36,9 @@ plugin_test_() ->
         {"3.1.1 is told to disconnect before EMQX 5.7", fun old_emqx/0},
         {"ordinary messages pass untouched", fun ordinary/0},
         {"outcomes are reported, the service's own are not", fun report/0},
+        {"many reports go in one call", fun report_batches/0},
         {"a slow service costs reports, not time", fun slow_report/0},
+        {"refusals that the service has not made are reported", fun refused_senders/0},
         {"the guard denies what nobody decided", fun guard/0},
         {"who got in before the guard at boot has to come back", fun guard_after_boot/0},
         {"a node that dies answers the senders that wait for it", fun nodedown/0},
@@ -331,31 +333,87 @@ ordinary() ->
 report() ->
     emqx_exhook_handler:set(self(), 0),
     Trace = <<"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01">>,
-    _ = publish(<<"$dm/nobody/t">>, 1, [{<<"traceparent">>, Trace}]),
-    receive
-        {report, Msg, 'CLIENT_NOT_CONNECTED'} ->
-            ?assertEqual(<<"$dm/nobody/t">>, emqx_message:topic(Msg)),
-            ?assertEqual(<<"sender">>, emqx_message:from(Msg)),
-            ?assertMatch(
-                {match, _},
-                re:run(
-                    emqx_message:payload(Msg),
-                    <<"^\\{\"reason\":\"CLIENT_NOT_CONNECTED\",\"durationMs\":[0-9.]+,\"qos\":1,\"payloadBytes\":7,\"traceparent\":\"", Trace/binary, "\"\\}$">>
-                )
-            )
-    after ?TIMEOUT -> ?assert(false)
-    end,
+    Before = erlang:system_time(millisecond),
+    _ = publish(<<"$dm/nobody/t\"t">>, 1, [{<<"traceparent">>, Trace}, {<<"dm-qos">>, <<"0">>}]),
+    {Msg, [Report]} = reports(),
+    ?assertEqual({<<"$dm/outcomes">>, 0}, {emqx_message:topic(Msg), emqx_message:qos(Msg)}),
+    {match, [EndedAt]} =
+        re:run(
+            Report,
+            <<"^\\{\"reason\":\"CLIENT_NOT_CONNECTED\",\"topic\":\"\\$dm/nobody/t\\\\\"t\",\"from\":\"sender\",\"username\":\"u\","
+                "\"peerhost\":\"192\\.0\\.2\\.7\",\"durationMs\":[0-9.]+,\"endedAt\":([0-9]+),\"qos\":0,\"payloadBytes\":7,"
+                "\"traceparent\":\"", Trace/binary, "\"\\}$">>,
+            [{capture, all_but_first, binary}]
+        ),
+    ?assert(binary_to_integer(EndedAt) >= Before andalso binary_to_integer(EndedAt) =< erlang:system_time(millisecond)),
     {_, Own} = published(<<"$dm/nobody/t">>, 1, #{proto_ver => 5, username => <<"tightbeam">>, properties => #{}}),
     _ = emqx_hooks:run_fold('message.puback', [9, Own, []], 16#10),
     ?assertEqual(16#90, answer(9)),
-    receive {report, _, _} -> ?assert(false) after 50 -> ok end.
+    ok = tightbeam_report:flush(),
+    receive {report, _, _} -> ?assert(false) after 0 -> ok end.
+
+report_batches() ->
+    emqx_exhook_handler:set(self(), 0),
+    [answer(publish(<<"$dm/nobody/", (integer_to_binary(I))/binary>>, 1, [])) || I <- lists:seq(1, 250)],
+    sent(250),
+    Batches = received_reports(),
+    ?assertEqual(250, length(lists:append(Batches))),
+    ?assert(length(Batches) < 50),
+    [?assert(length(Batch) =< 100) || Batch <- Batches],
+    %% In the order of their outcomes.
+    ?assertEqual(
+        [<<"$dm/nobody/", (integer_to_binary(I))/binary>> || I <- lists:seq(1, 250)],
+        [topic_of(Report) || Batch <- Batches, Report <- Batch]
+    ),
+    Long = binary:copy(<<"t">>, 60000),
+    [answer(publish(<<"$dm/nobody/", Long/binary>>, 1, [])) || _ <- lists:seq(1, 5)],
+    sent(255),
+    [?assert(length(Batch) =< 2) || Batch <- received_reports()],
+    %% What cannot be written is lost alone.
+    gen_server:cast(tightbeam_report, {report, nonsense, delivered, 1, 1}),
+    _ = answer(publish(<<"$dm/nobody/t">>, 1, [])),
+    sent(256),
+    ?assertMatch([[_]], received_reports()),
+    ?assertEqual(1, emqx_metrics:val('tightbeam.report.dropped')).
 
 slow_report() ->
-    emqx_exhook_handler:set(self(), 100),
-    {Micros, _} = timer:tc(fun() -> [answer(publish(<<"$dm/nobody/t">>, 1, [])) || _ <- lists:seq(1, 1500)] end),
-    ?assert(Micros < 5000000),
-    ?assert(emqx_metrics:val('tightbeam.report.dropped') > 0),
-    emqx_exhook_handler:set(undefined, 0).
+    emqx_exhook_handler:set(undefined, 1000),
+    Subject = tightbeam_report:refused_subject(#{clientid => <<"c">>}, 1, <<"$dm/d/t">>),
+    [tightbeam_report:send(Subject, delivered, 1) || _ <- lists:seq(1, 10300)],
+    ?assertEqual(16#90, answer(publish(<<"$dm/nobody/t">>, 1, []))),
+    ?assert(emqx_metrics:val('tightbeam.report.dropped') >= 100),
+    emqx_exhook_handler:set(undefined, 0),
+    wait(fun() -> emqx_metrics:val('tightbeam.report.sent') + emqx_metrics:val('tightbeam.report.dropped') =:= 10301 end).
+
+refused_senders() ->
+    emqx_exhook_handler:set(self(), 0),
+    Client = #{clientid => <<"c">>, username => <<"u">>, peerhost => {192, 0, 2, 7}},
+    Complete = fun(C, Action, Topic, Result, Source) ->
+        emqx_hooks:run('client.check_authz_complete', [C, Action, Topic, Result, Source])
+    end,
+    Publish = #{action_type => publish, qos => 1, retain => false},
+    Topic = <<"$dm/d/t">>,
+    ok = Complete(Client, Publish, Topic, allow, cache),
+    ok = Complete(Client, Publish, Topic, deny, exhook),
+    ok = Complete(Client, Publish, <<"a/b">>, deny, cache),
+    ok = Complete(Client, #{action_type => subscribe, qos => 1}, <<"$dm/#">>, deny, cache),
+    ok = Complete(Client#{username := <<"tightbeam">>}, Publish, Topic, deny, cache),
+    ?assertEqual([], received_reports()),
+    ok = Complete(Client, Publish, Topic, deny, cache),
+    ok = Complete(Client, publish, Topic, deny, file),
+    emqx_cm:put_channel(<<"c">>, self(), #{conninfo => #{proto_ver => 5}}),
+    ok = Complete(Client, Publish#{qos := 2}, Topic, deny, tightbeam),
+    ok = tightbeam_report:flush(),
+    [[Cached, File, QoS2]] = received_reports(),
+    Head = fun(Reason) ->
+        <<"{\"reason\":\"", Reason/binary, "\",\"topic\":\"$dm/d/t\",\"from\":\"c\",\"username\":\"u\",\"peerhost\":\"192.0.2.7\",\"durationMs\":0.0,">>
+    end,
+    ?assertMatch({0, _}, binary:match(Cached, Head(<<"SENDER_NOT_AUTHORIZED">>))),
+    ?assertMatch({0, _}, binary:match(File, Head(<<"SENDER_NOT_AUTHORIZED">>))),
+    ?assertMatch({0, _}, binary:match(QoS2, Head(<<"INVALID_PARAMETER">>))),
+    [?assertEqual(nomatch, binary:match(R, <<"payloadBytes">>)) || R <- [Cached, File, QoS2]],
+    ?assertEqual([1, nomatch, 2], [qos_of(R) || R <- [Cached, File, QoS2]]),
+    ?assertEqual(3, emqx_metrics:val('tightbeam.direct.sender_not_authorized')).
 
 guard() ->
     Default = {ok, #{is_superuser => false}},
@@ -455,7 +513,7 @@ published(Topic, QoS, Headers) ->
 
 publish(Topic, QoS, UserProps) -> publish(Topic, QoS, UserProps, #{}).
 publish(Topic, QoS, UserProps, Props) ->
-    {Result, Msg} = published(Topic, QoS, #{proto_ver => 5, username => <<"u">>, properties => Props#{'User-Property' => UserProps}}),
+    {Result, Msg} = published(Topic, QoS, #{proto_ver => 5, username => <<"u">>, peerhost => {192, 0, 2, 7}, properties => Props#{'User-Property' => UserProps}}),
     ?assertEqual(false, emqx_message:get_header(allow_publish, Result, true)),
     PacketId = erlang:unique_integer([positive]),
     case QoS of
@@ -558,6 +616,37 @@ asked() ->
 authorize(ClientInfo, Action, Topic) ->
     #{result := Result} = emqx_hooks:run_fold('client.authorize', [ClientInfo, Action, Topic], #{result => allow, from => default}),
     Result.
+
+%% The next call of ExHook, and the reports in it. Their texts have no braces in them.
+reports() ->
+    receive
+        {report, Msg, direct_message_outcomes} -> {Msg, reports_in(Msg)}
+    after ?TIMEOUT -> error(no_report)
+    end.
+
+received_reports() ->
+    receive
+        {report, Msg, direct_message_outcomes} -> [reports_in(Msg) | received_reports()]
+    after 0 -> []
+    end.
+
+reports_in(Msg) ->
+    Payload = emqx_message:payload(Msg),
+    ?assertEqual({$[, $]}, {binary:first(Payload), binary:last(Payload)}),
+    {match, Found} = re:run(Payload, "\\{[^{}]*\\}", [global, {capture, first, binary}]),
+    lists:append(Found).
+
+sent(N) -> wait(fun() -> emqx_metrics:val('tightbeam.report.sent') =:= N end).
+
+topic_of(Report) ->
+    {match, [Topic]} = re:run(Report, "\"topic\":\"([^\"]*)\"", [{capture, all_but_first, binary}]),
+    Topic.
+
+qos_of(Report) ->
+    case re:run(Report, "\"qos\":([0-9])", [{capture, all_but_first, binary}]) of
+        {match, [QoS]} -> binary_to_integer(QoS);
+        nomatch -> nomatch
+    end.
 
 refs() -> [element(2, E) || E <- ets:tab2list(tightbeam_pending)].
 

@@ -1,6 +1,6 @@
 import type { Credentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
-import type { ClientInfo, Message } from './wire.js';
+import type { ClientInfo } from './wire.js';
 
 /** Proto3 has no absent text: what is empty was not given. */
 function given<Key extends string>(key: Key, value: string | undefined): Partial<Record<Key, string>> {
@@ -46,12 +46,16 @@ export function identityOf(info: ClientInfo): Identity {
   };
 }
 
-/** Who sent a message, as far as its headers tell. */
-export function senderOf(message: Message): Identity {
+/** Who sent a message, as far as a broker tells it of messages. */
+export function senderOf(sender: {
+  from: string;
+  username?: string | undefined;
+  peerhost?: string | undefined;
+}): Identity {
   return {
     protocol: 'MQTT',
-    ...given('clientId', message.from),
-    ...given('username', message.headers['username']),
-    ...given('sourceIp', message.headers['peerhost']),
+    ...given('clientId', sender.from),
+    ...given('username', sender.username),
+    ...given('sourceIp', sender.peerhost),
   };
 }

@@ -1,40 +1,94 @@
-import { z } from 'zod';
+import { DIRECT_FILTER } from '../direct/topic.js';
 import { isReason, type Reason } from '../reasons.js';
 
 /**
- * What became of a direct message that a client sent through MQTT. The broker tells it in an OnMessageDropped call on
- * the direct topic: the reason of that call is the reason, and this stands in the place of the payload, as JSON.
+ * What became of a direct message that a client sent through MQTT. The broker tells it in an OnMessageDropped call, many
+ * in one: a call costs far more than a report. Its drop reason is `OUTCOME_REPORTS`, its topic `OUTCOME_REPORTS_TOPIC`,
+ * its payload a JSON array. The drop reason comes from the broker alone, so no client can write reports.
  */
 export interface OutcomeReport {
   readonly reason: Reason;
+  /** The direct topic, as the sender wrote it. */
+  readonly topic: string;
+  /** MQTT client ID of the sender. */
+  readonly from: string;
+  readonly username?: string | undefined;
+  /** Address of the sender. */
+  readonly peerhost?: string | undefined;
   /** From the sender's PUBLISH to the outcome, in milliseconds. */
   readonly durationMs: number;
+  /** When it had its outcome, by the broker's clock, in milliseconds since 1970. */
+  readonly endedAt: number;
   /** QoS at which the device was to receive it: 1 with confirmation, 0 without. */
-  readonly qos: number;
-  /** Size of the payload that it was. */
-  readonly payloadBytes: number;
+  readonly qos?: number | undefined;
+  /** Size of the payload; where the broker refused the sender before it saw one, absent. */
+  readonly payloadBytes?: number | undefined;
   /** User property `traceparent` of the sender (W3C Trace Context). */
   readonly traceparent?: string | undefined;
 }
 
-const schema = z.object({
-  durationMs: z.number().nonnegative(),
-  qos: z.number().int().min(0).max(2),
-  payloadBytes: z.number().int().nonnegative(),
-  traceparent: z.string().optional(),
-});
+/** Neither a reason of this project nor one for which a broker drops a message. */
+export const OUTCOME_REPORTS = 'direct_message_outcomes';
+/** Under the registered topic filter, and not a direct topic: it has no topic for the device. */
+export const OUTCOME_REPORTS_TOPIC = DIRECT_FILTER.replace('#', 'outcomes');
 
-export function writeOutcomeReport(report: OutcomeReport): Buffer {
-  return Buffer.from(JSON.stringify(report));
+/** Latest moment that a Date can hold, in milliseconds since 1970. */
+const LATEST = 8.64e15;
+
+/** One report, as it stands in the array. */
+export function writeOutcomeReport(report: OutcomeReport): string {
+  return JSON.stringify(report);
 }
 
-/** The report in a dropped message, or undefined where it is none. */
-export function readOutcomeReport(dropReason: string, payload: Buffer): OutcomeReport | undefined {
-  if (!isReason(dropReason)) return undefined;
+/** The payload of a call, of reports that are written already. */
+export function joinOutcomeReports(written: readonly string[]): Buffer {
+  return Buffer.from(`[${written.join()}]`);
+}
+
+/** What a payload tells, and how many entries of it tell nothing; a payload that is no array counts as one. */
+export function readOutcomeReports(payload: Buffer): {
+  readonly reports: OutcomeReport[];
+  readonly unreadable: number;
+} {
+  const entries = arrayIn(payload);
+  if (entries === undefined) return { reports: [], unreadable: 1 };
+  const reports = entries.filter(isReport);
+  return { reports, unreadable: entries.length - reports.length };
+}
+
+function arrayIn(payload: Buffer): unknown[] | undefined {
   try {
-    const parsed = schema.safeParse(JSON.parse(payload.toString()));
-    return parsed.success ? { reason: dropReason, ...parsed.data } : undefined;
+    const value: unknown = JSON.parse(payload.toString());
+    return Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** By hand: this is done for every direct message through MQTT. */
+function isReport(value: unknown): value is OutcomeReport {
+  if (typeof value !== 'object' || value === null) return false;
+  const entry = value as Partial<Record<keyof OutcomeReport, unknown>>;
+  return (
+    typeof entry.reason === 'string' &&
+    isReason(entry.reason) &&
+    typeof entry.topic === 'string' &&
+    typeof entry.from === 'string' &&
+    isTextOrAbsent(entry.username) &&
+    isTextOrAbsent(entry.peerhost) &&
+    isAmount(entry.durationMs) &&
+    isAmount(entry.endedAt) &&
+    entry.endedAt <= LATEST &&
+    (entry.qos === undefined || entry.qos === 0 || entry.qos === 1 || entry.qos === 2) &&
+    (entry.payloadBytes === undefined || isAmount(entry.payloadBytes)) &&
+    isTextOrAbsent(entry.traceparent)
+  );
+}
+
+function isTextOrAbsent(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string';
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }

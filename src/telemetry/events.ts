@@ -76,6 +76,8 @@ export interface DirectMessageEvent {
   };
   readonly reason: Reason;
   readonly durationMs: number;
+  /** When it had its outcome, in milliseconds since 1970; absent where that is now. */
+  readonly endedAt?: number;
   /** The decision about the sender; absent where the request was refused before it. */
   readonly decision?: Decision;
   readonly details?: string;

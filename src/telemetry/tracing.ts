@@ -101,7 +101,7 @@ export interface HookSpan {
   end(outcome: HookOutcome): void;
 }
 
-export interface MqttMessageOutcome extends Pick<DirectMessageEvent, 'message' | 'reason' | 'durationMs'> {
+export interface MqttMessageOutcome extends Pick<DirectMessageEvent, 'message' | 'reason' | 'durationMs' | 'endedAt'> {
   readonly senderClientId: string;
   /** `traceparent` of the sender, where it sent one as a user property. */
   readonly traceparent?: string;

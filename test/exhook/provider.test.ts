@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { optionalHooks } from '../../src/exhook/hooks.js';
 import { createHookProvider, type HookProviderOptions } from '../../src/exhook/provider.js';
-import { writeOutcomeReport } from '../../src/exhook/outcome-report.js';
+import {
+  joinOutcomeReports,
+  OUTCOME_REPORTS,
+  writeOutcomeReport,
+  type OutcomeReport,
+} from '../../src/exhook/outcome-report.js';
+import type { Events } from '../../src/telemetry/events.js';
 import { clientInfo, meta, startProvider } from './harness.js';
 
 const ALLOWED = { type: 'STOP_AND_RETURN', bool_result: true };
@@ -94,82 +100,144 @@ describe('events that are reported on request', () => {
   });
 });
 
-describe('the outcome of a direct message that came through MQTT', () => {
+describe('outcomes of direct messages that came through MQTT', () => {
   beforeEach(() => start());
 
-  const dropped = (reason: string, payload: Buffer, overrides: { topic?: string; username?: string } = {}) =>
+  const dropped = (reason: string, payload: Buffer, topic = '$dm/outcomes', username = 'backend') =>
     harness.call('v2', 'OnMessageDropped', {
       message: {
         node: 'n',
         id: '0',
         qos: 1,
         from: 'backend-1',
-        topic: overrides.topic ?? '$dm/lock-17/commands/open',
+        topic,
         payload,
         timestamp: '0',
-        headers: { username: overrides.username ?? 'backend', peerhost: '10.0.0.9', protocol: 'mqtt' },
+        headers: { username, peerhost: '10.0.0.9', protocol: 'mqtt' },
       },
       reason,
       meta,
     });
+  const reported = (...entries: unknown[]) => dropped(OUTCOME_REPORTS, Buffer.from(JSON.stringify(entries)));
   const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const report: OutcomeReport = {
+    reason: 'PUBACK_TIMEOUT',
+    topic: '$dm/lock-17/commands/open',
+    from: 'backend-1',
+    username: 'backend',
+    peerhost: '10.0.0.9',
+    durationMs: 5_001,
+    endedAt: 1_700_000_000_000,
+    qos: 1,
+    payloadBytes: 12,
+    traceparent: `00-${traceId}-b7ad6b7169203331-01`,
+  };
 
-  test('is told from the report, on the trace of the sender', async () => {
-    await dropped(
-      'PUBACK_TIMEOUT',
-      writeOutcomeReport({
-        reason: 'PUBACK_TIMEOUT',
-        durationMs: 5_001,
-        qos: 1,
-        payloadBytes: 12,
-        traceparent: `00-${traceId}-b7ad6b7169203331-01`,
-      }),
-    );
+  test('are told from the report, on the trace of the sender', async () => {
+    await dropped(OUTCOME_REPORTS, joinOutcomeReports([writeOutcomeReport(report)]));
     expect(await harness.events.next('directMessage')).toEqual({
       traceId,
       sender: { protocol: 'MQTT', clientId: 'backend-1', username: 'backend', sourceIp: '10.0.0.9' },
       message: { targetClientId: 'lock-17', topic: 'commands/open', confirmation: true, payloadBytes: 12 },
       reason: 'PUBACK_TIMEOUT',
       durationMs: 5_001,
+      endedAt: 1_700_000_000_000,
     });
   });
 
-  test('has a trace of its own where the sender named none, or no valid one', async () => {
-    await dropped(
-      'DISPATCHED',
-      writeOutcomeReport({ reason: 'DISPATCHED', durationMs: 1, qos: 0, payloadBytes: 0, traceparent: 'x' }),
-    );
+  test('come many in one call, and are told in their order', async () => {
+    const topics = Array.from({ length: 100 }, (_, index) => `$dm/lock-${index}/t`);
+    await reported(...topics.map((topic) => ({ ...report, topic })));
+    await harness.events.next('directMessage', ({ message }) => message.targetClientId === 'lock-99');
+    const told = harness.events.all.map(({ event }) => event as Parameters<Events['directMessage']>[0]);
+    expect(told.map(({ message }) => `$dm/${message.targetClientId}/t`)).toEqual(topics);
+  });
+
+  test('have a trace of their own where the sender named none, or no valid one', async () => {
+    await reported({ ...report, reason: 'DISPATCHED', qos: 0, traceparent: 'x' });
     const event = await harness.events.next('directMessage');
     expect(event.traceId).toMatch(/^[0-9a-f]{32}$/);
     expect(event.message.confirmation).toBe(false);
   });
 
-  test('is told where the direct topic was malformed', async () => {
-    const report = writeOutcomeReport({ reason: 'INVALID_CLIENT_ID', durationMs: 0, qos: 1, payloadBytes: 3 });
-    await dropped('INVALID_CLIENT_ID', report, { topic: '$dm/%zz/t' });
+  test('are told where the direct topic was malformed', async () => {
+    await reported({ ...report, reason: 'INVALID_CLIENT_ID', topic: '$dm/%zz/t' });
     expect(await harness.events.next('directMessage')).toMatchObject({
       reason: 'INVALID_CLIENT_ID',
       message: { targetClientId: '', topic: '$dm/%zz/t' },
     });
   });
 
-  test('is a missing plugin where the message itself went into routing', async () => {
-    await dropped('no_subscribers', Buffer.from('{"cmd":"reboot"}'));
+  test('lack what the broker did not know', async () => {
+    const { topic, from, durationMs, endedAt } = report;
+    await reported({ reason: 'SENDER_NOT_AUTHORIZED', topic, from, durationMs, endedAt });
     expect(await harness.events.next('directMessage')).toMatchObject({
+      sender: { protocol: 'MQTT', clientId: 'backend-1' },
+      message: { targetClientId: 'lock-17', topic: 'commands/open' },
+    });
+  });
+
+  test('are a missing plugin where the message itself went into routing', async () => {
+    await dropped('no_subscribers', Buffer.from('{"cmd":"reboot"}'), '$dm/lock-17/commands/open');
+    expect(await harness.events.next('directMessage')).toMatchObject({
+      sender: { clientId: 'backend-1', username: 'backend', sourceIp: '10.0.0.9' },
       reason: 'DELIVERY_PLUGIN_MISSING',
       message: { payloadBytes: 16, confirmation: true },
     });
   });
 
-  test('is nobody else’s business: messages of the service, unknown reasons and forged reports are passed over', async () => {
-    const report = { reason: 'DELIVERED', durationMs: 1, qos: 1, payloadBytes: 0 } as const;
-    await dropped('DELIVERED', writeOutcomeReport(report), { username: 'tightbeam' });
-    await dropped('queue_full', writeOutcomeReport(report));
-    await dropped('DELIVERED', Buffer.from('not JSON'));
-    await dropped('DELIVERED', Buffer.from('{"durationMs":-1}'));
-    await dropped('PUBACK_TIMEOUT', writeOutcomeReport({ ...report, reason: 'PUBACK_TIMEOUT' }));
-    await harness.events.next('directMessage', (event) => event.reason === 'PUBACK_TIMEOUT');
+  test('of the service itself are passed over, it knows them', async () => {
+    await reported({ ...report, reason: 'DELIVERED', username: 'tightbeam' }, report);
+    await harness.events.next('directMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
     expect(harness.events.all).toHaveLength(1);
+  });
+
+  test('cannot be forged by a client: whatever a message says, the broker says why it was dropped', async () => {
+    const forged = Buffer.from(JSON.stringify([{ ...report, reason: 'DELIVERED' }]));
+    await dropped('no_subscribers', forged);
+    await dropped('queue_full', forged);
+    await dropped('DELIVERED', forged);
+    await reported(report);
+    await harness.events.next('directMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
+    expect(harness.events.all.map(({ event }) => (event as { reason?: string }).reason)).toEqual([
+      'DELIVERY_PLUGIN_MISSING',
+      'PUBACK_TIMEOUT',
+    ]);
+  });
+
+  test('that cannot be read are counted, and the others are told', async () => {
+    const bad: unknown[] = [
+      null,
+      7,
+      'text',
+      [],
+      {},
+      { ...report, reason: 'no_subscribers' },
+      { ...report, reason: 'constructor' },
+      { ...report, topic: 1 },
+      { ...report, from: undefined },
+      { ...report, username: {} },
+      { ...report, peerhost: 7 },
+      { ...report, durationMs: -1 },
+      { ...report, durationMs: '1' },
+      { ...report, endedAt: 8.7e15 },
+      { ...report, qos: 3 },
+      { ...report, payloadBytes: 'many' },
+      { ...report, traceparent: ['x'] },
+    ];
+    await reported({ ...report, reason: 'DELIVERED' }, ...bad, report);
+    await harness.events.next('directMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
+    expect(harness.events.all).toHaveLength(2);
+    for (const payload of ['', 'not JSON', '{}', '[', '[{"reason"', 'null', '\xff']) {
+      expect(await dropped(OUTCOME_REPORTS, Buffer.from(payload, 'latin1'))).toEqual({});
+    }
+    await reported({ ...report, reason: 'RECEIVER_DISCONNECTED' });
+    await harness.events.next('directMessage', ({ reason }) => reason === 'RECEIVER_DISCONNECTED');
+    expect(harness.events.all).toHaveLength(3);
+    expect(harness.logged.map(([level, , fields]) => [level, fields])).toEqual([
+      ['warn', { unreadable: bad.length }],
+      ...Array.from({ length: 7 }, () => ['warn', { unreadable: 1 }]),
+    ]);
   });
 });
 

@@ -11,6 +11,16 @@ function openLog(options: Partial<EventLogOptions> = {}): { log: EventLog; out: 
 }
 
 describe('the log line of a direct message', () => {
+  it('has the moment of the outcome where that was told later, and so have its followers', () => {
+    const taken: (string | undefined)[] = [];
+    const { log, out } = openLog({ tap: { take: ({ timestamp }) => taken.push(timestamp) } });
+    log.directMessage(delivered({ endedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678) }));
+    log.directMessage(delivered());
+    expect(out.lines[0]).toMatchObject({ timestamp: '2026-01-02T03:04:05.678Z' });
+    expect(out.lines[1]).not.toMatchObject({ timestamp: '2026-01-02T03:04:05.678Z' });
+    expect(taken).toEqual(['2026-01-02T03:04:05.678Z', undefined]);
+  });
+
   it('has the field names of CloudWatch, and after them what AWS lacks', () => {
     const { log, out } = openLog();
     log.directMessage(delivered());

@@ -188,6 +188,17 @@ describe('the trace of a message through MQTT', () => {
     expect(spans()[0]?.events).toEqual([]);
   });
 
+  it('has its span in the time in which it was under way, however late that is told', () => {
+    const { tracing, spans } = recordSpans();
+    const endedAt = 1_700_000_000_500;
+    tracing.mqttMessage({ ...outcome, durationMs: 250, endedAt });
+    const send = named(spans(), MESSAGE);
+    const milliseconds = [send.startTime, send.endTime, send.events[0]?.time ?? [0, 0]].map(
+      ([seconds, nanos]) => seconds * 1_000 + nanos / 1_000_000,
+    );
+    expect(milliseconds).toEqual([endedAt - 250, endedAt, endedAt]);
+  });
+
   it('tells messages of different senders to one client apart', () => {
     const { tracing, spans } = recordSpans();
     const calls = ['one', 'two'].map((senderClientId) => {

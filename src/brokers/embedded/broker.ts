@@ -11,6 +11,7 @@ import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
 import { Connection } from './connection.js';
 import { Dispatcher } from './direct/dispatch.js';
+import { Outcomes } from './direct/outcomes.js';
 import { Receiver, type ReceiverLimits } from './direct/receiver.js';
 import { openDoor } from './door.js';
 import { ExhookClient } from './exhook-client.js';
@@ -41,7 +42,7 @@ export interface EmbeddedBrokerOptions {
 
 /**
  * MQTT broker for a first run, for development and for tests. Not for production: it keeps everything in memory. Of the
- * hooks of EMQX it calls those of clients and sessions, and `message.dropped` for the outcome of direct messages.
+ * hooks of EMQX it calls those of clients and sessions, and `message.dropped` for outcomes of direct messages.
  */
 export interface EmbeddedBroker {
   /**
@@ -73,6 +74,7 @@ class Broker implements EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions;
   readonly #exhook: ExhookClient;
   readonly #callouts: Callouts;
+  readonly #outcomes: Outcomes;
   readonly #authorization: Authorization;
   readonly #dispatcher: Dispatcher;
   readonly #sessions = new Sessions();
@@ -100,13 +102,16 @@ class Broker implements EmbeddedBroker {
       reconnectMs: options.hookReconnectMs ?? 1_000,
     });
     this.#callouts = new Callouts(this.#exhook, NODE);
+    this.#outcomes = new Outcomes(this.#exhook, NODE, diagnostics);
     this.#authorization = new Authorization(this.#exhook, options.authorizationCacheMs ?? 1_000);
     this.#dispatcher = new Dispatcher({
       limits: options.limits ?? DEFAULT_LIMITS,
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
       authorize: (connection, type, topic) => this.#authorization.ask(connection, type, topic),
-      report: (message, reason) => void this.#callouts.directOutcome(message, reason),
+      report: (message, reason) => {
+        this.#outcomes.add(message, reason);
+      },
     });
     this.#aedes = new Aedes(this.#aedesOptions());
     this.operations = new EmbeddedOperations({
@@ -173,6 +178,7 @@ class Broker implements EmbeddedBroker {
     for (const socket of this.#sockets) socket.destroy();
     await closed;
     await Promise.all(this.#endings);
+    await this.#outcomes.flush();
     await this.#exhook.close();
   }
 

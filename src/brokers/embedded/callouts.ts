@@ -1,11 +1,7 @@
 import type { IConnectPacket, ISubscribePacket, IUnsubscribePacket } from 'mqtt-packet';
-import { randomBytes } from 'node:crypto';
-import { writeOutcomeReport } from '../../exhook/outcome-report.js';
-import type { ClientInfo, Message, SubOpts } from '../../exhook/wire.js';
-import type { Reason } from '../../reasons.js';
+import type { ClientInfo, SubOpts } from '../../exhook/wire.js';
 import { connInfo, properties } from './client-info.js';
 import type { Connection } from './connection.js';
-import type { PendingMessage } from './direct/pending.js';
 import type { ExhookClient } from './exhook-client.js';
 
 /** What the session of an admitted client is, in view of what was there before. */
@@ -121,38 +117,6 @@ export class Callouts {
     for (const topic of packet.unsubscriptions) {
       await this.#exhook.call('OnSessionUnsubscribed', { clientinfo: info, topic });
     }
-  }
-
-  /** The outcome of a direct message, where the provider listens for it. */
-  async directOutcome({ sender, packet, qos, since }: PendingMessage, reason: Reason): Promise<void> {
-    const { info } = sender;
-    if (info === undefined || !this.#exhook.wants('message.dropped', packet.topic)) return;
-    const traceparent = [packet.properties?.userProperties?.['traceparent']].flat()[0];
-    const payload = writeOutcomeReport({
-      reason,
-      durationMs: Math.round((performance.now() - since) * 1000) / 1000,
-      qos,
-      payloadBytes: packet.payload.length,
-      ...(traceparent === undefined ? {} : { traceparent }),
-    });
-    await this.#exhook.call('OnMessageDropped', { message: this.#message(info, packet, payload), reason });
-  }
-
-  #message(from: ClientInfo, packet: { topic: string; qos: number }, payload: Buffer): Message {
-    return {
-      node: this.#node,
-      id: randomBytes(16).toString('hex').toUpperCase(),
-      qos: packet.qos,
-      from: from.clientid,
-      topic: packet.topic,
-      payload,
-      timestamp: String(Date.now()),
-      headers: {
-        peerhost: from.peerhost,
-        protocol: from.protocol,
-        ...(from.username === '' ? {} : { username: from.username }),
-      },
-    };
   }
 
   async #ofSession(

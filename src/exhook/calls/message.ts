@@ -1,68 +1,81 @@
 import { parseDirectTopic } from '../../direct/topic.js';
 import type { DirectMessageEvent } from '../../telemetry/events.js';
-import { readOutcomeReport } from '../outcome-report.js';
 import { identityOf, senderOf } from '../normalise.js';
+import { OUTCOME_REPORTS, readOutcomeReports, type OutcomeReport } from '../outcome-report.js';
 import type { Message } from '../wire.js';
-import type { Handler } from './context.js';
+import type { CallContext, Handler } from './context.js';
 
-/** Under `$dm/` this is the outcome of a direct message that came through MQTT. */
+/** Under `$dm/` these are outcomes of direct messages that came through MQTT. */
 export const onMessageDropped: Handler<'OnMessageDropped'> = ({ message, reason }, context) => {
   if (message !== null) {
     context.afterwards(() => {
-      const sender = senderOf(message);
-      // The service knows what became of its own messages.
-      if (sender.username === context.serviceUsername) return;
-      const outcome = outcomeOf(message, reason);
-      if (outcome === undefined) return;
-      const { event, traceparent } = outcome;
-      const traceId = context.tracing.mqttMessage({
-        ...event,
-        senderClientId: message.from,
-        ...(traceparent !== undefined && { traceparent }),
-      });
-      context.events.directMessage({ ...event, sender, traceId });
+      if (reason === OUTCOME_REPORTS) tellReports(message.payload, context);
+      // Routing saw it, so nothing took it out: the broker has no delivery plugin, and this is the message itself.
+      else if (reason === 'no_subscribers') tellMissingPlugin(message, context);
     });
   }
   return {};
 };
 
-interface Outcome {
-  readonly event: Omit<DirectMessageEvent, 'traceId' | 'sender'>;
-  /** Of the sender, where the message carried one. */
-  readonly traceparent?: string | undefined;
+function tellReports(payload: Buffer, context: CallContext): void {
+  const { reports, unreadable } = readOutcomeReports(payload);
+  for (const report of reports) tell(eventOf(report), report, context);
+  if (unreadable > 0) context.diagnostics('warn', 'Outcomes that a broker reported could not be read.', { unreadable });
 }
 
-function outcomeOf(message: Message, dropReason: string): Outcome | undefined {
-  const parsed = parseDirectTopic(message.topic);
-  const address = parsed.ok ? parsed.address : { targetClientId: '', topic: message.topic };
-  if (dropReason === 'no_subscribers') {
-    // Routing saw it, so nothing took it out: the broker has no delivery plugin, and this is the message itself.
-    if (!parsed.ok) return undefined;
-    return {
-      event: {
-        message: { ...address, confirmation: message.qos > 0, payloadBytes: message.payload.length },
-        reason: 'DELIVERY_PLUGIN_MISSING',
-        durationMs: 0,
-      },
-    };
-  }
-  const report = readOutcomeReport(dropReason, message.payload);
-  if (report === undefined) return undefined;
+function eventOf(report: OutcomeReport): Outcome {
+  const { topic, reason, durationMs, endedAt, qos, payloadBytes } = report;
+  const parsed = parseDirectTopic(topic);
   return {
-    event: {
-      message: { ...address, confirmation: report.qos > 0, payloadBytes: report.payloadBytes },
-      reason: report.reason,
-      durationMs: report.durationMs,
+    message: {
+      ...(parsed.ok ? parsed.address : { targetClientId: '', topic }),
+      ...(qos !== undefined && { confirmation: qos > 0 }),
+      ...(payloadBytes !== undefined && { payloadBytes }),
     },
-    traceparent: report.traceparent,
+    reason,
+    durationMs,
+    endedAt,
   };
+}
+
+function tellMissingPlugin(message: Message, context: CallContext): void {
+  const parsed = parseDirectTopic(message.topic);
+  if (!parsed.ok) return;
+  const { username, peerhost } = message.headers;
+  tell(
+    {
+      message: { ...parsed.address, confirmation: message.qos > 0, payloadBytes: message.payload.length },
+      reason: 'DELIVERY_PLUGIN_MISSING',
+      durationMs: 0,
+    },
+    { from: message.from, username, peerhost },
+    context,
+  );
+}
+
+type Outcome = Omit<DirectMessageEvent, 'traceId' | 'sender'>;
+type Sender = Pick<OutcomeReport, 'from' | 'username' | 'peerhost' | 'traceparent'>;
+
+function tell(outcome: Outcome, { from, username, peerhost, traceparent }: Sender, context: CallContext): void {
+  // The service knows what became of its own messages.
+  if (username === context.serviceUsername) return;
+  const traceId = context.tracing.mqttMessage({
+    ...outcome,
+    senderClientId: from,
+    ...(traceparent !== undefined && { traceparent }),
+  });
+  context.events.directMessage({ ...outcome, sender: senderOf({ from, username, peerhost }), traceId });
 }
 
 /** Registered on request only, with topic filters: a client's connection waits for this answer at every message. */
 export const onMessagePublish: Handler<'OnMessagePublish'> = ({ message }, context, { traceId }) => {
   if (message !== null) {
     context.afterwards(() => {
-      context.events.publishIn({ identity: senderOf(message), traceId, ...factsOf(message) });
+      context.events.publishIn({
+        identity: senderOf({ from: message.from, ...message.headers }),
+        traceId,
+        ...factsOf(message),
+      });
     });
   }
   return { type: 'IGNORE' };

@@ -30,7 +30,14 @@ export interface EventLogOptions {
 
 /** Somebody else who reads the records. */
 export interface RecordTap {
-  take(record: LogRecord & { readonly accountId: string; readonly logLevel: 'INFO' | 'ERROR' }): void;
+  /** `timestamp` is absent where it happened just now. */
+  take(
+    record: LogRecord & {
+      readonly accountId: string;
+      readonly logLevel: 'INFO' | 'ERROR';
+      readonly timestamp?: string;
+    },
+  ): void;
 }
 
 /** The log: one JSON line an event. */
@@ -51,11 +58,13 @@ export function createEventLog(options: EventLogOptions): EventLog {
     ...(options.eventLevels === undefined ? {} : { eventLevels: options.eventLevels }),
   });
   const destination = options.destination ?? openFileDestination();
+  /** When what the line says happened, where that is not now: while that line is written. */
+  let happenedAt: string | undefined;
   const logger = pino(
     {
       level: 'debug',
       base: null,
-      timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+      timestamp: () => `,"timestamp":"${happenedAt ?? new Date().toISOString()}"`,
       formatters: { level: (label) => ({ logLevel: label.toUpperCase() }) },
     },
     destination,
@@ -65,8 +74,9 @@ export function createEventLog(options: EventLogOptions): EventLog {
   const write = (event: LogRecord, sampling = true): void => {
     const record = { accountId, ...event };
     const failed = record.status === 'Failure';
-    tap?.take({ ...record, logLevel: failed ? 'ERROR' : 'INFO' });
-    if (!filter.passesLevel(failed ? 'ERROR' : 'INFO', record.eventType)) return;
+    const logLevel = failed ? 'ERROR' : 'INFO';
+    tap?.take({ ...record, logLevel, ...(happenedAt !== undefined && { timestamp: happenedAt }) });
+    if (!filter.passesLevel(logLevel, record.eventType)) return;
     if (failed) logger.error(record);
     else if (!sampling || filter.sampled(record.traceId)) logger.info(record);
   };
@@ -77,7 +87,12 @@ export function createEventLog(options: EventLogOptions): EventLog {
 
   return {
     directMessage: (event) => {
-      write(directMessageRecord(event));
+      happenedAt = event.endedAt === undefined ? undefined : new Date(event.endedAt).toISOString();
+      try {
+        write(directMessageRecord(event));
+      } finally {
+        happenedAt = undefined;
+      }
     },
     connect: (event) => {
       write(clientRecord('Connect', event));

@@ -3,7 +3,7 @@ import type { LogRecord } from './record.js';
 /** What each field of a log line is. The type holds this list and the record equal. */
 export const LOG_FIELDS = {
   logLevel: 'INFO for a success, ERROR for a failure.',
-  timestamp: 'When the line was written: ISO 8601, UTC, milliseconds.',
+  timestamp: 'When it happened: ISO 8601, UTC; of a direct message over MQTT, by the broker’s clock.',
   accountId: 'The AWS account of the configuration, as in ARNs.',
   traceId: 'The trace: the same in the answer, on every line of one message, and in OpenTelemetry.',
   status: 'Success or Failure.',

@@ -99,19 +99,22 @@ export function createOtelTracing({ tracer, ids }: OtelTracingOptions): Tracing 
   function writeMessage(
     flight: Flight,
     parent: Context | undefined,
-    outcome: Pick<MqttMessageOutcome, 'message' | 'durationMs'> & { readonly reason?: Reason },
+    outcome: Pick<MqttMessageOutcome, 'message' | 'durationMs' | 'endedAt'> & { readonly reason?: Reason },
   ): void {
-    const now = Date.now();
-    const startTime = Math.min(now - outcome.durationMs, ...flight.authorizations.map(({ startedAt }) => startedAt));
+    const endedAt = outcome.endedAt ?? Date.now();
+    const startTime = Math.min(
+      endedAt - outcome.durationMs,
+      ...flight.authorizations.map(({ startedAt }) => startedAt),
+    );
     const span = begin(
       MESSAGE_SPAN,
       { kind: SpanKind.PRODUCER, attributes: messageAttributes(outcome.message, 'MQTT'), startTime },
       parent ?? flight,
     );
     if (span.isRecording()) for (const { write } of flight.authorizations) write(span.spanContext());
-    if (outcome.reason === 'DELIVERED') span.addEvent('puback', now);
+    if (outcome.reason === 'DELIVERED') span.addEvent('puback', endedAt);
     finish(span, outcome.reason);
-    span.end(now);
+    span.end(endedAt);
   }
 
   return { request, hookCall, mqttMessage };
