@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { activeRules, hasServiceRule, otherRules } from '../../src/brokers/emqx/install/acl.js';
-import { DIRECT_TOPICS, NAME } from '../../src/brokers/emqx/install/state.js';
+import { NAME } from '../../src/brokers/emqx/install/state.js';
 import { ENVIRONMENT } from '../../src/config/environment.js';
 import { loadConfig } from '../../src/config/load.js';
 import { Credentials } from '../../src/identity/credentials.js';
@@ -152,7 +152,6 @@ describe("EMQX's configuration fragments", () => {
     expect(fragment).toContain('failed_action = deny');
     expect(fragment).toContain('auto_reconnect = 5s');
     expect(fragment).toContain('no_match = deny');
-    expect(fragment).toContain(`excludes = ["${DIRECT_TOPICS}"]`);
   });
 
   it('start the plugin of this release', () => {

@@ -46,7 +46,7 @@ const AuthorizationSettings = z.looseObject({
   no_match: z.enum(['allow', 'deny']),
   deny_action: z.string(),
   /** `excludes` came with EMQX 5.5. */
-  cache: z.looseObject({ enable: z.boolean(), excludes: z.array(z.string()).optional() }),
+  cache: z.looseObject({ enable: z.boolean(), ttl: z.string(), excludes: z.array(z.string()).optional() }),
 });
 const Source = z.looseObject({ type: z.string(), enable: z.boolean().default(true), rules: z.string().optional() });
 const Authenticator = z.looseObject({

@@ -229,13 +229,6 @@ describe('the doctor', () => {
         setAcl(`${SERVICE_RULE}{deny, {username, "x"}, all, ["#"]}.`);
       },
     ],
-    [
-      'cache',
-      'warn',
-      /not in authorization\.cache\.excludes/,
-      'a cache with direct topics',
-      () => (emqx.settings = { ...emqx.settings, cache: { enable: true, excludes: [] } }),
-    ],
     ['plugin', 'fail', /not installed/, 'no plugin', () => (emqx.plugins = [])],
     [
       'plugin',
@@ -305,6 +298,16 @@ describe('the doctor', () => {
     ]);
     // A warning of one check may be a failure of another: two nodes, one without the plugin.
     expect(status === 'fail' && isHealthy(diagnoses)).toBe(false);
+  });
+
+  it.each([
+    ['the cache as EMQX ships it', {}, /after 1m at the most/],
+    ['direct topics excluded', { excludes: ['a/#', '$dm/#'] }, /counts at once/],
+    ['no cache', { enable: false }, /off/],
+  ])('says how soon a policy change counts: %s', async (_, cache, says) => {
+    emqx.settings = { ...emqx.settings, cache: { enable: true, max_size: 32, ttl: '1m', excludes: [], ...cache } };
+    const found = (await examine()).filter(({ check }) => check === 'cache');
+    expect(found).toEqual([{ check: 'cache', status: 'ok', message: expect.stringMatching(says) }]);
   });
 
   it('calls an EMQX healthy of which it only has something to remark', async () => {

@@ -9,8 +9,6 @@
 export interface Memory {
   /** `authorization.no_match` before. */
   readonly noMatch?: 'allow' | 'deny';
-  /** `$dm/#` was added to `authorization.cache.excludes`. */
-  readonly cacheExcluded?: true;
   /** The file source: added by the installation, or there but disabled. */
   readonly fileSource?: 'added' | 'disabled';
   /** Types of the other sources that the installation disabled. */

@@ -36,7 +36,6 @@ function changesOf(
 ): Memory {
   return {
     ...(settings.no_match === 'deny' ? {} : { noMatch: settings.no_match }),
-    ...(mustExclude(settings) ? { cacheExcluded: true as const } : {}),
     ...(file === undefined ? { fileSource: 'added' as const } : file.enable ? {} : { fileSource: 'disabled' as const }),
     ...(exclusive && others.length > 0 ? { disabledSources: others.map(({ type }) => type) } : {}),
   };
@@ -77,24 +76,13 @@ function planOthersOff(others: readonly Source[]): Plan {
 }
 
 function planSettings({ settings }: EmqxState): Plan {
-  const { cache } = settings;
-  const excludes = [...(cache.excludes ?? []), DIRECT_TOPICS];
-  const after = {
-    ...settings,
-    no_match: 'deny' as const,
-    cache: mustExclude(settings) ? { ...cache, excludes } : cache,
-  };
+  const after = { ...settings, no_match: 'deny' as const };
   const detail = difference(settings, after);
   if (detail.length === 0) return NOTHING;
   return {
     steps: [step('change the authorization settings', detail, (api) => api.setAuthorizationSettings(after))],
     left: [],
   };
-}
-
-/** Before 5.5 EMQX has no excludes; the plugin never asks its cache for another client either way. */
-function mustExclude({ cache }: EmqxState['settings']): boolean {
-  return cache.excludes !== undefined && !cache.excludes.includes(DIRECT_TOPICS);
 }
 
 function notes(file: Source | undefined, others: readonly Source[], username: string): string[] {

@@ -1,7 +1,7 @@
 import type { AuthorizationSettings, Source } from '../api.js';
 import { activeRules, type Memory, memoryOf, restored } from './acl.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
-import { DIRECT_TOPICS, type EmqxState, NAME, nameVersion } from './state.js';
+import { type EmqxState, NAME, nameVersion } from './state.js';
 
 /**
  * Undoes an installation: what bears Tightbeam's name goes, and what was changed becomes what it was, by the memory in
@@ -21,14 +21,7 @@ export function planUninstall(state: EmqxState): Plan {
 }
 
 function planSettings(settings: AuthorizationSettings, memory: Memory): Plan {
-  const { cache } = settings;
-  const after: AuthorizationSettings = {
-    ...settings,
-    no_match: memory.noMatch ?? settings.no_match,
-    cache: memory.cacheExcluded
-      ? { ...cache, excludes: cache.excludes?.filter((topic) => topic !== DIRECT_TOPICS) }
-      : cache,
-  };
+  const after: AuthorizationSettings = { ...settings, no_match: memory.noMatch ?? settings.no_match };
   const detail = difference(settings, after);
   if (detail.length === 0) return NOTHING;
   return {
