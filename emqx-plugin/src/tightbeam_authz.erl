@@ -6,7 +6,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, is_allowed/4, is_asking/0, forget/1, clean/0, count/0, create_tables/0]).
+-export([start_link/0, is_allowed/4, remembered/2, is_asking/0, forget/1, clean/0, count/0, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(TAB, ?MODULE).
@@ -25,20 +25,29 @@ create_tables() ->
 
 -spec is_allowed(pid(), map(), binary(), 0..1) -> boolean().
 is_allowed(Channel, ClientInfo, Topic, QoS) ->
-    case ttl() of
-        0 ->
-            element(1, ask(ClientInfo, Topic, QoS));
-        Ttl ->
-            Now = erlang:monotonic_time(millisecond),
-            case ets:lookup(?TAB, {Channel, Topic}) of
-                [{_, Allowed, Until}] when Until > Now ->
+    case remembered(Channel, Topic) of
+        unknown ->
+            {Allowed, From} = ask(ClientInfo, Topic, QoS),
+            ok = remember(Channel, Topic, Allowed, From, ttl()),
+            Allowed;
+        Allowed ->
+            Allowed
+    end.
+
+%% @doc What is known without asking anybody.
+-spec remembered(pid(), binary()) -> boolean() | unknown.
+remembered(Channel, Topic) ->
+    case ttl() > 0 andalso ets:lookup(?TAB, {Channel, Topic}) of
+        [{_, Allowed, Until}] ->
+            case erlang:monotonic_time(millisecond) < Until of
+                true ->
                     tightbeam_metrics:inc('tightbeam.authz.cached'),
                     Allowed;
-                _ ->
-                    {Allowed, From} = ask(ClientInfo, Topic, QoS),
-                    ok = remember(Channel, Topic, Allowed, From, Now + Ttl),
-                    Allowed
-            end
+                false ->
+                    unknown
+            end;
+        _ ->
+            unknown
     end.
 
 %% @doc Is the calling process asking on behalf of a receiver? The plugin's own callback refuses every
@@ -66,9 +75,10 @@ action(QoS) ->
     end.
 
 %% The guard's refusal says that nobody could be asked, which may be over in a moment.
-remember(_Channel, _Topic, _Allowed, tightbeam_guard, _Until) ->
+remember(_Channel, _Topic, _Allowed, From, Ttl) when From =:= tightbeam_guard; Ttl =:= 0 ->
     ok;
-remember(Channel, Topic, Allowed, _From, Until) ->
+remember(Channel, Topic, Allowed, _From, Ttl) ->
+    Until = erlang:monotonic_time(millisecond) + Ttl,
     ets:info(?TAB, size) < ?MAX_SIZE andalso ets:insert(?TAB, {{Channel, Topic}, Allowed, Until}),
     ok.
 

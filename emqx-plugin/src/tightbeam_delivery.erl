@@ -1,11 +1,12 @@
-%% @doc Takes a direct message to its receiver's connection. Work is spread over workers by the
-%% receiver's client ID: messages to one device stay in order, and a slow authorization holds up
-%% neither the sender's connection nor (but for those that share the worker) other devices.
+%% @doc Takes a direct message to its receiver's connection: at once, from the sender's own, where
+%% nothing has to be waited for. Else by a worker, chosen by the receiver's client ID: messages to one
+%% device stay in order, and a slow authorization holds up neither the sender's connection nor (but
+%% for those that share the worker) other devices.
 -module(tightbeam_delivery).
 
 -behaviour(gen_server).
 
--export([start_link/1, name/1, pool_size/0, dispatch/3]).
+-export([start_link/1, name/1, pool_size/0, dispatch/3, create_counters/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -record(job, {
@@ -23,10 +24,13 @@
 
 %% The same on every node: a worker's name is also its address on another node.
 -define(POOL_SIZE, 64).
+%% How many messages of this node each worker has before it: a sender whose message waits there must
+%% not overtake it.
+-define(WAITING, {tightbeam, delivery_waiting}).
 
 -spec start_link(non_neg_integer()) -> {ok, pid()} | {error, term()}.
 start_link(N) ->
-    gen_server:start_link({local, name(N)}, ?MODULE, [], []).
+    gen_server:start_link({local, name(N)}, ?MODULE, N, []).
 
 -spec name(non_neg_integer()) -> atom().
 name(N) ->
@@ -36,7 +40,11 @@ name(N) ->
 pool_size() ->
     ?POOL_SIZE.
 
-%% @doc Hands a message over to a worker; its pending entry is open already.
+-spec create_counters() -> ok.
+create_counters() ->
+    persistent_term:put(?WAITING, atomics:new(?POOL_SIZE, [])).
+
+%% @doc Takes a message to its receiver, or to a worker; its pending entry is open already.
 -spec dispatch(tightbeam_pending:key(), term(), tightbeam_request:request()) -> ok.
 dispatch(Key, Msg, #{timeout := Timeout} = Request) ->
     Job = #job{
@@ -46,28 +54,38 @@ dispatch(Key, Msg, #{timeout := Timeout} = Request) ->
         deadline = erlang:monotonic_time(millisecond) + Timeout,
         received = erlang:system_time(millisecond)
     },
-    gen_server:cast(worker(Request), {deliver, Job}).
+    N = worker(Request),
+    Waiting = persistent_term:get(?WAITING),
+    case atomics:get(Waiting, N + 1) =:= 0 andalso guarded(Job, fun at_once/1) of
+        true ->
+            ok;
+        false ->
+            ok = atomics:add(Waiting, N + 1, 1),
+            gen_server:cast(name(N), {deliver, Job})
+    end.
 
 worker(#{clientid := ClientId}) ->
-    name(erlang:phash2(ClientId, ?POOL_SIZE)).
+    erlang:phash2(ClientId, ?POOL_SIZE).
 
-init([]) ->
-    {ok, #{}}.
+init(N) ->
+    ok = atomics:put(persistent_term:get(?WAITING), N + 1, 0),
+    {ok, N}.
 
-handle_call(_Request, _From, State) ->
-    {reply, ignored, State}.
+handle_call(_Request, _From, N) ->
+    {reply, ignored, N}.
 
-handle_cast({deliver, Job}, State) ->
+handle_cast({deliver, Job}, N) ->
     ok = work(Job),
-    {noreply, State};
-handle_cast({forwarded, Remaining, Job}, State) ->
+    ok = atomics:sub(persistent_term:get(?WAITING), N + 1, 1),
+    {noreply, N};
+handle_cast({forwarded, Remaining, Job}, N) ->
     ok = work(Job#job{deadline = erlang:monotonic_time(millisecond) + Remaining}),
-    {noreply, State};
-handle_cast(_, State) ->
-    {noreply, State}.
+    {noreply, N};
+handle_cast(_, N) ->
+    {noreply, N}.
 
-handle_info(_, State) ->
-    {noreply, State}.
+handle_info(_, N) ->
+    {noreply, N}.
 
 work(#job{key = Key} = Job) ->
     %% A sender that has its answer already (deadline, disconnect) is not worked for.
@@ -75,32 +93,63 @@ work(#job{key = Key} = Job) ->
         false ->
             ok;
         true ->
-            try
-                locate(Job)
-            catch
-                Class:Reason:Stacktrace ->
-                    logger:error(#{
-                        msg => "tightbeam_delivery_failed",
-                        class => Class,
-                        reason => Reason,
-                        stacktrace => Stacktrace
-                    }),
-                    tightbeam_pending:complete(Key, stopped)
-            end
+            true = guarded(Job, fun locate/1),
+            ok
+    end.
+
+%% Whatever happens, the sender gets its answer.
+guarded(#job{key = Key} = Job, Fun) ->
+    try
+        Fun(Job)
+    catch
+        Class:Reason:Stacktrace ->
+            logger:error(#{
+                msg => "tightbeam_delivery_failed",
+                class => Class,
+                reason => Reason,
+                stacktrace => Stacktrace
+            }),
+            ok = tightbeam_pending:complete(Key, stopped),
+            true
+    end.
+
+%% False where it cannot be done at once: the receiver is not known here, or somebody has to be asked.
+at_once(#job{msg = Msg, request = #{clientid := ClientId}} = Job) ->
+    case emqx_cm:lookup_channels(local, ClientId) of
+        [Pid] ->
+            case tightbeam_inflight:receiver(Pid) of
+                #{} = Receiver ->
+                    case tightbeam_authz:remembered(Pid, emqx_message:topic(Msg)) of
+                        unknown -> false;
+                        Allowed -> judged(Allowed, Pid, Receiver, Job)
+                    end;
+                _ ->
+                    false
+            end;
+        _ ->
+            false
     end.
 
 %% A connection of this node first; else the next node on which the client ID is known. Two channels
 %% of one client ID are there for a moment during a takeover: the latest connection counts.
-locate(#job{key = Key, request = #{clientid := ClientId}, visited = Visited0, offline = Offline0} = Job) ->
-    Channels = emqx_cm:lookup_channels(ClientId),
-    Local = [{Pid, emqx_cm:do_get_chan_info(ClientId, Pid)} || Pid <- Channels, node(Pid) =:= node()],
-    Visited = [node() | Visited0],
-    Offline = Offline0 orelse lists:any(fun is_offline/1, Local),
-    case {connected(Local), lists:usort([node(Pid) || Pid <- Channels]) -- Visited} of
-        {[{Pid, Info} | _], _} -> authorize(Pid, Info, Job);
-        {[], [Node | _]} -> forward(Node, Job#job{visited = Visited, offline = Offline});
-        {[], []} -> tightbeam_pending:complete(Key, absent(Offline orelse has_durable_session(ClientId)))
+locate(#job{request = #{clientid := ClientId}} = Job) ->
+    Local = local(ClientId),
+    case connected(Local) of
+        [{Pid, Info} | _] -> authorize(Pid, Info, Job);
+        [] -> elsewhere(lists:any(fun is_offline/1, Local), Job)
     end.
+
+local(ClientId) ->
+    [{Pid, emqx_cm:do_get_chan_info(ClientId, Pid)} || Pid <- emqx_cm:lookup_channels(local, ClientId)].
+
+elsewhere(IsOffline, #job{key = Key, request = #{clientid := ClientId}, visited = Visited0, offline = Offline0} = Job) ->
+    Visited = [node() | Visited0],
+    Offline = Offline0 orelse IsOffline,
+    case lists:usort([node(Pid) || Pid <- emqx_cm:lookup_channels(ClientId)]) -- Visited of
+        [Node | _] -> forward(Node, Job#job{visited = Visited, offline = Offline});
+        [] -> ok = tightbeam_pending:complete(Key, absent(Offline orelse has_durable_session(ClientId)))
+    end,
+    true.
 
 absent(true) -> client_offline_with_session;
 absent(false) -> client_not_connected.
@@ -128,25 +177,37 @@ has_durable_session(ClientId) ->
 
 forward(Node, #job{key = Key, request = Request} = Job) ->
     ok = tightbeam_pending:bind(Key, Node),
-    gen_server:cast({worker(Request), Node}, {forwarded, remaining(Job), Job}).
+    gen_server:cast({name(worker(Request)), Node}, {forwarded, remaining(Job), Job}).
 
 authorize(Pid, #{clientinfo := ClientInfo} = Info, #job{msg = Msg, request = #{qos := QoS}} = Job) ->
-    case tightbeam_authz:is_allowed(Pid, ClientInfo, emqx_message:topic(Msg), QoS) of
-        true -> send(Pid, Info, Job);
-        false -> tightbeam_pending:complete(Job#job.key, receiver_not_authorized)
-    end.
+    Allowed = tightbeam_authz:is_allowed(Pid, ClientInfo, emqx_message:topic(Msg), QoS),
+    Receiver = #{
+        mountpoint => maps:get(mountpoint, ClientInfo, undefined),
+        max_packet_size => max_packet_size(maps:get(conninfo, Info, #{}))
+    },
+    judged(Allowed, Pid, Receiver, Job).
 
-send(Pid, Info, #job{key = Key, msg = Msg, request = Request, received = Received} = Job) ->
+max_packet_size(#{proto_ver := 5, conn_props := #{'Maximum-Packet-Size' := Max}}) -> Max;
+max_packet_size(_) -> infinity.
+
+judged(true, Pid, Receiver, Job) ->
+    ok = send(Pid, Receiver, Job),
+    true;
+judged(false, _Pid, _Receiver, #job{key = Key}) ->
+    ok = tightbeam_pending:complete(Key, receiver_not_authorized),
+    true.
+
+send(Pid, Receiver, #job{key = Key, msg = Msg, request = Request, received = Received} = Job) ->
     case remaining(Job) of
         Remaining when Remaining > 0 ->
             Direct = tightbeam_message:make(Msg, Request, #{
                 key => Key,
                 remaining => Remaining,
                 received => Received,
-                mountpoint => maps:get(mountpoint, maps:get(clientinfo, Info), undefined)
+                mountpoint => maps:get(mountpoint, Receiver)
             }),
-            case tightbeam_message:fits(Direct, maps:get(conninfo, Info, #{})) of
-                true -> hand_over(Pid, Direct, Job);
+            case tightbeam_message:fits(Direct, maps:get(max_packet_size, Receiver)) of
+                true -> hand_over(Pid, Direct, Receiver, Job);
                 false -> tightbeam_pending:complete(Key, payload_too_large)
             end;
         _ ->
@@ -156,13 +217,22 @@ send(Pid, Info, #job{key = Key, msg = Msg, request = Request, received = Receive
 
 %% The channel delivers under the direct topic, to which nobody can be subscribed: with the delivered
 %% topic a subscription of the device to it would change the QoS and add its subscription identifier.
-hand_over(Pid, Direct, #job{key = Key, msg = Msg, deadline = Deadline, request = #{clientid := ClientId}}) ->
-    ok = tightbeam_inflight:add(Pid, Key, Deadline),
+hand_over(Pid, Direct, Receiver, #job{key = Key, msg = Msg, deadline = Deadline, request = #{clientid := ClientId}}) ->
+    IsNew = tightbeam_inflight:add(Pid, Key, Deadline, Receiver),
     _ = Pid ! {deliver, emqx_message:topic(Msg), Direct},
     %% It may have disconnected before the entry could be seen by the callback that ends it.
+    case is_connected(IsNew, ClientId, Pid) of
+        true -> ok;
+        false -> tightbeam_inflight:gone(Pid)
+    end.
+
+%% That callback knows only of connections that have had a message before.
+is_connected(known, _ClientId, Pid) ->
+    is_map(tightbeam_inflight:receiver(Pid));
+is_connected(new, ClientId, Pid) ->
     case emqx_cm:do_get_chan_info(ClientId, Pid) of
-        #{conn_state := connected} -> ok;
-        _ -> tightbeam_inflight:gone(Pid)
+        #{conn_state := connected} -> true;
+        _ -> false
     end.
 
 remaining(#job{deadline = Deadline}) ->

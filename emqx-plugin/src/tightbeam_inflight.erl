@@ -1,11 +1,17 @@
 %% @doc Direct messages that were handed to connections of this node and not yet acknowledged, so that
-%% a receiver that goes away completes its senders at once. The senders may be on other nodes.
+%% a receiver that goes away completes its senders at once. The senders may be on other nodes. And what
+%% is known of these connections, which is less to look at than all that EMQX knows of them.
 -module(tightbeam_inflight).
 
 -behaviour(gen_server).
 
--export([start_link/0, add/3, remove/2, gone/1, abandon/1, create_tables/0]).
+-export([start_link/0, add/4, receiver/1, remove/2, gone/1, abandon/1, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-export_type([receiver/0]).
+
+%% What stays the same for as long as a connection lasts.
+-type receiver() :: #{mountpoint := binary() | undefined, max_packet_size := pos_integer() | infinity}.
 
 -define(TAB, ?MODULE).
 -define(WATCHED, tightbeam_receivers).
@@ -18,19 +24,29 @@ start_link() ->
 -spec create_tables() -> ok.
 create_tables() ->
     ?TAB = ets:new(?TAB, [ordered_set, named_table, public, {write_concurrency, true}]),
-    ?WATCHED = ets:new(?WATCHED, [set, named_table, public, {write_concurrency, true}]),
+    ?WATCHED = ets:new(?WATCHED, [set, named_table, public, {write_concurrency, true}, {read_concurrency, true}]),
     ok.
 
-%% @doc To be called before the message is sent. Deadline: monotonic milliseconds.
--spec add(pid(), tightbeam_pending:key(), integer()) -> ok.
-add(Channel, {Node, Ref}, Deadline) ->
-    ok = watch(Channel),
+%% @doc To be called before the message is sent. Deadline: monotonic milliseconds. `new': the first
+%% message to this connection.
+-spec add(pid(), tightbeam_pending:key(), integer(), receiver()) -> new | known.
+add(Channel, {Node, Ref}, Deadline, Receiver) ->
+    IsNew = ets:insert_new(?WATCHED, {Channel, Receiver}),
+    IsNew andalso gen_server:cast(?MODULE, {watch, Channel}),
     true = ets:insert(?TAB, {{Channel, Ref}, Node, Deadline}),
-    ok.
+    case IsNew of
+        true -> new;
+        false -> known
+    end.
 
-watch(Channel) ->
-    ets:insert_new(?WATCHED, {Channel}) andalso gen_server:cast(?MODULE, {watch, Channel}),
-    ok.
+%% @doc A connection to which messages have been handed before. `gone': it has been disconnected, its
+%% process may live on for its session.
+-spec receiver(pid()) -> receiver() | gone | unknown.
+receiver(Channel) ->
+    case ets:lookup(?WATCHED, Channel) of
+        [{_, Receiver}] -> Receiver;
+        [] -> unknown
+    end.
 
 -spec remove(pid(), tightbeam_pending:key()) -> ok.
 remove(Channel, {_Node, Ref}) ->
@@ -44,7 +60,7 @@ remove(Channel, {_Node, Ref}) ->
 %% @doc The connection is gone: all its senders are told, and what was decided for it is forgotten.
 -spec gone(pid()) -> ok.
 gone(Channel) ->
-    tightbeam_authz:forget(Channel),
+    ok = disconnected(Channel),
     try ets:select(?TAB, [{{{Channel, '$1'}, '$2', '_'}, [], [{{'$2', '$1'}}]}]) of
         Keys ->
             lists:foreach(
@@ -61,7 +77,7 @@ gone(Channel) ->
 %% @doc The connection ends and its messages live on in another one.
 -spec abandon(pid()) -> ok.
 abandon(Channel) ->
-    tightbeam_authz:forget(Channel),
+    ok = disconnected(Channel),
     try
         true = ets:match_delete(?TAB, {{Channel, '_'}, '_', '_'}),
         ok
@@ -69,8 +85,17 @@ abandon(Channel) ->
         error:badarg -> ok
     end.
 
+%% Before its messages are looked for: whoever adds one after that sees that the connection is gone.
+disconnected(Channel) ->
+    try
+        _ = ets:update_element(?WATCHED, Channel, {2, gone}),
+        tightbeam_authz:forget(Channel)
+    catch
+        error:badarg -> ok
+    end.
+
 init([]) ->
-    lists:foreach(fun({Pid}) -> monitor(process, Pid) end, ets:tab2list(?WATCHED)),
+    lists:foreach(fun({Pid, _}) -> monitor(process, Pid) end, ets:tab2list(?WATCHED)),
     _ = erlang:send_after(?SWEEP, self(), sweep),
     {ok, #{}}.
 

@@ -90,9 +90,9 @@ restore_expiry(#{expiry := Expiry, received := Received}, Msg) ->
 
 %% @doc Section 3.1.2.11.4: a packet larger than the client's Maximum Packet Size must not be sent to
 %% it. EMQX drops it without a word, and it would fill a place of the receive window for good.
--spec fits(term(), map()) -> boolean().
-fits(Msg, #{proto_ver := 5, conn_props := #{'Maximum-Packet-Size' := Max}}) ->
+-spec fits(term(), pos_integer() | infinity) -> boolean().
+fits(_Msg, infinity) ->
+    true;
+fits(Msg, Max) ->
     Packet = emqx_message:to_packet(1, Msg),
-    iolist_size(emqx_frame:serialize(Packet, 5)) =< Max;
-fits(_Msg, _ConnInfo) ->
-    true.
+    iolist_size(emqx_frame:serialize(Packet, 5)) =< Max.

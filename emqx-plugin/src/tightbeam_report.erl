@@ -186,5 +186,7 @@ encode(Subject, Outcome, Duration, EndedAt) ->
 member(_Name, _Write, undefined) -> [];
 member(Name, Write, Value) -> [",\"", Name, "\":", Write(Value)].
 
+address({A, B, C, D}) ->
+    [$", integer_to_binary(A), $., integer_to_binary(B), $., integer_to_binary(C), $., integer_to_binary(D), $"];
 address(Address) ->
     [$", inet:ntoa(Address), $"].

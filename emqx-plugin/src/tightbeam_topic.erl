@@ -61,19 +61,20 @@ parse(error, _Topic) ->
     {error, invalid_client_id}.
 
 clientid(Encoded) ->
-    case decode(Encoded, <<>>) of
+    case decode(Encoded) of
         {ok, <<"$", _/binary>>} -> error;
-        {ok, ClientId} -> checked_clientid(ClientId, string_length(ClientId));
+        {ok, ClientId} -> checked_clientid(ClientId, characters(ClientId, 0));
         error -> error
     end.
 
-checked_clientid(ClientId, Length) when is_integer(Length), Length >= 1, Length =< ?MAX_CLIENTID ->
-    case has_null(ClientId) of
-        false -> {ok, ClientId};
-        true -> error
-    end;
-checked_clientid(_, _) ->
-    error.
+checked_clientid(ClientId, Length) when is_integer(Length), Length >= 1, Length =< ?MAX_CLIENTID -> {ok, ClientId};
+checked_clientid(_, _) -> error.
+
+decode(Encoded) ->
+    case binary:match(Encoded, <<"%">>) of
+        nomatch -> {ok, Encoded};
+        _ -> decode(Encoded, <<>>)
+    end.
 
 decode(<<$%, H, L, Rest/binary>>, Acc) ->
     case {hex(H), hex(L)} of
@@ -90,21 +91,15 @@ hex(C) when C >= $a, C =< $f -> C - $a + 10;
 hex(C) when C >= $A, C =< $F -> C - $A + 10;
 hex(_) -> error.
 
-%% Characters, not bytes; not UTF-8 at all is not a client ID (section 1.5.4).
-string_length(Bin) ->
-    case unicode:characters_to_list(Bin) of
-        Chars when is_list(Chars) -> length(Chars);
-        _ -> error
-    end.
+%% Characters, not bytes. Section 1.5.4: what is no UTF-8, and U+0000, is not allowed in a string.
+characters(<<C/utf8, Rest/binary>>, N) when C > 0 -> characters(Rest, N + 1);
+characters(<<>>, N) -> N;
+characters(_, _) -> error.
 
 is_valid_topic(<<"$", _/binary>>) -> false;
 is_valid_topic(Topic) when byte_size(Topic) < 1; byte_size(Topic) > ?MAX_TOPIC -> false;
-is_valid_topic(Topic) ->
-    string_length(Topic) =/= error andalso
-        not has_null(Topic) andalso
-        binary:match(Topic, [<<"+">>, <<"#">>]) =:= nomatch andalso
-        length(binary:matches(Topic, <<"/">>)) =< ?MAX_SLASHES.
+is_valid_topic(Topic) -> is_valid_topic(Topic, 0).
 
-%% Section 1.5.4: U+0000 is not allowed in a UTF-8 encoded string.
-has_null(Bin) ->
-    binary:match(Bin, <<0>>) =/= nomatch.
+is_valid_topic(<<$/, Rest/binary>>, Slashes) -> Slashes < ?MAX_SLASHES andalso is_valid_topic(Rest, Slashes + 1);
+is_valid_topic(<<C/utf8, Rest/binary>>, Slashes) when C > 0, C =/= $+, C =/= $# -> is_valid_topic(Rest, Slashes);
+is_valid_topic(Rest, _Slashes) -> Rest =:= <<>>.

@@ -47,6 +47,7 @@ plugin_test_() ->
         {"Prometheus gets every counter", fun prometheus/0},
         {"status", fun status/0},
         {"messages to one device stay in order", fun order/0},
+        {"what is known at once does not overtake what waits for an answer", fun no_overtaking/0},
         {"stopping answers everybody and leaves no hook", fun stop/0}
     ],
     {foreach, fun setup/0, fun cleanup/1, [{Title, {timeout, 20, Test}} || {Title, Test} <- Tests]}.
@@ -495,6 +496,17 @@ order() ->
         [emqx_message:topic(element(2, got(Dev))) || _ <- lists:seq(1, N)]
     ).
 
+%% Every other topic has been asked about; the others wait for a slow provider.
+no_overtaking() ->
+    Dev = receiver(<<"d">>),
+    provide(allow),
+    _ = publish(<<"$dm/d/known">>, 1, []),
+    _ = got(Dev),
+    provide({after_ms, 2, allow}),
+    Topics = lists:append([[<<"known">>, integer_to_binary(I), <<"known">>] || I <- lists:seq(1, 50)]),
+    [publish(<<"$dm/d/", Topic/binary>>, 1, []) || Topic <- Topics],
+    ?assertEqual(Topics, [emqx_message:topic(element(2, got(Dev))) || _ <- Topics]).
+
 stop() ->
     _ = receiver(<<"d">>),
     Packet = publish(<<"$dm/d/t">>, 1, []),
@@ -608,7 +620,13 @@ provide(Decision) ->
 provider(ClientInfo, Action, Topic, _Default) ->
     {Test, Decision} = persistent_term:get(?MODULE),
     Test ! {asked, {maps:get(clientid, ClientInfo), Action, Topic}},
-    {stop, #{result => Decision, from => exhook}}.
+    case Decision of
+        {after_ms, Delay, Result} ->
+            timer:sleep(Delay),
+            {stop, #{result => Result, from => exhook}};
+        Result ->
+            {stop, #{result => Result, from => exhook}}
+    end.
 
 asked() ->
     receive {asked, A} -> [A | asked()] after 20 -> [] end.
