@@ -6,12 +6,9 @@
 -export_type([direct/0, invalid/0]).
 
 -type direct() :: #{clientid := binary(), topic := binary()}.
--type invalid() :: invalid_client_id | invalid_topic.
+-type invalid() :: invalid_client_id | invalid_topic | reserved_topic.
 
 -define(PREFIX, "$dm/").
--define(MAX_CLIENTID, 128).
--define(MAX_TOPIC, 256).
--define(MAX_SLASHES, 7).
 
 %% @doc Is this a topic name on which nothing but a direct message may be published? A delayed
 %% publish (`$delayed/N/...') of one is: it would come back later with no sender to answer.
@@ -42,7 +39,8 @@ is_reserved_filter(<<"$share/", Rest/binary>>) ->
     end;
 is_reserved_filter(_) -> false.
 
-%% @doc Takes a direct topic apart. The client ID is checked first, the topic second.
+%% @doc Takes a direct topic apart, within the limits of the configuration. The client ID is checked
+%% first, the topic second.
 -spec parse(binary()) -> {ok, direct()} | {error, invalid()}.
 parse(<<?PREFIX, Rest/binary>>) ->
     case binary:split(Rest, <<"/">>) of
@@ -53,9 +51,9 @@ parse(_Delayed) ->
     {error, invalid_topic}.
 
 parse({ok, ClientId}, Topic) ->
-    case is_valid_topic(Topic) of
-        true -> {ok, #{clientid => ClientId, topic => Topic}};
-        false -> {error, invalid_topic}
+    case topic(Topic) of
+        ok -> {ok, #{clientid => ClientId, topic => Topic}};
+        {error, Invalid} -> {error, Invalid}
     end;
 parse(error, _Topic) ->
     {error, invalid_client_id}.
@@ -67,8 +65,13 @@ clientid(Encoded) ->
         error -> error
     end.
 
-checked_clientid(ClientId, Length) when is_integer(Length), Length >= 1, Length =< ?MAX_CLIENTID -> {ok, ClientId};
-checked_clientid(_, _) -> error.
+checked_clientid(ClientId, Length) when is_integer(Length), Length >= 1 ->
+    case Length =< tightbeam_config:get(max_client_id_length) of
+        true -> {ok, ClientId};
+        false -> error
+    end;
+checked_clientid(_, _) ->
+    error.
 
 decode(Encoded) ->
     case binary:match(Encoded, <<"%">>) of
@@ -96,10 +99,16 @@ characters(<<C/utf8, Rest/binary>>, N) when C > 0 -> characters(Rest, N + 1);
 characters(<<>>, N) -> N;
 characters(_, _) -> error.
 
-is_valid_topic(<<"$", _/binary>>) -> false;
-is_valid_topic(Topic) when byte_size(Topic) < 1; byte_size(Topic) > ?MAX_TOPIC -> false;
-is_valid_topic(Topic) -> is_valid_topic(Topic, 0).
+topic(<<"$", _/binary>>) ->
+    {error, reserved_topic};
+topic(Topic) ->
+    #{max_topic_bytes := MaxBytes, max_topic_slashes := MaxSlashes} = tightbeam_config:all(),
+    Size = byte_size(Topic),
+    case Size >= 1 andalso Size =< MaxBytes andalso is_name(Topic, MaxSlashes) of
+        true -> ok;
+        false -> {error, invalid_topic}
+    end.
 
-is_valid_topic(<<$/, Rest/binary>>, Slashes) -> Slashes < ?MAX_SLASHES andalso is_valid_topic(Rest, Slashes + 1);
-is_valid_topic(<<C/utf8, Rest/binary>>, Slashes) when C > 0, C =/= $+, C =/= $# -> is_valid_topic(Rest, Slashes);
-is_valid_topic(Rest, _Slashes) -> Rest =:= <<>>.
+is_name(<<$/, Rest/binary>>, Slashes) -> Slashes > 0 andalso is_name(Rest, Slashes - 1);
+is_name(<<C/utf8, Rest/binary>>, Slashes) when C > 0, C =/= $+, C =/= $# -> is_name(Rest, Slashes);
+is_name(Rest, _Slashes) -> Rest =:= <<>>.
