@@ -3,11 +3,11 @@ import type { Reason } from '../../src/reasons.js';
 import { call } from '../http/support.js';
 import type { Line } from '../telemetry/capture.js';
 import { expectTold, HOOK, MESSAGE, only, traceOf } from '../telemetry/e2e/told.js';
-import { onceReceived } from './support/clients.js';
+import { direct, onceReceived, publish } from './support/clients.js';
 import { OUTCOMES } from './support/outcomes.js';
-import { onEmqx } from './support/suite.js';
+import { onEmqx, testIf } from './support/suite.js';
 
-onEmqx('What became of a message is told', (bench) => {
+onEmqx('What became of a message is told', (bench, { isLocal }) => {
   describe.each(['HTTP', 'MQTT'] as const)('through %s', (door) => {
     const reasons = Object.entries(OUTCOMES[door]);
     test.each(reasons)('%s is logged, traced and counted', async (reason, provoke) => {
@@ -16,6 +16,49 @@ onEmqx('What became of a message is told', (bench) => {
       const signals = { log, receiver, metricsPort: service.ports.metrics };
       await expectTold(signals, door, reason as Reason, () => provoke(bench(), `told-${door}-${reason}`));
     });
+  });
+
+  test('each refusal of a sender is logged, also those that EMQX remembers', async () => {
+    const target = 'told-remembered';
+    const sender = await bench().connect('told-refused', { username: 'backend', password: 'backend' });
+    const isLine = (line: Line) => line['targetClientId'] === target && line['reason'] === 'SENDER_NOT_AUTHORIZED';
+    // The provider has logged this one when it is answered, or will; EMQX answers the second by itself.
+    expect(await publish(sender, direct(target, 'forbidden/x'), 'open')).toBe(0x87);
+    const asked = await bench().nextLine(isLine);
+    expect(asked).toHaveProperty('cause');
+    expect(await publish(sender, direct(target, 'forbidden/x'), 'open')).toBe(0x87);
+    const remembered = await bench().nextLine((line) => isLine(line) && line !== asked);
+    expect(remembered).toMatchObject({
+      clientId: 'told-refused',
+      principalId: 'backend',
+      sourceIp: '127.0.0.1',
+      qos: 1,
+    });
+    expect(remembered).not.toHaveProperty('cause');
+  });
+
+  // Elsewhere the clock of the broker is another one.
+  testIf(isLocal)('many messages of a client each have their line, with the time at which they ended', async () => {
+    const count = 250;
+    const device = await bench().connect('told-many');
+    const sender = await bench().connect('told-sender', { username: 'backend', password: 'backend' });
+    const before = Date.now();
+    const topics = Array.from({ length: count }, (_, index) => `cmd/${index}`);
+    await Promise.all(topics.map((topic) => publish(sender, direct('told-many', topic), 'open')));
+    const after = Date.now();
+    const lines = await Promise.all(
+      topics.map((topic) =>
+        bench().nextLine((line) => line['targetClientId'] === 'told-many' && line['topicName'] === topic),
+      ),
+    );
+    for (const line of lines) {
+      const endedAt = Date.parse(String(line['timestamp']));
+      // Within what Erlang's clock may be away from that of the operating system.
+      expect(endedAt).toBeGreaterThanOrEqual(before - 1_000);
+      expect(endedAt).toBeLessThanOrEqual(after + 1_000);
+    }
+    expect(new Set(lines.map((line) => line['traceId'])).size).toBe(count);
+    await device.endAsync();
   });
 
   test('the trace of a message through HTTP has a span for each hop, the decision about the device with it', async () => {
