@@ -25,7 +25,7 @@ export const FILE_DESTINATION_DEFAULTS: FileDestinationOptions = {
 };
 
 /** Lines wait this long for others: a system call and a thread's turn for each would cost more than making the line. */
-const GATHER_MS = 10;
+const GATHER_MS = 20;
 /** After a write that failed, for a pipe that is full for instance. */
 const RETRY_MS = 100;
 const NEWLINE = 0x0a;
