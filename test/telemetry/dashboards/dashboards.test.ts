@@ -89,6 +89,7 @@ described('in a real Prometheus that scrapes the real application', () => {
     await prometheus.scraped(2);
     // Rates are of what happens between scrapes.
     await produce('late');
+    await reachLimits();
     await prometheus.scraped(2 + (await prometheus.scrapes()));
   }, 60_000);
 
@@ -101,17 +102,22 @@ described('in a real Prometheus that scrapes the real application', () => {
   /** Every outcome through both doors, and everything else that is counted. */
   async function produce(when: string): Promise<void> {
     await Promise.all((['HTTP', 'MQTT'] as const).map((door) => through(door, when)));
-    for (let sent = 0; sent <= RECEIVER_BURST; sent += 1) await post(app, `${when}-often`);
-    await app.broker.raw(`${when}-silent`);
-    const pending = { timeout: '1' };
-    await Promise.all(Array.from({ length: MOST_PENDING + 1 }, () => post(app, `${when}-silent`, pending)));
-
     await app.broker.connect('nobody-1').catch(() => undefined);
     const device = await app.broker.connect(`${when}-device`);
     await device.subscribeAsync('forbidden/a').catch(() => undefined);
     await device.publishAsync('forbidden/a', 'x', { qos: 1 }).catch(() => undefined);
     await device.endAsync();
     await app.reload();
+  }
+
+  async function reachLimits(): Promise<void> {
+    for (let sent = 0; sent <= RECEIVER_BURST; sent += 1) await post(app, 'often');
+    const silent = await app.broker.raw('silent');
+    const posts = Array.from({ length: MOST_PENDING + 1 }, () => post(app, 'silent'));
+    // The others wait for a PUBACK.
+    await Promise.race(posts);
+    silent.destroy();
+    await Promise.all(posts);
   }
 
   afterAll(async () => {
