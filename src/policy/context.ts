@@ -1,11 +1,5 @@
 import type { Identity } from '../identity/identity.js';
-
-/** A thing of the registry, as `iot:Connection.Thing.*` sees it. */
-export interface Thing {
-  readonly name: string;
-  readonly type: string | undefined;
-  readonly attributes: ReadonlyMap<string, string>;
-}
+import { thingOf, type Thing, type ThingTemplate } from './thing.js';
 
 /** What the transport knows about one CONNECT beyond the identity. */
 export interface ConnectFacts {
@@ -30,19 +24,24 @@ export class RequestContext {
   private time: number | undefined = undefined;
 
   /**
-   * @param principal name of the principal that stands for the identity
+   * @param principal who stands for the identity
    * @param clock milliseconds since the epoch
    */
   constructor(
     readonly identity: Identity,
     private readonly clock: () => number,
-    readonly principal?: string,
-    readonly thing?: Thing,
+    readonly principal?: { readonly name: string; readonly thing?: ThingTemplate },
     readonly extra: ExtraFacts = NO_FACTS,
   ) {}
 
   /** Milliseconds since the epoch, the same for the whole decision. */
   get now(): number {
     return (this.time ??= this.clock());
+  }
+
+  /** The thing of the principal; made where a statement asks for it, for most do not. */
+  get thing(): Thing | undefined {
+    const template = this.principal?.thing;
+    return template && thingOf(template, this.identity);
   }
 }

@@ -3,7 +3,6 @@ import type { Action, Authorizer, Decision } from './authorizer.js';
 import { RequestContext, type ConnectFacts, type ExtraFacts } from './context.js';
 import { decideName, decideResource, decideSubscription, type PolicyRequest, type SubscribeRules } from './decision.js';
 import type { PolicySet } from './policy-set.js';
-import { thingOf } from './principals.js';
 import { realTopic } from './topics.js';
 
 export interface PolicyAuthorizerOptions extends Partial<SubscribeRules> {
@@ -59,9 +58,7 @@ export class PolicyAuthorizer implements Authorizer {
   private request(identity: Identity, facts?: ExtraFacts): PolicyRequest {
     const set = this.current();
     const found = set.resolve(identity);
-    const principal = found?.principal;
-    const thing = principal && thingOf(principal, identity);
-    const context = new RequestContext(identity, this.clock, principal?.name, thing, facts);
+    const context = new RequestContext(identity, this.clock, found?.principal, facts);
     return { set, found, context };
   }
 }

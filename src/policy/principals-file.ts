@@ -1,15 +1,8 @@
 import { isObject, readJson, reportUnknown, type Json } from './json.js';
 import { overlap, parsePattern, PatternError, type Token } from './pattern.js';
-import {
-  CRITERIA,
-  Principals,
-  strongest,
-  type Clause,
-  type Criterion,
-  type Principal,
-  type ThingTemplate,
-} from './principals.js';
+import { Principals, strongest, type Clause, type Principal } from './principals.js';
 import type { Reporter } from './problems.js';
+import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
 
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
 const THING_ELEMENTS = ['name', 'type', 'attributes'];
@@ -35,6 +28,7 @@ export function parsePrincipals(text: string, policies: ReadonlySet<string>, rep
     const thing = readThing(item['thing'], at.at('thing'));
     const principal: Principal = {
       name,
+      index: all.length,
       policies: readPolicies(item['policies'], policies, at.at('policies')),
       ...(thing === undefined ? {} : { thing }),
     };

@@ -30,7 +30,7 @@ const FIXED: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['aws:securetransport', ({ identity }) => identity.secureTransport?.toString()],
   ['aws:currenttime', (context) => new Date(context.now).toISOString()],
   ['aws:epochtime', (context) => String(Math.floor(context.now / 1000))],
-  ['aws:username', ({ identity, principal }) => identity.username ?? principal],
+  ['aws:username', ({ identity, principal }) => identity.username ?? principal?.name],
   ['iot:certificate.availablekeys', availableKeys],
 ]);
 
