@@ -2,6 +2,7 @@ import { actionsOf, ACTION_NAMES, isActionPattern } from './actions.js';
 import type { Action } from './authorizer.js';
 import { compileCondition, parseOperator, OPERATORS, type Condition } from './conditions/condition.js';
 import { isObject, readJson, reportUnknown, type Json, type JsonObject } from './json.js';
+import type { Steps } from './json-scanner.js';
 import { parsePattern, PatternError, type Pattern } from './pattern.js';
 import type { Reporter } from './problems.js';
 import { contextKey } from './variables.js';
@@ -41,7 +42,7 @@ const IAM_LIMIT = 6144;
  */
 export function parsePolicy(name: string, text: string, report: Reporter): PolicyDocument | undefined {
   const before = report.problems.length;
-  const root = readJson(text, report);
+  const root = readJson(text, report, statementOf);
   if (root === undefined) return undefined;
   if (!isObject(root)) {
     report.expected('an object with Version and Statement', root);
@@ -57,6 +58,15 @@ export function parsePolicy(name: string, text: string, report: Reporter): Polic
   }
   const failed = report.problems.slice(before).some(({ severity }) => severity === 'error');
   return failed ? undefined : { name, statements };
+}
+
+/** The statement that an element belongs to: its Sid or index. */
+function statementOf([element, index = 0]: Steps, root: Json | undefined): string | undefined {
+  if (element !== 'Statement') return undefined;
+  const found = isObject(root) ? root['Statement'] : undefined;
+  const statement = Array.isArray(found) ? found[Number(index)] : found;
+  const sid = isObject(statement) ? statement['Sid'] : undefined;
+  return typeof sid === 'string' && sid !== '' ? sid : String(typeof index === 'number' ? index : 0);
 }
 
 /** True where the version has policy variables. Without Version it is 2008-10-17 (IAM, "Version element"). */

@@ -12,7 +12,7 @@ const MAX_POLICIES = 10;
  * matches can both be true of one identity.
  */
 export function parsePrincipals(text: string, policies: ReadonlySet<string>, report: Reporter): Principals {
-  const root = readJson(text, report);
+  const root = readJson(text, report, ([, name]) => name?.toString());
   const declared = isObject(root) ? root['principals'] : undefined;
   if (root !== undefined && !isObject(declared)) report.expected('an object {"principals": {name: ...}}', root);
   if (isObject(root)) reportUnknown(root, ['$schema', 'principals'], report);
