@@ -13,11 +13,15 @@ export interface ConnectFacts {
 export interface ExtraFacts extends ConnectFacts {
   /** `iot:Topic`: the topic of a direct message. */
   readonly topic?: string;
+  /** The request is a CONNECT of which the transport tells no facts: what is not given may be there all the same. */
+  readonly connectUntold?: true;
   /** Values that replace what a key would have, by lower-case key. For `policy explain` and `policy test` only. */
   readonly overrides?: ReadonlyMap<string, string | readonly string[]>;
 }
 
 const NO_FACTS: ExtraFacts = Object.freeze({});
+/** The facts of a CONNECT where the transport tells none. */
+export const CONNECT_UNTOLD: ExtraFacts = Object.freeze({ connectUntold: true });
 
 /** The facts that one decision is made from. Time is read once, and only if a statement asks for it. */
 export class RequestContext {

@@ -5,7 +5,7 @@ import { isObject, readJson, reportUnknown, type Json, type JsonObject } from '.
 import type { Steps } from './json-scanner.js';
 import { parsePattern, PatternError, type Pattern } from './pattern.js';
 import type { Reporter } from './problems.js';
-import { contextKey } from './variables.js';
+import { contextKey, type ContextKey } from './variables.js';
 
 /** A statement that has been read: nothing of it can fail any more but for want of facts. */
 export interface Statement {
@@ -193,7 +193,7 @@ function readResources(statement: JsonObject, variables: boolean, report: Report
       return [];
     }
     const pattern = attempt(at, () => parsePattern(text, { wildcards: true, variables }));
-    for (const { key } of pattern?.variables ?? []) warnUnknown(key, at);
+    for (const { key } of pattern?.variables ?? []) warnWithoutValue(key, at);
     return pattern === undefined ? [] : [pattern];
   });
 }
@@ -223,7 +223,7 @@ function readConditions(found: Json | undefined, variables: boolean, report: Rep
     }
     return Object.entries(keys).flatMap(([name, values]) => {
       const key = contextKey(name);
-      warnUnknown(key, at.at(name));
+      warnWithoutValue(key, at.at(name));
       const texts = readValues(values, parsed.operator === 'Null', at.at(name));
       const condition = attempt(at.at(name), () => compileCondition(operator, parsed, key, texts, variables));
       return condition === undefined ? [] : [condition];
@@ -250,8 +250,13 @@ function readValues(found: Json, isNull: boolean, at: Reporter): readonly string
   });
 }
 
-function warnUnknown(key: { readonly name: string; readonly known: boolean }, at: Reporter): void {
-  if (!key.known) at.warn(`${key.name} never has a value here`);
+function warnWithoutValue(key: ContextKey, at: Reporter): void {
+  if (!key.known) at.warn(`${key.name} is no key that is known here, and never has a value`);
+  else if (!key.told) {
+    at.warn(
+      `brokers do not tell ${key.name}: an Allow that asks for it does not match, a Deny that asks for it denies`,
+    );
+  }
 }
 
 /** The result, or nothing where the text was malformed, which is reported. */

@@ -1,7 +1,7 @@
 import type { Identity } from '../identity/identity.js';
 import type { Action, Decision } from './authorizer.js';
 import { matchConditions, matchResource } from './compile.js';
-import { RequestContext, type ExtraFacts } from './context.js';
+import { CONNECT_UNTOLD, RequestContext, type ExtraFacts } from './context.js';
 import { decideResource, decideSubscription, type SubscribeRules } from './decision.js';
 import type { Statement } from './document.js';
 import type { CompiledPrincipal, PolicySet } from './policy-set.js';
@@ -41,7 +41,10 @@ export interface Question {
  */
 export function explain(set: PolicySet, question: Question, rules: SubscribeRules, clock = Date.now): Explanation {
   const { identity, principal: found, action, resource, facts } = question;
-  const context = new RequestContext(identity, clock, found?.principal, facts);
+  const context = new RequestContext(identity, clock, found?.principal, {
+    ...(action === 'iot:Connect' && CONNECT_UNTOLD),
+    ...facts,
+  });
   const request = { set, found, context };
   const decision =
     action === 'iot:Subscribe' && resource.startsWith('topicfilter/')

@@ -42,7 +42,8 @@ export function factOf(identity: Identity, criterion: Criterion): string | undef
     case 'distinguishedName':
       return identity.certificate?.distinguishedName;
     case 'commonName':
-      return identity.certificate?.commonName;
+      // A subject without common name has an empty one, which no pattern may take for a name.
+      return identity.certificate?.commonName === '' ? undefined : identity.certificate?.commonName;
     case 'jwtSubject':
       return identity.jwtSubject;
     case 'accessKeyId':

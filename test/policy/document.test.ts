@@ -171,12 +171,22 @@ test.each<[what: string, differences: object, problem: string]>([
   [
     'an unknown key',
     { Condition: { StringEquals: { 'aws:x': 'y' } } },
-    'warning p.json (0) $.Statement[0].Condition.StringEquals["aws:x"]: aws:x never has a value here',
+    'warning p.json (0) $.Statement[0].Condition.StringEquals["aws:x"]: aws:x is no key that is known here, and never has a value',
   ],
+  ...[
+    'iot:ConnectAttributes',
+    'iot:DomainName',
+    'iot:Certificate.Issuer.CommonName',
+    'iot:Certificate.SerialNumber',
+  ].map((key): [string, object, string] => [
+    `${key}, which brokers do not tell`,
+    { Condition: { StringEquals: { [key]: 'a' } } },
+    `warning p.json (0) $.Statement[0].Condition.StringEquals["${key}"]: brokers do not tell ${key}: an Allow that asks for it does not match, a Deny that asks for it denies`,
+  ]),
   [
     'an unknown variable',
     { Resource: `${ARN}topic/\${aws:x}` },
-    'warning p.json (0) $.Statement[0].Resource: aws:x never has a value here',
+    'warning p.json (0) $.Statement[0].Resource: aws:x is no key that is known here, and never has a value',
   ],
 ])('%s is reported where it stands', (_, differences, problem) => {
   expect(ofStatement(differences)).toEqual([problem]);
