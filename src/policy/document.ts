@@ -1,4 +1,4 @@
-import { actionsOf, ACTION_NAMES, isActionPattern } from './actions.js';
+import { actionMeant, actionsOf, ACTION_NAMES, isActionPattern } from './actions.js';
 import type { Action } from './authorizer.js';
 import { compileCondition, parseOperator, OPERATORS, type Condition } from './conditions/condition.js';
 import { isObject, readJson, reportUnknown, type Json, type JsonObject } from './json.js';
@@ -120,7 +120,8 @@ function readStatement(
   if (sid !== undefined && typeof sid !== 'string') report.at('Sid').expected('a text', sid);
   reportUnknown(found, STATEMENT_ELEMENTS, report);
   const effect = found['Effect'];
-  if (effect !== 'Allow' && effect !== 'Deny') report.at('Effect').expected('Allow or Deny', effect ?? null);
+  if (effect === undefined) report.at('Effect').expected('Allow or Deny, found nothing');
+  else if (effect !== 'Allow' && effect !== 'Deny') report.at('Effect').expected('Allow or Deny', effect);
   return {
     policy,
     id,
@@ -170,7 +171,10 @@ function readActions(statement: JsonObject, report: Reporter): ReadonlySet<Actio
       continue;
     }
     const actions = actionsOf(text);
-    if (actions.length === 0) at.warn(`${text} is no action that is decided here`);
+    if (actions.length === 0) {
+      const meant = actionMeant(text);
+      at.warn(`${text} is no action that is decided here${meant === undefined ? '' : `; is ${meant} meant?`}`);
+    }
     for (const action of actions) named.add(action);
   }
   return actionSet(ACTION_NAMES.filter((action) => named.has(action) === (statement['NotAction'] === undefined)));

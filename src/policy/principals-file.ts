@@ -50,7 +50,7 @@ function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: R
   const names = new Set<string>();
   found.forEach((name: Json, index) => {
     if (typeof name !== 'string' || !known.has(name))
-      at.at(index).expected('the name of a policy in this folder', name);
+      at.at(index).expected('the name of a policy in this folder (its file without .json)', name);
     else if (names.has(name)) at.at(index).expected('each policy once', name);
     else names.add(name);
   });
@@ -60,7 +60,7 @@ function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: R
 function readClauses(found: Json | undefined, principal: Principal, at: Reporter): Clause[] {
   const several = Array.isArray(found);
   const items = several ? found : found === undefined ? [] : [found];
-  if (items.length === 0) at.expected('an object of criteria or an array of such', found);
+  if (items.length === 0) at.expected('an object like {"username": "lock-*"} or an array of such', found);
   return items.flatMap((item, index) => {
     const place = several ? at.at(index) : at;
     const clause = readClause(item, principal, place);
