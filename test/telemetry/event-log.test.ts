@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEventLog, type EventLog, type EventLogOptions } from '../../src/telemetry/log/event-log.js';
+import type { LogRecord } from '../../src/telemetry/log/record.js';
 import type { Decision } from '../../src/policy/authorizer.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 import { captureLog, type CapturedLog } from './capture.js';
@@ -12,13 +13,13 @@ function openLog(options: Partial<EventLogOptions> = {}): { log: EventLog; out: 
 
 describe('the log line of a direct message', () => {
   it('has the moment of the outcome where that was told later, and so have its followers', () => {
-    const taken: (string | undefined)[] = [];
-    const { log, out } = openLog({ tap: { take: ({ timestamp }) => taken.push(timestamp) } });
+    const taken: string[] = [];
+    const { log, out } = openLog({ tap: { idle: false, take: (_, line) => taken.push(line) } });
     log.directMessage(delivered({ endedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678) }));
     log.directMessage(delivered());
     expect(out.lines[0]).toMatchObject({ timestamp: '2026-01-02T03:04:05.678Z' });
     expect(out.lines[1]).not.toMatchObject({ timestamp: '2026-01-02T03:04:05.678Z' });
-    expect(taken).toEqual(['2026-01-02T03:04:05.678Z', undefined]);
+    expect(taken.map((line) => JSON.parse(line) as unknown)).toEqual(out.lines);
   });
 
   it('has the field names of CloudWatch, and after them what AWS lacks', () => {
@@ -196,5 +197,20 @@ describe('sampling', () => {
     log.directMessage(delivered({ reason: 'INTERNAL_ERROR' }));
     log.policyReload({ outcome: 'loaded' });
     expect(out.lines.map((line) => line['eventType'])).toEqual(['SendDirectMessage', 'PolicyReload']);
+  });
+});
+
+describe('somebody who follows', () => {
+  it('gets the lines as the log has them, and those that it leaves out', () => {
+    const taken: string[] = [];
+    const tap = { idle: false, take: (_record: LogRecord, line: string) => taken.push(line) };
+    const { log, out } = openLog({ successRatio: 0, tap });
+    log.directMessage(delivered());
+    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    expect(taken.map((line) => (JSON.parse(line) as LogRecord).reason)).toEqual(['DELIVERED', 'PUBACK_TIMEOUT']);
+    expect(out.text).toBe(taken[1]);
+    tap.idle = true;
+    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    expect([taken.length, out.lines.length]).toEqual([2, 2]);
   });
 });
