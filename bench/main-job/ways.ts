@@ -110,7 +110,7 @@ export class Devices {
   async connect({ setting, ports }: Rig): Promise<void> {
     for (const clientId of setting.devices) {
       const login = { clientId, username: clientId, password: setting.password };
-      const client = await MqttClient.connect(ports.mqtt, login);
+      const client = await MqttClient.connectAgain(ports.mqtt, login);
       this.#clients.push(client);
       client.onPublish = (packet) => {
         client.acknowledge(packet);

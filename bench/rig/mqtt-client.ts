@@ -1,6 +1,7 @@
 import { generate, parser, type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gatherWrites } from '../../src/brokers/gather-writes.js';
 
 const MQTT5 = { protocolVersion: 5 } as const;
@@ -38,6 +39,18 @@ export class MqttClient {
       this.#receive(packet);
     });
     this.socket.on('data', (chunk) => parsing.parse(chunk));
+  }
+
+  /** The same with a client ID that was connected a moment ago: EMQX refuses it (0x89) until it has cleared that away. */
+  static async connectAgain(port: number, login: Login): Promise<MqttClient> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await MqttClient.connect(port, login);
+      } catch (error) {
+        if (attempt === 50) throw error;
+        await sleep(100);
+      }
+    }
   }
 
   /** @throws Error where the broker refuses, or the connection ends before it answers. */
