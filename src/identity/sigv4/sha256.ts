@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, hash } from 'node:crypto';
 
 /** What the signing library hashes. */
 type SourceData = string | ArrayBuffer | ArrayBufferView;
@@ -31,9 +31,9 @@ export class Sha256 {
   }
 }
 
-/** SHA-256 of bytes, in lower-case hexadecimal. */
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** SHA-256 of bytes, or of text in UTF-8, in lower-case hexadecimal. */
+export function sha256Hex(data: Uint8Array | string): string {
+  return hash('sha256', data, 'hex');
 }
 
 function bytesOf(data: SourceData): Uint8Array {
