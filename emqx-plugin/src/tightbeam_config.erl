@@ -11,7 +11,11 @@
     | guard_authenticate
     | guard_authorize
     | report
-    | max_pending.
+    | max_pending
+    | max_payload_bytes
+    | max_client_id_length
+    | max_topic_bytes
+    | max_topic_slashes.
 
 -define(KEY, {tightbeam, config}).
 -define(NAME_VSN, "tightbeam-0.1.0").
@@ -54,7 +58,12 @@ defaults() ->
         guard_authenticate => true,
         guard_authorize => true,
         report => true,
-        max_pending => 100000
+        max_pending => 100000,
+        %% AWS IoT's limits, those of the service's configuration too: who raises one raises both.
+        max_payload_bytes => 131072,
+        max_client_id_length => 128,
+        max_topic_bytes => 256,
+        max_topic_slashes => 7
     }.
 
 -spec parse(map()) -> {#{key() => term()}, [{key(), term()}]}.
@@ -91,7 +100,14 @@ value(guard, V) ->
         _ when V =:= off; V =:= <<"off">>; V =:= "off"; V =:= false -> {ok, off};
         _ -> error
     end;
-value(max_pending, V) when is_integer(V), V > 0 -> {ok, V};
+value(max_topic_slashes, 0) -> {ok, 0};
+value(Key, V) when
+    is_integer(V),
+    V > 0,
+    (Key =:= max_pending orelse Key =:= max_payload_bytes orelse Key =:= max_client_id_length orelse
+        Key =:= max_topic_bytes orelse Key =:= max_topic_slashes)
+->
+    {ok, V};
 value(Key, V) when
     is_boolean(V), (Key =:= guard_authenticate orelse Key =:= guard_authorize orelse Key =:= report)
 ->

@@ -14,6 +14,7 @@
     | dispatched
     | invalid_client_id
     | invalid_topic
+    | reserved_topic
     | invalid_parameter
     | receiver_not_authorized
     | client_not_connected
@@ -32,6 +33,7 @@ all() ->
         {dispatched, 16#00, <<"DISPATCHED">>},
         {invalid_client_id, 16#90, <<"INVALID_CLIENT_ID">>},
         {invalid_topic, 16#90, <<"INVALID_TOPIC">>},
+        {reserved_topic, 16#90, <<"RESERVED_TOPIC">>},
         {invalid_parameter, 16#90, <<"INVALID_PARAMETER">>},
         {receiver_not_authorized, 16#87, <<"RECEIVER_NOT_AUTHORIZED">>},
         {client_not_connected, 16#90, <<"CLIENT_NOT_CONNECTED">>},

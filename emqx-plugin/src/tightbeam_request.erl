@@ -56,9 +56,15 @@ check(QoS, _Ver, Msg) ->
             {error, invalid_parameter};
         false ->
             case tightbeam_topic:parse(emqx_message:topic(Msg)) of
-                {ok, Direct} -> parameters(QoS, user_properties(Msg), Direct);
+                {ok, Direct} -> payload(QoS, Msg, Direct);
                 {error, Outcome} -> {error, Outcome}
             end
+    end.
+
+payload(QoS, Msg, Direct) ->
+    case byte_size(emqx_message:payload(Msg)) =< tightbeam_config:get(max_payload_bytes) of
+        true -> parameters(QoS, user_properties(Msg), Direct);
+        false -> {error, payload_too_large}
     end.
 
 parameters(QoS, UserProps, Direct) ->

@@ -6,12 +6,9 @@
 -export_type([direct/0, invalid/0]).
 
 -type direct() :: #{clientid := binary(), topic := binary()}.
--type invalid() :: invalid_client_id | invalid_topic.
+-type invalid() :: invalid_client_id | invalid_topic | reserved_topic.
 
 -define(PREFIX, "$dm/").
--define(MAX_CLIENTID, 128).
--define(MAX_TOPIC, 256).
--define(MAX_SLASHES, 7).
 
 %% @doc Is this a topic name on which nothing but a direct message may be published? A delayed
 %% publish (`$delayed/N/...') of one is: it would come back later with no sender to answer.
@@ -42,7 +39,8 @@ is_reserved_filter(<<"$share/", Rest/binary>>) ->
     end;
 is_reserved_filter(_) -> false.
 
-%% @doc Takes a direct topic apart. The client ID is checked first, the topic second.
+%% @doc Takes a direct topic apart, within the limits of the configuration. The client ID is checked
+%% first, the topic second.
 -spec parse(binary()) -> {ok, direct()} | {error, invalid()}.
 parse(<<?PREFIX, Rest/binary>>) ->
     case binary:split(Rest, <<"/">>) of
@@ -53,9 +51,9 @@ parse(_Delayed) ->
     {error, invalid_topic}.
 
 parse({ok, ClientId}, Topic) ->
-    case is_valid_topic(Topic) of
-        true -> {ok, #{clientid => ClientId, topic => Topic}};
-        false -> {error, invalid_topic}
+    case topic(Topic) of
+        ok -> {ok, #{clientid => ClientId, topic => Topic}};
+        {error, Invalid} -> {error, Invalid}
     end;
 parse(error, _Topic) ->
     {error, invalid_client_id}.
@@ -67,10 +65,10 @@ clientid(Encoded) ->
         error -> error
     end.
 
-checked_clientid(ClientId, Length) when is_integer(Length), Length >= 1, Length =< ?MAX_CLIENTID ->
-    case has_null(ClientId) of
-        false -> {ok, ClientId};
-        true -> error
+checked_clientid(ClientId, Length) when is_integer(Length), Length >= 1 ->
+    case Length =< tightbeam_config:get(max_client_id_length) andalso not has_null(ClientId) of
+        true -> {ok, ClientId};
+        false -> error
     end;
 checked_clientid(_, _) ->
     error.
@@ -97,13 +95,21 @@ string_length(Bin) ->
         _ -> error
     end.
 
-is_valid_topic(<<"$", _/binary>>) -> false;
-is_valid_topic(Topic) when byte_size(Topic) < 1; byte_size(Topic) > ?MAX_TOPIC -> false;
-is_valid_topic(Topic) ->
-    string_length(Topic) =/= error andalso
-        not has_null(Topic) andalso
-        binary:match(Topic, [<<"+">>, <<"#">>]) =:= nomatch andalso
-        length(binary:matches(Topic, <<"/">>)) =< ?MAX_SLASHES.
+topic(<<"$", _/binary>>) ->
+    {error, reserved_topic};
+topic(Topic) ->
+    #{max_topic_bytes := MaxBytes, max_topic_slashes := MaxSlashes} = tightbeam_config:all(),
+    Size = byte_size(Topic),
+    Valid =
+        Size >= 1 andalso Size =< MaxBytes andalso
+            string_length(Topic) =/= error andalso
+            not has_null(Topic) andalso
+            binary:match(Topic, [<<"+">>, <<"#">>]) =:= nomatch andalso
+            length(binary:matches(Topic, <<"/">>)) =< MaxSlashes,
+    case Valid of
+        true -> ok;
+        false -> {error, invalid_topic}
+    end.
 
 %% Section 1.5.4: U+0000 is not allowed in a UTF-8 encoded string.
 has_null(Bin) ->

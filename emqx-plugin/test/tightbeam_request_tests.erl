@@ -16,6 +16,11 @@ parameters_test() ->
     ?assertMatch({ok, #{qos := 0, timeout := 15000}}, parse(msg(1, 5, [dm(<<"qos">>, <<"0">>), dm(<<"timeout-ms">>, <<"15000">>)]))),
     ?assertMatch({ok, #{qos := 1, timeout := 1}}, parse(msg(1, 5, [dm(<<"qos">>, <<"1">>), dm(<<"timeout-ms">>, <<"1">>)]))).
 
+a_payload_over_the_limit_is_refused_test() ->
+    Of = fun(Size) -> emqx_message:make(<<"s">>, 1, <<"$dm/d/t">>, binary:copy(<<0>>, Size), #{}, #{proto_ver => 5}) end,
+    ?assertMatch({ok, _}, parse(Of(131072))),
+    ?assertEqual({refuse, {answer, payload_too_large}}, parse(Of(131073))).
+
 bad_parameters_are_answered_test_() ->
     [
         ?_assertEqual({refuse, {answer, invalid_parameter}}, parse(msg(1, 5, Props)))

@@ -35,11 +35,21 @@ a_topic_has_1_to_256_bytes_and_at_most_7_slashes_test() ->
     ?assertMatch({ok, _}, parse(<<"$dm/d/1/2/3/4/5/6/7/8">>)),
     ?assertEqual({error, invalid_topic}, parse(<<"$dm/d/1/2/3/4/5/6/7/8/9">>)).
 
-a_topic_that_is_empty_reserved_wild_or_no_utf8_is_invalid_test_() ->
+a_topic_that_is_empty_wild_or_no_utf8_is_invalid_test_() ->
     [
         ?_assertEqual({error, invalid_topic}, parse(T))
-     || T <- [<<"$dm/d">>, <<"$dm/d/">>, <<"$dm/d/$SYS/x">>, <<"$dm/d/a/+">>, <<"$dm/d/#">>, <<"$dm/d/", 255>>, <<"$dm/d/a", 0>>]
+     || T <- [<<"$dm/d">>, <<"$dm/d/">>, <<"$dm/d/a/+">>, <<"$dm/d/#">>, <<"$dm/d/", 255>>, <<"$dm/d/a", 0>>]
     ].
+
+a_topic_that_begins_with_a_dollar_is_reserved_test() ->
+    ?assertEqual({error, reserved_topic}, parse(<<"$dm/d/$SYS/x">>)).
+
+the_limits_are_those_of_the_configuration_test() ->
+    tightbeam_config:put(#{max_client_id_length => 2, max_topic_bytes => 300, max_topic_slashes => 0}),
+    ?assertMatch({ok, _}, parse(<<"$dm/dd/", (binary:copy(<<"x">>, 300))/binary>>)),
+    ?assertEqual({error, invalid_client_id}, parse(<<"$dm/ddd/t">>)),
+    ?assertEqual({error, invalid_topic}, parse(<<"$dm/dd/a/b">>)),
+    tightbeam_config:unload().
 
 direct_topics_are_known_also_when_delayed_test() ->
     ?assert(tightbeam_topic:is_direct(<<"$dm/">>)),

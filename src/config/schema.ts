@@ -12,7 +12,7 @@ const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
- * Unknown names are errors, so that a misspelt setting cannot be ignored.
+ * Unknown names are errors, so that a misspelt setting cannot be ignored. The descriptions make docs/configuration.md.
  */
 export const ConfigSchema = z
   .strictObject({
@@ -20,78 +20,106 @@ export const ConfigSchema = z
       .strictObject({
         host: text.default('127.0.0.1'),
         port: port.default(8080),
-        /** A request whose headers and body have not arrived by then is refused. */
-        requestTimeoutMs: count(100, 120_000).default(10_000),
-        /** Whether callers may sign with SigV4, by the access keys of the credentials file. */
-        sigv4: flag.default(true),
-        /** A further port with TLS, where callers may show a client certificate. All are PEM files. */
+        requestTimeoutMs: count(100, 120_000)
+          .default(10_000)
+          .describe('a request whose headers and body have not arrived by then is refused'),
+        sigv4: flag
+          .default(true)
+          .describe('whether callers may sign with SigV4, by the access keys of the credentials file'),
         tls: z
           .strictObject({
             port: port.default(8443),
-            cert: text,
-            key: text,
-            clientCa: text,
-            clientCrl: text.optional(),
+            cert: text.describe('certificate of the server; read again when it changes'),
+            key: text.describe('its private key'),
+            clientCa: text.describe('authorities whose client certificates are accepted'),
+            clientCrl: text.optional().describe('revoked client certificates; read again when it changes'),
           })
-          .optional(),
+          .optional()
+          .describe('a further port with TLS, where callers may show a client certificate; all are PEM files'),
       })
       .prefault({}),
-    /** JSON Web Tokens in `Authorization: Bearer`. Keys come from a URL or from a file. */
     jwt: z
       .strictObject({
-        issuer: text,
-        audience: text,
-        algorithms: z.array(z.enum(JWT_ALGORITHMS)).min(1).default(['RS256', 'ES256']),
-        /** The claim that names the caller. */
-        subjectClaim: text.default('sub'),
-        jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
-        jwksFile: text.optional(),
-        clockToleranceSeconds: count(0, 300).default(30),
+        issuer: text.describe('the `iss` that tokens must have'),
+        audience: text.describe('the `aud` that tokens must have'),
+        algorithms: z
+          .array(z.enum(JWT_ALGORITHMS))
+          .min(1)
+          .default(['RS256', 'ES256'])
+          .describe('the `alg` that tokens may have'),
+        subjectClaim: text.default('sub').describe('the claim that names the caller'),
+        jwksUrl: z
+          .url({ protocol: /^https?$/ })
+          .optional()
+          .describe('where the keys are; fetched again when a token names a key that is not known'),
+        jwksFile: text.optional().describe('a file with the keys, in place of the URL'),
+        clockToleranceSeconds: count(0, 300).default(30).describe('how far clocks may differ'),
       })
       .refine(({ jwksUrl, jwksFile }) => (jwksUrl === undefined) !== (jwksFile === undefined), {
         message: 'exactly one of jwksUrl and jwksFile must be given',
       })
-      .optional(),
-    exhook: z.strictObject({ host: text.default('127.0.0.1'), port: port.default(9000) }).prefault({}),
-    embedded: z.strictObject({ host: text.default('127.0.0.1'), port: port.default(1883) }).prefault({}),
+      .optional()
+      .describe('JSON Web Tokens in `Authorization: Bearer`'),
+    exhook: z
+      .strictObject({ host: text.default('127.0.0.1'), port: port.default(9000) })
+      .prefault({})
+      .describe('the hook provider, which EMQX calls (gRPC)'),
+    embedded: z
+      .strictObject({ host: text.default('127.0.0.1'), port: port.default(1883) })
+      .prefault({})
+      .describe('the embedded broker of `tightbeam dev`'),
     broker: z
       .strictObject({
-        urls: z.array(url).min(1).default(['mqtt://127.0.0.1:1883']),
-        /** The service's own user on the broker; the broker lets it, and nobody else, publish to `$dm/#` unasked. */
-        username: text.default('tightbeam'),
-        password: text.optional(),
-        /** Connections opened at the start, spread over `urls`. */
-        connections: count(1, 256).default(4),
-        /** Connections at the most: more are opened when all windows (the broker's Receive Maximum) are full. */
-        maxConnections: count(1, 1024).default(64),
-        /** EMQX's management API, for the operations beside SendDirectMessage. */
-        api: z.strictObject({ url: z.url({ protocol: /^https?$/ }), key: text, secret: text }).optional(),
+        urls: z
+          .array(url)
+          .min(1)
+          .default(['mqtt://127.0.0.1:1883'])
+          .describe('MQTT addresses of the broker nodes: `mqtt://HOST:PORT` or `mqtts://HOST:PORT`'),
+        username: text
+          .default('tightbeam')
+          .describe("the service's own user on the broker, which alone publishes to `$dm/#` without being asked about"),
+        password: text.optional().describe('its password'),
+        connections: count(1, 256).default(4).describe('connections opened at the start, spread over `urls`'),
+        maxConnections: count(1, 1024)
+          .default(64)
+          .describe(
+            "connections at the most: more are opened when all windows (the broker's Receive Maximum) are full",
+          ),
+        api: z
+          .strictObject({ url: z.url({ protocol: /^https?$/ }), key: text, secret: text })
+          .optional()
+          .describe("EMQX's management API, for the operations beside SendDirectMessage and Publish"),
         tls: z
           .strictObject({
-            ca: text.optional(),
-            cert: text.optional(),
-            key: text.optional(),
+            ca: text.optional().describe('authorities that the broker is checked against (PEM)'),
+            cert: text.optional().describe('client certificate (PEM)'),
+            key: text.optional().describe('its private key (PEM)'),
           })
-          .prefault({}),
+          .prefault({})
+          .describe('of `mqtts` addresses'),
       })
       .prefault({})
       .refine((broker) => broker.maxConnections >= broker.connections, {
         path: ['maxConnections'],
         message: 'must not be less than connections',
       }),
-    policies: text.default('policies'),
+    policies: text.default('policies').describe('folder of policies and `principals.json`; read again when it changes'),
     authorization: z
       .strictObject({
-        /**
-         * What `iot:Receive` must allow for a subscription to be granted: every topic that the filter matches, at least
-         * one (some), or nothing (off).
-         */
-        receiveOnSubscribe: z.enum(['every', 'some', 'off']).default('every'),
-        /** Whether `sensor/#` matches `sensor`: true in MQTT and EMQX, false at AWS IoT. */
-        hashMatchesParent: flag.default(true),
+        receiveOnSubscribe: z
+          .enum(['every', 'some', 'off'])
+          .default('every')
+          .describe(
+            'what `iot:Receive` must allow for a subscription: every topic that the filter matches, some, or nothing (off)',
+          ),
+        hashMatchesParent: flag
+          .default(true)
+          .describe('whether `sensor/#` matches `sensor`: true in MQTT and EMQX, false at AWS IoT'),
       })
       .prefault({}),
-    credentials: text.default('credentials.json'),
+    credentials: text
+      .default('credentials.json')
+      .describe('file of access keys and MQTT passwords; read again when it changes'),
     aws: z
       .strictObject({
         region: z
@@ -107,54 +135,63 @@ export const ConfigSchema = z
       .prefault({}),
     limits: z
       .strictObject({
-        payloadBytes: count(1, 1_048_576).default(131_072),
-        clientIdCharacters: count(1, 65_535).default(128),
-        topicBytes: count(1, 65_535).default(256),
-        topicSlashes: count(0, 65_535).default(7),
-        timeoutSeconds: count(1, 15).default(15),
-        defaultTimeoutSeconds: count(1, 15).default(5),
-        /** Messages that may wait for their confirmation at once, in this replica. */
-        pendingConfirmations: count(1, 1_000_000).default(10_000),
-        /** Token buckets of this replica; no limit where none is given. */
+        payloadBytes: count(1, 1_048_576).default(131_072).describe('payload of a message'),
+        clientIdCharacters: count(1, 65_535).default(128).describe('length of the client ID'),
+        topicBytes: count(1, 65_535).default(256).describe('length of the topic, in UTF-8'),
+        topicSlashes: count(0, 65_535).default(7).describe('slashes in the topic'),
+        timeoutSeconds: count(1, 15).default(15).describe('the longest timeout that a caller may ask for'),
+        defaultTimeoutSeconds: count(1, 15).default(5).describe('the timeout of a caller who asks for none'),
+        pendingConfirmations: count(1, 1_000_000)
+          .default(10_000)
+          .describe('messages that may wait for their confirmation at once, in this replica'),
         rates: z
-          .strictObject({ perCaller: rate.optional(), global: rate.optional(), perReceiver: rate.optional() })
-          .prefault({}),
+          .strictObject({
+            perCaller: rate.optional().describe('requests of one caller'),
+            global: rate.optional().describe('requests of all callers'),
+            perReceiver: rate.optional().describe('direct messages to one device'),
+          })
+          .prefault({})
+          .describe('token buckets of this replica; no limit where none is given'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('those of the delivery plugin are settings of the plugin: who raises one raises both'),
     log: z
       .strictObject({
         level: z.preprocess(
           (value) => (typeof value === 'string' ? value.toUpperCase() : value),
           z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED']).default('INFO'),
         ),
-        /** Least levels of single event types, before the general one. */
         eventLevels: z
           .partialRecord(z.enum(EVENT_TYPES), z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED']))
-          .default({}),
-        /** Share of success lines written, chosen by trace; failures are always written. */
-        successRatio: z.coerce.number().min(0).max(1).default(1),
-        /**
-         * Topic filters whose publishes (Publish-In) and deliveries (Publish-Out) are logged. Each costs the broker a
-         * synchronous call a message: name few.
-         */
-        publishIn: z.array(text).default([]),
-        publishOut: z.array(text).default([]),
-        /** Log Unsubscribe events; each costs the broker a synchronous call. */
-        unsubscribe: flag.default(false),
+          .default({})
+          .describe('least levels of single event types, before the general one: `{ Connect: ERROR }`'),
+        successRatio: z.coerce
+          .number()
+          .min(0)
+          .max(1)
+          .default(1)
+          .describe('share of success lines written, chosen by trace; failures are always written'),
+        publishIn: z
+          .array(text)
+          .default([])
+          .describe('topic filters whose publishes are logged; each costs the broker a synchronous call a message'),
+        publishOut: z
+          .array(text)
+          .default([])
+          .describe('topic filters whose deliveries are logged; each costs the broker a synchronous call a message'),
+        unsubscribe: flag.default(false).describe('log Unsubscribe events; each costs the broker a synchronous call'),
       })
       .prefault({}),
     telemetry: z
       .strictObject({
         host: text.default('127.0.0.1'),
-        /** Prometheus metrics and the events for `tightbeam tail`. */
         port: port.default(9464),
-        metrics: flag.default(true),
-        /** Opens the events to other machines, for who shows it. */
-        tailToken: text.optional(),
-        /** Send `traceparent` to MQTT 5 devices as a user property. */
-        propagateToDevices: flag.default(false),
+        metrics: flag.default(true).describe('whether there are metrics'),
+        tailToken: text.optional().describe('opens the events to other machines, for who shows it'),
+        propagateToDevices: flag.default(false).describe('send `traceparent` to MQTT 5 devices as a user property'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('Prometheus metrics, and the events for `tightbeam tail`'),
   })
   .refine(({ http, jwt }) => http.sigv4 || jwt !== undefined || http.tls !== undefined, {
     path: ['http', 'sigv4'],

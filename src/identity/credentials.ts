@@ -48,7 +48,7 @@ export class Credentials implements AccessKeys {
     const result = CredentialsSchema.safeParse(value);
     if (!result.success) {
       throw new CredentialsError(
-        result.error.issues.map((issue) => `${issue.path.join('.') || 'credentials'}: ${issue.message}`).join('; '),
+        result.error.issues.map((issue) => `${issue.path.join('.') || 'credentials'}: ${ruleOf(issue)}`).join('; '),
       );
     }
     return new Credentials(toMap(result.data.accessKeys), toMap(result.data.mqttUsers));
@@ -77,4 +77,9 @@ export function secretEquals(known: string, given: string | Uint8Array): boolean
 
 function toMap(entries: Record<string, string | string[]>): Secrets {
   return new Map(Object.entries(entries).map(([name, value]) => [name, typeof value === 'string' ? [value] : value]));
+}
+
+/** Of a key that breaks a rule, the parser says only that it does; the rule stands in the issues within. */
+function ruleOf(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_key' ? issue.issues.map(({ message }) => message).join(', ') : issue.message;
 }

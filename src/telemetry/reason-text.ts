@@ -1,5 +1,5 @@
 import { PubackCode, REASONS, type Reason, type ReasonEntry } from '../reasons.js';
-import { markdownTable } from './markdown.js';
+import { markdownTable } from '../markdown.js';
 
 /** `0x87` for a PUBACK reason code. */
 const hex = (code: PubackCode): string => `0x${code.toString(16).padStart(2, '0').toUpperCase()}`;

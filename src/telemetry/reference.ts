@@ -1,6 +1,6 @@
 import { DISCONNECT_REASONS } from './log/disconnect-reasons.js';
 import { LOG_FIELDS } from './log/fields.js';
-import { markdownTable } from './markdown.js';
+import { markdownTable } from '../markdown.js';
 import { METRICS, prometheusName, type MetricEntry } from './metrics/catalogue.js';
 
 /** The generated parts of docs/telemetry.md, by the name of the place where each stands. */

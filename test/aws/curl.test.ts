@@ -64,7 +64,7 @@ async function curl(path: string, ...options: string[]): Promise<{ status: numbe
   });
 
   test('with a wrong secret it is refused', async () => {
-    const answer = await curl('/connections/a/messages?topic=b', '--data', 'x', '--user', 'AKIDTEST:wrong');
+    const answer = await curl('/connections/a/messages?topic=b', '--data', 'x', '--user', 'AKIAIOSFODNN7EXAMPLE:wrong');
     expect(answer.status).toBe(401);
   });
 });

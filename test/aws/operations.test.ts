@@ -55,7 +55,7 @@ describe('Publish', () => {
       userProperties: { a: ['1', '2'] },
     });
     expect(server.events.operations).toMatchObject([
-      { eventType: 'Publish-In', topicName: 'state/a b/ü', identity: { accessKeyId: 'AKIDTEST' } },
+      { eventType: 'Publish-In', topicName: 'state/a b/ü', identity: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' } },
     ]);
     expect(server.events.operations[0]?.reason).toBeUndefined();
   });

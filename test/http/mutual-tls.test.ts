@@ -125,7 +125,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
     expectError(await send(agent), 'MISSING_CREDENTIALS');
     const { headers = {} } = await sign(server.port, MESSAGE);
     expect((await send(agent, headers)).status).toBe(200);
-    expect(server.events.direct[0]?.sender).toMatchObject({ accessKeyId: 'AKIDTEST' });
+    expect(server.events.direct[0]?.sender).toMatchObject({ accessKeyId: 'AKIAIOSFODNN7EXAMPLE' });
   });
 
   test('what is signed wrong is refused, whatever the certificate', async () => {

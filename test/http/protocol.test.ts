@@ -48,7 +48,7 @@ describe('credentials', () => {
     const stranger = { accessKeyId: 'AKIDOTHER', secretAccessKey: 'x' };
     const signed = await sign(server.port, MESSAGE);
     const answers = [
-      await call(server.port, MESSAGE, { credentials: { ...stranger, accessKeyId: 'AKIDTEST' } }),
+      await call(server.port, MESSAGE, { credentials: { ...stranger, accessKeyId: 'AKIAIOSFODNN7EXAMPLE' } }),
       await call(server.port, MESSAGE, { credentials: stranger }),
       await call(server.port, MESSAGE, { region: 'eu-west-1' }),
       await exchange(server.port, { ...signed, body: 'shut' }),
@@ -63,7 +63,7 @@ describe('credentials', () => {
       expect(Object.keys(answer.body)).toEqual(['message', 'traceId']);
     }
     const details = server.events.operations.map((event) => event.details);
-    expect(details[0]).toMatch(/is not that of access key AKIDTEST/);
+    expect(details[0]).toMatch(/is not that of access key AKIAIOSFODNN7EXAMPLE/);
     expect(details[1]).toMatch(/No access key AKIDOTHER/);
     expect(details[2]).toMatch(/region eu-west-1/);
     expect(details[3]).toMatch(/SHA-256 of the body/);

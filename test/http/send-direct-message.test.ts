@@ -96,7 +96,7 @@ describe('what reaches the device', () => {
     expect(server.events.direct[0]).toMatchObject({
       traceId,
       reason: 'DELIVERED',
-      sender: { protocol: 'HTTP', accessKeyId: 'AKIDTEST', sourceIp: '127.0.0.1', secureTransport: false },
+      sender: { protocol: 'HTTP', accessKeyId: 'AKIAIOSFODNN7EXAMPLE', sourceIp: '127.0.0.1', secureTransport: false },
       message: { targetClientId: 'lock-17', topic: 'cmd/open', confirmation: true, payloadBytes: 4 },
       decision: { effect: 'allow' },
     });

@@ -19,7 +19,7 @@ import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
 export const REGION = 'us-east-1';
-export const CREDENTIALS = { accessKeyId: 'AKIDTEST', secretAccessKey: 'a secret of the tests' };
+export const CREDENTIALS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'a secret of the tests' };
 
 export interface TestServer {
   readonly port: number;

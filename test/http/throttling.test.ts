@@ -14,14 +14,14 @@ test('a caller over their limit is told when to come again, and the log who it w
   expectError(answer, 'ACCOUNT_THROTTLED');
   expect(answer.headers['retry-after']).toBe('4');
   expect(server.events.operations).toMatchObject([
-    { eventType: 'SendDirectMessage', reason: 'ACCOUNT_THROTTLED', identity: { accessKeyId: 'AKIDTEST' } },
+    { eventType: 'SendDirectMessage', reason: 'ACCOUNT_THROTTLED', identity: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' } },
   ]);
 });
 
 test('who proves nothing uses up nobody’s limit', async () => {
   const throttle = new CallerThrottle({ global: { perSecond: 1, burst: 1 } }, () => 0);
   server = await startServer({ throttle });
-  const stranger = { credentials: { accessKeyId: 'AKIDTEST', secretAccessKey: 'wrong' } };
+  const stranger = { credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wrong' } };
   for (let index = 0; index < 3; index += 1) expect((await call(server.port, MESSAGE, stranger)).status).toBe(401);
   expect((await call(server.port, MESSAGE)).status).toBe(200);
 });

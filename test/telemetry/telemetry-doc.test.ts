@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { EVENT_TYPES } from '../../src/telemetry/log/levels.js';
-import { fillIn } from '../../src/telemetry/markdown.js';
+import { fillIn } from '../../src/markdown.js';
 import { REFERENCE_TABLES } from '../../src/telemetry/reference.js';
 import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
 

@@ -11,12 +11,14 @@ import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
 import { loadConfig } from '../../../src/config/load.js';
 import type { Config } from '../../../src/config/schema.js';
-import type { LogDestination } from '../../../src/telemetry/log/destination.js';
 import { VERSION } from '../../../src/version.js';
+import { CREDENTIALS as CALLER } from '../../http/support.js';
+import { captureLog, type Line } from '../../telemetry/capture.js';
+import { withEnvironment } from '../../telemetry/environment.js';
+import { OtlpReceiver } from '../../telemetry/otlp-receiver.js';
 import type { Emqx } from './targets.js';
 
 const ARN = 'arn:aws:iot:us-east-1:000000000000';
-const ACCESS_KEY = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' };
 export const SERVICE = { username: 'tightbeam', password: 'of-the-service' };
 
 const allow = (Action: string | string[], Resource: string, Condition?: object) => ({
@@ -52,7 +54,7 @@ const POLICIES: Record<string, object> = {
   'principals.json': {
     principals: {
       backend: {
-        match: [{ username: 'backend' }, { accessKeyId: ACCESS_KEY.accessKeyId }],
+        match: [{ username: 'backend' }, { accessKeyId: CALLER.accessKeyId }],
         policies: ['backend'],
       },
       device: { match: { username: 'device' }, policies: ['device'] },
@@ -60,7 +62,7 @@ const POLICIES: Record<string, object> = {
   },
 };
 const CREDENTIALS = {
-  accessKeys: { [ACCESS_KEY.accessKeyId]: ACCESS_KEY.secretAccessKey },
+  accessKeys: { [CALLER.accessKeyId]: CALLER.secretAccessKey },
   mqttUsers: { backend: 'backend', device: 'device' },
 };
 
@@ -71,7 +73,11 @@ export interface Bench {
   service: Service;
   readonly config: Config;
   /** Log lines of the service, parsed. */
-  readonly log: Record<string, unknown>[];
+  readonly log: readonly Line[];
+  /** The first log line, written or to come, that matches. */
+  nextLine(matches: (line: Line) => boolean): Promise<Line>;
+  /** Has what the service exports by OTLP. */
+  readonly receiver: OtlpReceiver;
   readonly exHookUrl: string;
   /** A call of EMQX's management API that Tightbeam itself has no use for. */
   rest(method: string, path: string, body?: object): Promise<Record<string, unknown>>;
@@ -126,15 +132,15 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
       },
     );
 
-  const log: Record<string, unknown>[] = [];
-  const logDestination: LogDestination = {
-    write: (line) => {
-      log.push(JSON.parse(line) as Record<string, unknown>);
-    },
-    dropped: 0,
-    close: () => Promise.resolve(),
+  const log = captureLog();
+  const receiver = new OtlpReceiver();
+  const environment = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: await receiver.start(),
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_BSP_SCHEDULE_DELAY: '20',
   };
-  const start = (config: Config) => startService(config, { embeddedBroker: false, logDestination });
+  const start = (config: Config) =>
+    withEnvironment(environment, () => startService(config, { embeddedBroker: false, logDestination: log }));
   const service = await start(settings(0, 0));
   // The ports that it got are its ports from now on: EMQX knows them.
   const config = settings(service.ports.exhook, service.ports.http);
@@ -143,7 +149,7 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
   const sdk = new IoTDataPlaneClient({
     endpoint: `http://127.0.0.1:${service.ports.http}`,
     region: 'us-east-1',
-    credentials: ACCESS_KEY,
+    credentials: CALLER,
     maxAttempts: 1,
   });
 
@@ -152,7 +158,9 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
     api: new EmqxApi(new EmqxRest({ url: apiUrl, key: apiKey, secret: apiSecret })),
     service,
     config,
-    log,
+    log: log.lines,
+    nextLine: (matches) => log.next(matches),
+    receiver,
     exHookUrl: `http://${emqx.exHookHost}:${service.ports.exhook}`,
     rest: async (method, path, body) => {
       const response = await fetch(`${apiUrl}/api/v5${path}`, {
@@ -193,6 +201,7 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
       sdk.destroy();
       await bench.uninstall();
       await bench.service.stop();
+      await receiver.stop();
       rmSync(folder, { recursive: true });
       rmSync(secrets, { recursive: true });
     },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { REASONS, type Reason } from '../../../src/reasons.js';
+import type { Reason } from '../../../src/reasons.js';
 import { METRICS, prometheusName } from '../../../src/telemetry/metrics/catalogue.js';
 import { nextMessage, send } from '../../brokers/embedded/harness.js';
 import { call, openSocket, queryText, sign } from '../../http/support.js';
@@ -8,15 +8,7 @@ import type { ReceivedSpan } from '../otlp-receiver.js';
 import { scrape, sumOf } from '../scrape.js';
 import { DOORS, reasonsOf, type Provoke } from './doors.js';
 import { startService, type Service } from './service.js';
-
-/** OTLP's numbers of span kinds and status codes. */
-const Kind = { Internal: 1, Server: 2, Producer: 4 } as const;
-const ERROR = 2;
-
-const HOOK = 'emqx.exhook.v2.HookProvider/OnClientAuthorize';
-const MESSAGE = 'send $dm/{clientId}/{topic}';
-/** Those that end before the service knows that the request is for SendDirectMessage. */
-const NO_OPERATION: readonly Reason[] = ['UNKNOWN_OPERATION', 'METHOD_NOT_ALLOWED', 'INVALID_REQUEST'];
+import { ERROR, expectTold, HOOK, Kind, MESSAGE, only, traceOf as traceOfReceiver } from './told.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -24,33 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-const countOf = async (reason: Reason, door: 'HTTP' | 'MQTT'): Promise<number> =>
-  sumOf(await scrape(service.metricsPort), `${prometheusName(METRICS.directMessages)}_count`, { reason, door });
-
-const isError = (span: ReceivedSpan): boolean => span.status.code === ERROR;
-
-/** The spans of a trace when `name` has arrived, which ends last. */
-async function traceOf(traceId: unknown, isLast: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan[]> {
-  await service.receiver.next((span) => span.traceId === traceId && isLast(span));
-  return service.receiver.spans.filter((span) => span.traceId === traceId);
-}
-
-const only = (spans: readonly ReceivedSpan[], matches: (span: ReceivedSpan) => boolean): ReceivedSpan => {
-  const [found, second] = spans.filter(matches);
-  if (found === undefined || second !== undefined) throw new Error(`not one: ${JSON.stringify(spans, null, 1)}`);
-  return found;
-};
-
-/** Brings a reason about, and finds its line in the log. */
-async function provoked(reason: Reason, door: 'HTTP' | 'MQTT', provoke: Provoke): Promise<Line> {
-  const earlier = new Set(service.log.lines);
-  const clientId = `${door}-${reason}`;
-  await provoke(service, clientId);
-  return service.log.next(
-    (line) =>
-      !earlier.has(line) && line['reason'] === reason && line['eventType'] !== 'Receive' && line['protocol'] === door,
-  );
-}
+const traceOf = (traceId: unknown, isLast: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan[]> =>
+  traceOfReceiver(service.receiver, traceId, isLast);
 
 describe.each(['HTTP', 'MQTT'] as const)('through %s', (door) => {
   const cases = Object.entries(DOORS[door]) as [Reason, Provoke][];
@@ -65,33 +32,10 @@ describe.each(['HTTP', 'MQTT'] as const)('through %s', (door) => {
     expect(missing).toEqual([]);
   });
 
-  it.each(cases)('%s is logged, traced and counted', async (reason, provoke) => {
-    const before = await countOf(reason, door);
-    const line = await provoked(reason, door, provoke);
-    const { status } = REASONS[reason];
-    expect(line).toMatchObject({
-      reason,
-      status,
-      logLevel: status === 'Success' ? 'INFO' : 'ERROR',
-      eventType: NO_OPERATION.includes(reason) ? 'HttpRequest' : 'SendDirectMessage',
-      accountId: '000000000000',
-      traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
-    });
-    if (!NO_OPERATION.includes(reason)) expect(await countOf(reason, door)).toBe(before + 1);
-
-    const isRoot = (span: ReceivedSpan) => span.parentSpanId === undefined || span.parentSpanId === '';
-    const spans = await traceOf(line['traceId'], isRoot);
-    const root = only(spans, isRoot);
-    expect(root).toMatchObject({ kind: door === 'HTTP' ? Kind.Server : span(spans).kind });
-    expect(root.attributes['tightbeam.reason']).toBe(reason);
-    expect(isError(root)).toBe(status === 'Failure');
-  });
+  it.each(cases)('%s is logged, traced and counted', (reason, provoke) =>
+    expectTold(service, door, reason, () => provoke(service, `${door}-${reason}`)),
+  );
 });
-
-/** The span of the message itself, or of the call that refused it. */
-function span(spans: readonly ReceivedSpan[]): ReceivedSpan {
-  return spans.find(({ name }) => name === MESSAGE) ?? only(spans, ({ name }) => name === HOOK);
-}
 
 describe('the trace of a message through HTTP', () => {
   it('is that of the caller, has a span for each hop, and reaches the device', async () => {

@@ -1,0 +1,25 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { ENVIRONMENT } from '../../src/config/environment.js';
+import { settingsTable } from '../../src/config/reference.js';
+import { ConfigSchema } from '../../src/config/schema.js';
+import { fillIn } from '../../src/markdown.js';
+
+const page = readFileSync('docs/configuration.md', 'utf8');
+
+describe('docs/configuration.md', () => {
+  it('has every setting as the schema has it (else run `npm run docs`)', () => {
+    expect(fillIn(page, 'settings', settingsTable())).toBe(page);
+  });
+
+  it('has every environment variable beside its setting', () => {
+    for (const { name } of ENVIRONMENT) expect(page).toContain(`\`${name}\``);
+  });
+
+  it('shows an example that is valid', () => {
+    const example = /```yaml\n([^]*?)```/.exec(page)?.[1] ?? '';
+    const config = ConfigSchema.parse(parse(example));
+    expect(config.limits.rates.perReceiver).toEqual({ perSecond: 10, burst: 20 });
+  });
+});
