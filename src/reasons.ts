@@ -330,12 +330,22 @@ const table = {
     exception: 'GatewayTimeoutException',
     mqtt: PubackCode.UnspecifiedError,
     message: 'The device did not acknowledge the message in time.',
-    meaning: 'The message was sent to the connection; no PUBACK came within the timeout. It may have arrived.',
+    meaning:
+      'The device is connected and did not acknowledge within the timeout. Whether it has the message is not known: it ' +
+      'may have arrived, or have waited behind others until the time was over.',
     causes: [
-      'The device is connected but hangs or is busy.',
-      'A dead network below a TCP connection that is still open.',
+      'The device hangs, is busy, or acknowledges only when it has done what the message asks.',
+      'Its network is dead, and the broker cannot know yet: that takes one and a half times its keep-alive.',
+      'It is slow, and the message waited behind others: see RECEIVER_THROTTLED of the same device.',
+      'Of many devices at once: the broker or the network has too much to do.',
     ],
-    next: ['Make the command idempotent and retry.', 'Compare with the keep-alive of the device.'],
+    next: [
+      'See whom it hits: `tightbeam tail --reason PUBACK_TIMEOUT RECEIVER_DISCONNECTED`. Many devices: "Timeout ratio" in docs/operations.md.',
+      'One device: a Disconnect with MQTT_KEEP_ALIVE_TIMEOUT soon after says that its network was dead; a shorter keep-alive finds out sooner.',
+      'No Disconnect: `emqx ctl clients show CLIENT_ID` on EMQX tells how many messages wait for it (inflight, enqueued_msgs).',
+      'Send again only what may be done twice, or what the device knows again by an ID of its own.',
+      'Where the device needs longer, give the request a longer timeout (15 s at the most).',
+    ],
   },
   RECEIVER_DISCONNECTED: {
     status: 'Failure',

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { startService } from '../app.js';
+import type { IClientOptions, MqttClient } from 'mqtt';
 import { loadConfig } from '../config/load.js';
 import type { Reason } from '../reasons.js';
 import type { LogDestination } from '../telemetry/log/destination.js';
@@ -88,6 +87,7 @@ async function demo(): Promise<boolean> {
     {},
     { ...DEV_DEFAULTS, http: anyPort, exhook: anyPort, embedded: anyPort, telemetry: anyPort },
   );
+  const { startService } = await import('../app.js');
   const service = await startService(config, { embeddedBroker: true, logDestination: log });
   const devices: MqttClient[] = [];
   try {
@@ -107,8 +107,9 @@ async function demo(): Promise<boolean> {
 }
 
 async function connectDevices(url: string): Promise<MqttClient[]> {
+  const { connectAsync } = await import('mqtt');
   const connect = (clientId: string, options: IClientOptions = {}): Promise<MqttClient> =>
-    mqtt.connectAsync(url, { clientId, username: clientId, password: clientId, reconnectPeriod: 0, ...options });
+    connectAsync(url, { clientId, username: clientId, password: clientId, reconnectPeriod: 0, ...options });
 
   const lock = await connect('lock-17', { protocolVersion: 5 });
   lock.on('message', (topic, payload, { qos }) => {

@@ -22,4 +22,12 @@ addEmqxCommands(program);
 addPolicyCommands(program);
 addDemoCommand(program);
 
+// Who reads the output may have seen enough (`| head`). A service outlives its log's reader.
+program.hook('preAction', (_, command) => {
+  if (['serve', 'dev'].includes(command.name())) return;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+});
 await program.parseAsync();

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Identity } from '../identity/identity.js';
-import { actionNamed } from '../policy/actions.js';
+import { ACTIONS, ACTION_NAMES, actionMeant, actionNamed } from '../policy/actions.js';
 import type { Action } from '../policy/authorizer.js';
 import type { ReceiveOnSubscribe, SubscribeRules } from '../policy/decision.js';
 import { explain, type Explanation } from '../policy/explain.js';
@@ -82,12 +82,17 @@ async function check(options: FolderOptions): Promise<void> {
   print(`${errors} errors, ${problems.length - errors} warnings`);
 }
 
-async function explainRequest(options: ExplainOptions): Promise<void> {
+async function explainRequest(options: ExplainOptions, command: Command): Promise<void> {
   const set = await loadOrPrint(options);
   if (set === undefined) return;
   const { action, context } = options;
   const { identity, principal } = identify(set, options.principal, context);
   const resource = options.resource.replace(set.arnPrefix, '');
+  if (ACTIONS[action] !== undefined && !/^(?:client|topic|topicfilter)\//.test(resource)) {
+    command.error(
+      `error: expected client/..., topic/... or topicfilter/..., or that after ${set.arnPrefix}, as --resource, found ${options.resource}`,
+    );
+  }
   const question = { identity, principal, action, resource, facts: { overrides: contextOf(context) } };
   const explanation = explain(set, question, rulesOf(options));
   if (options.json === true) printJson(explanation);
@@ -100,7 +105,12 @@ async function testPolicies(files: readonly string[], options: SubscribeOptions)
   const problems: Problem[] = [];
   const results: PolicyTestResult[] = [];
   for (const file of files) {
-    const tests = parsePolicyTests(await readFile(file, 'utf8'), new Reporter(problems, basename(file)));
+    const report = new Reporter(problems, basename(file));
+    const text = await readFile(file, 'utf8').catch((error: unknown) => {
+      report.error(`cannot be read: ${(error as Error).message}`);
+    });
+    if (text === undefined) continue;
+    const tests = parsePolicyTests(text, report);
     results.push(...runPolicyTests(set, tests, rulesOf(options)));
   }
   const failures = results.filter(({ passed }) => !passed);
@@ -124,8 +134,10 @@ async function load(options: FolderOptions): Promise<{ problems: readonly Proble
     const set = await loadPolicySet(options.policies, options);
     return { problems: set.problems, set };
   } catch (error) {
-    if (!(error instanceof PolicyLoadError)) throw error;
-    return { problems: error.problems };
+    if (error instanceof PolicyLoadError) return { problems: error.problems };
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    const message = `cannot be read: ${error.message}`;
+    return { problems: [{ severity: 'error', file: options.policies, path: '$', message }] };
   }
 }
 
@@ -165,7 +177,12 @@ function identify(
 
 function parseAction(text: string): Action {
   const action = actionNamed(text);
-  if (action === undefined) throw new InvalidArgumentError('It is no action that is decided here.');
+  if (action === undefined) {
+    const meant = actionMeant(text);
+    throw new InvalidArgumentError(
+      meant === undefined ? `Expected one of ${ACTION_NAMES.join(', ')}.` : `Is ${meant} meant?`,
+    );
+  }
   return action;
 }
 

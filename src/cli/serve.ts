@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type Service, startService } from '../app.js';
+import type { Service } from '../app.js';
 import { ENVIRONMENT } from '../config/environment.js';
 import { ConfigError, loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
@@ -58,6 +58,8 @@ async function run(options: Options, defaults: object, embeddedBroker: boolean):
   let config: Config;
   try {
     config = loadConfig(options.config, process.env, { ...defaults });
+    // Only now: the other commands need none of it, and should not wait for it.
+    const { startService } = await import('../app.js');
     service = await startService(config, { embeddedBroker });
   } catch (error) {
     process.stderr.write(`tightbeam: ${describe(error)}\n`);

@@ -28,7 +28,7 @@ export function addTailCommand(program: Command): void {
     .command('tail')
     .description('Follow decisions and deliveries of a running service, one line each')
     .addOption(
-      new Option('--url <url>', 'where the service serves its metrics')
+      new Option('--url <url>', 'where the service serves its metrics (telemetry.port)')
         .env('TIGHTBEAM_TAIL_URL')
         .default('http://127.0.0.1:9464'),
     )
@@ -36,21 +36,37 @@ export function addTailCommand(program: Command): void {
       new Option('--token <token>', 'bearer token, where the service asks for one').env('TIGHTBEAM_TAIL_TOKEN'),
     )
     .option('--client-id <id...>', 'only this sender or receiver; * stands for any characters')
-    .option('--reason <reason...>', 'only this reason, for instance PUBACK_TIMEOUT')
+    .option(
+      '--reason <reason...>',
+      'only this reason (of a Disconnect: its disconnectReason), for instance PUBACK_TIMEOUT',
+    )
     .option('--failures', 'only what failed')
-    .option('--event-type <type...>', 'only this event type, for instance SendDirectMessage')
+    .option(
+      '--event-type <type...>',
+      'only this event type, for instance SendDirectMessage, Receive, Connect, Disconnect',
+    )
     .option('--principal-id <name...>', 'only this principal')
     .option('--topic <topic...>', 'only this topic; * stands for any characters')
-    .option('--trace-id <id...>', 'only this trace')
+    .option('--trace-id <id...>', 'only this trace, for instance of a traceparent that you are about to send')
     .option('--json', 'print the records as JSON, one a line')
     .option('--no-color', 'print without colour (also: NO_COLOR)')
     .addHelpText(
       'after',
       `
+A line has: time (UTC), ok or FAIL, event type, reason, duration, who > to whom, topic, the policy and statement that
+decided (of a denial: action, resource, cause), details, trace id. It begins now; what has been is in the log.
+
+It shows what this one replica does, also what levels and sampling leave out of its log. Unless the service has a token
+for this, it answers on its own machine only; in its container:
+  $ kubectl exec POD -- node dist/cli/main.js tail --failures
+  $ docker compose exec tightbeam node dist/cli/main.js tail --failures
+
 Filters of one kind widen, filters of different kinds narrow:
   $ tightbeam tail --failures
   $ tightbeam tail --client-id 'lock-*' --reason PUBACK_TIMEOUT RECEIVER_DISCONNECTED
-  $ tightbeam tail --trace-id 4bf92f3577b34da6a3ce929d0e0e4736 --json | jq .`,
+  $ tightbeam tail --topic 'cmd/*' --json | jq .
+
+What a reason means and what to do next: tightbeam logs explain REASON`,
     )
     .action(async (options: TailOptions, command: Command) => {
       const { env, stdout, stderr } = process;

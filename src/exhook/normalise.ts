@@ -11,8 +11,13 @@ function sourceOf(info: ClientInfo): Pick<Identity, 'sourceIp' | 'sourcePort' | 
   return {
     ...given('sourceIp', info.peerhost),
     ...(info.peerport > 0 ? { sourcePort: info.peerport } : {}),
-    ...(info.cn === '' ? {} : { certificate: { commonName: info.cn, ...given('distinguishedName', info.dn) } }),
+    ...(hasCertificate(info) ? { certificate: { commonName: info.cn, ...given('distinguishedName', info.dn) } } : {}),
   };
+}
+
+/** A subject need not have a common name. */
+function hasCertificate({ cn, dn }: ClientInfo): boolean {
+  return cn !== '' || dn !== '';
 }
 
 /**
@@ -42,7 +47,7 @@ export function identityOf(info: ClientInfo): Identity {
     ...usernameOf(info),
     ...sourceOf(info),
     // The broker tells of TLS only by the client certificate; without one it is not known.
-    ...(info.cn === '' ? {} : { secureTransport: true }),
+    ...(hasCertificate(info) ? { secureTransport: true } : {}),
   };
 }
 

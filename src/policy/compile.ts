@@ -4,7 +4,7 @@ import type { Condition } from './conditions/condition.js';
 import type { RequestContext } from './context.js';
 import type { PolicyDocument, Statement } from './document.js';
 import { ANY, ONE, matchPattern, resolveTokens, type Token } from './pattern.js';
-import { PrefixIndex, type Visitor } from './prefix-index.js';
+import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
 import { FALSE, TRUE, UNKNOWN, not, some, type Tri } from './tri.js';
 
 /** Which account the broker stands for: requests are about `arn:{partition}:iot:{region}:{accountId}:...`. */
@@ -18,20 +18,11 @@ export function arnPrefix({ partition, region, accountId }: ArnScope): string {
   return `arn:${partition}:iot:${region}:${accountId}:`;
 }
 
-/** A statement among those of all policies of a principal; `order` is its place among them. */
-export interface OrderedStatement {
+/** What determines a decision: of the statements of the strongest kind that apply, the first in document order. */
+export interface Finding {
   readonly statement: Statement;
-  readonly order: number;
-  readonly denies: boolean;
-  readonly conditions: readonly Condition[];
-}
-
-/** What was found: the first statement of each kind in document order. */
-export interface Outcome {
-  readonly deny: Statement | undefined;
-  /** A Deny that could not be evaluated. */
-  readonly unknownDeny: Statement | undefined;
-  readonly allow: Statement | undefined;
+  /** `error`: a Deny that could not be evaluated. */
+  readonly cause: 'explicitAllow' | 'explicitDeny' | 'error';
 }
 
 /** A statement about `iot:Receive` whose conditions hold: what it says about topics. */
@@ -46,32 +37,31 @@ export interface ReceiveRule {
 interface ActionIndex {
   /** `topic/` and the like; nothing for actions without resource. */
   readonly type: string;
-  readonly entries: readonly (readonly [tokens: readonly Token[], ordered: OrderedStatement])[];
-  readonly byResource: PrefixIndex<OrderedStatement>;
-  /** NotResource, and resources with a variable in the ARN's prefix: tested one by one. */
-  readonly others: readonly OrderedStatement[];
+  /** By resource: payloads are places of statements. */
+  readonly entries: readonly Entry[];
+  readonly byResource: PatternIndex;
+  /** Places of statements with NotResource or a variable in the ARN's prefix: tested one by one. */
+  readonly others: readonly number[];
 }
 
 /** The policies of a principal, compiled. Immutable. */
 export class CompiledPolicies {
   /** Every statement in document order: policies as attached, statements as written. */
-  readonly statements: readonly OrderedStatement[];
+  readonly statements: readonly Statement[];
   private readonly indexes: Readonly<Record<Action, ActionIndex>>;
+  private readonly effects: Effects;
 
   /** @param prefix what every resource of a request begins with */
   constructor(
     documents: readonly PolicyDocument[],
     private readonly prefix: string,
   ) {
-    this.statements = documents
-      .flatMap(({ statements }) => statements)
-      .map((statement, order) => {
-        return { statement, order, denies: statement.effect === 'Deny', conditions: statement.conditions };
-      });
+    this.statements = documents.flatMap(({ statements }) => statements);
+    this.effects = effectsOf(this.statements);
     const shared = new Map<string, ActionIndex>();
     this.indexes = mapActions((action, type) => {
-      const relevant = this.statements.filter(({ statement }) => statement.actions.has(action));
-      const key = `${type}:${relevant.map(({ order }) => order).join()}`;
+      const relevant = this.about(action);
+      const key = `${type}:${relevant.join()}`;
       const index = shared.get(key) ?? this.index(type, relevant);
       shared.set(key, index);
       return index;
@@ -79,23 +69,23 @@ export class CompiledPolicies {
   }
 
   /**
-   * The statements that determine the decision about the action on the resource of the action's own kind.
+   * What determines the decision about the action on the resource of the action's own kind; nothing where no statement
+   * applies.
    * @param name resource without ARN prefix and kind: a topic, a filter, a client ID
    */
-  evaluate(action: Action, name: string, context: RequestContext): Outcome {
+  evaluate(action: Action, name: string, context: RequestContext): Finding | undefined {
     const index = this.indexes[action];
-    const search = new Search(context);
-    index.byResource.search(name, context, search);
-    if (index.others.length > 0) this.scan(index.others, `${this.prefix}${index.type}${name}`, search);
-    return search;
+    const search = new Search(this.effects);
+    index.byResource.search(name, 0, context, search);
+    if (index.others.length > 0) this.scan(index.others, `${this.prefix}${index.type}${name}`, context, search);
+    return this.finding(search);
   }
 
   /** The same for any resource at all, statement by statement. */
-  evaluateResource(action: Action, resource: string, context: RequestContext): Outcome {
-    const search = new Search(context);
-    const relevant = this.statements.filter(({ statement }) => statement.actions.has(action));
-    this.scan(relevant, resource, search);
-    return search;
+  evaluateResource(action: Action, resource: string, context: RequestContext): Finding | undefined {
+    const search = new Search(this.effects);
+    this.scan(this.about(action), resource, context, search);
+    return this.finding(search);
   }
 
   /**
@@ -105,41 +95,91 @@ export class CompiledPolicies {
   receiveRules(beginning: string, context: RequestContext): readonly ReceiveRule[] {
     const index = this.indexes['iot:Receive'];
     const prefix = `${this.prefix}${index.type}`;
-    const indexed = new Map<OrderedStatement, (readonly Token[])[]>();
-    for (const [tokens, ordered] of index.entries) {
+    const indexed = new Map<number, (readonly Token[])[]>();
+    for (const { tokens, payload } of index.entries) {
       if (!canBegin(tokens[0], beginning)) continue;
-      const patterns = indexed.get(ordered) ?? [];
+      const patterns = indexed.get(payload) ?? [];
       patterns.push(tokens);
-      indexed.set(ordered, patterns);
+      indexed.set(payload, patterns);
     }
-    const rules = [...indexed].map(([{ statement }, patterns]) => receiveRule(statement, patterns, context));
-    for (const { statement } of index.others) {
+    const rules = [...indexed].map(([order, patterns]) => receiveRule(this.statement(order), patterns, context));
+    for (const order of index.others) {
+      const statement = this.statement(order);
       const whole = statement.resources.map(({ tokens }) => tokens);
       rules.push(receiveRule(statement, whole, context, (tokens) => residualsAfter(tokens, prefix, Infinity) ?? []));
     }
     return rules.filter((rule) => rule !== undefined);
   }
 
-  private scan(statements: readonly OrderedStatement[], resource: string, search: Search): void {
-    for (const ordered of statements) {
-      const match = matchResource(ordered.statement, resource, search.context);
-      if (match !== FALSE) search.visit(ordered, match);
+  private statement(order: number): Statement {
+    return this.statements[order] as Statement;
+  }
+
+  /** Places of the statements about the action. */
+  private about(action: Action): number[] {
+    return [...this.statements.keys()].filter((order) => this.statement(order).actions.has(action));
+  }
+
+  private finding({ deny, unknownDeny, allow }: Search): Finding | undefined {
+    if (deny !== NONE) return { statement: this.statement(deny), cause: 'explicitDeny' };
+    if (unknownDeny !== NONE) return { statement: this.statement(unknownDeny), cause: 'error' };
+    return allow === NONE ? undefined : { statement: this.statement(allow), cause: 'explicitAllow' };
+  }
+
+  private scan(orders: readonly number[], resource: string, context: RequestContext, search: Search): void {
+    for (const order of orders) {
+      const match = matchResource(this.statement(order), resource, context);
+      if (match !== FALSE) search.visit(order, match, context);
     }
   }
 
-  private index(type: string, relevant: readonly OrderedStatement[]): ActionIndex {
-    const others: OrderedStatement[] = [];
-    const entries: [readonly Token[], OrderedStatement][] = [];
-    for (const ordered of relevant) {
-      const { resources, exceptResources } = ordered.statement;
+  private index(type: string, relevant: readonly number[]): ActionIndex {
+    const others: number[] = [];
+    const entries: Entry[] = [];
+    for (const order of relevant) {
+      const { resources, exceptResources } = this.statement(order);
       const residuals = exceptResources
         ? [undefined]
         : resources.map(({ tokens }) => residualsAfter(tokens, `${this.prefix}${type}`));
-      if (residuals.includes(undefined)) others.push(ordered);
-      else for (const tokens of residuals.flatMap((residual) => residual ?? [])) entries.push([tokens, ordered]);
+      if (residuals.includes(undefined)) others.push(order);
+      else
+        for (const tokens of residuals.flatMap((residual) => residual ?? [])) entries.push({ tokens, payload: order });
     }
-    return { type, entries, byResource: new PrefixIndex(entries), others };
+    return { type, entries, byResource: indexPatterns(entries), others };
   }
+}
+
+/** Effect and conditions of every statement, apart from all else so that a search finds them close together. */
+interface Effects {
+  /** By statement: twice the place of its conditions, and 1 for a Deny. */
+  readonly codes: Int32Array | readonly number[];
+  /** The different lists of conditions; the first one is empty. */
+  readonly conditions: readonly (readonly Condition[])[];
+}
+
+/** A typed array of fewer numbers takes more memory than a list of them. */
+const FEW = 64;
+
+function effectsOf(statements: readonly Statement[]): Effects {
+  const lists: (readonly Condition[])[] = [[]];
+  const places = new Map<string, number>();
+  const codes = statements.map(({ policy, effect, conditions }) => {
+    let place: number | undefined = 0;
+    if (conditions.length > 0) {
+      // What is written alike in one policy (whose version says what variables are) is one.
+      const key = JSON.stringify([
+        policy,
+        ...conditions.map(({ operator, key, values }) => [operator, key.name, values]),
+      ]);
+      place = places.get(key);
+      if (place === undefined) {
+        place = lists.push(conditions) - 1;
+        places.set(key, place);
+      }
+    }
+    return 2 * place + (effect === 'Deny' ? 1 : 0);
+  });
+  return { codes: codes.length < FEW ? codes : Int32Array.from(codes), conditions: lists };
 }
 
 /** The statement as a rule, nothing where its conditions keep it from applying. */
@@ -160,37 +200,34 @@ function receiveRule(
   return { denies, except, patterns: known };
 }
 
-/** Greater than the order of any statement, and a small integer, which costs no memory of its own as Infinity would. */
+/** Greater than the place of any statement, and a small integer, which costs no memory of its own as Infinity would. */
 const NONE = 0x3fffffff;
 
 /** Collects the first matching statement of each kind; conditions are evaluated only where they can matter. */
-class Search implements Outcome, Visitor<OrderedStatement> {
-  deny: Statement | undefined;
-  unknownDeny: Statement | undefined;
-  allow: Statement | undefined;
-  private denyOrder = NONE;
-  private unknownOrder = NONE;
-  private allowOrder = NONE;
+class Search implements Visitor {
+  /** Places of statements. */
+  deny = NONE;
+  unknownDeny = NONE;
+  allow = NONE;
 
-  constructor(readonly context: RequestContext) {}
+  constructor(private readonly effects: Effects) {}
 
-  visit({ statement, order, denies, conditions }: OrderedStatement, resource: typeof TRUE | typeof UNKNOWN): void {
-    if (denies) {
-      if (order >= this.denyOrder) return;
-      const match = matchConditions(conditions, this.context);
-      if (match === FALSE) return;
-      if (match === TRUE && resource === TRUE) {
-        this.deny = statement;
-        this.denyOrder = order;
-      } else if (order < this.unknownOrder) {
-        this.unknownDeny = statement;
-        this.unknownOrder = order;
-      }
-    } else if (resource === TRUE && order < this.allowOrder && this.denyOrder === NONE) {
-      if (conditions.length > 0 && matchConditions(conditions, this.context) !== TRUE) return;
-      this.allow = statement;
-      this.allowOrder = order;
+  visit(order: number, resource: typeof TRUE | typeof UNKNOWN, context: RequestContext): void {
+    const code = this.effects.codes[order] as number;
+    if ((code & 1) === 0) {
+      if (resource !== TRUE || order >= this.allow || this.deny !== NONE) return;
+      if (code === 0 || this.holds(code, context) === TRUE) this.allow = order;
+      return;
     }
+    if (order >= this.deny) return;
+    const match = code === 1 ? TRUE : this.holds(code, context);
+    if (match === FALSE) return;
+    if (match === TRUE && resource === TRUE) this.deny = order;
+    else if (order < this.unknownDeny) this.unknownDeny = order;
+  }
+
+  private holds(code: number, context: RequestContext): Tri {
+    return matchConditions(this.effects.conditions[code >> 1] as readonly Condition[], context);
   }
 }
 

@@ -1,11 +1,5 @@
 import type { Identity } from '../identity/identity.js';
-
-/** A thing of the registry, as `iot:Connection.Thing.*` sees it. */
-export interface Thing {
-  readonly name: string;
-  readonly type: string | undefined;
-  readonly attributes: ReadonlyMap<string, string>;
-}
+import { thingOf, type Thing, type ThingTemplate } from './thing.js';
 
 /** What the transport knows about one CONNECT beyond the identity. */
 export interface ConnectFacts {
@@ -19,30 +13,39 @@ export interface ConnectFacts {
 export interface ExtraFacts extends ConnectFacts {
   /** `iot:Topic`: the topic of a direct message. */
   readonly topic?: string;
+  /** The request is a CONNECT of which the transport tells no facts: what is not given may be there all the same. */
+  readonly connectUntold?: true;
   /** Values that replace what a key would have, by lower-case key. For `policy explain` and `policy test` only. */
   readonly overrides?: ReadonlyMap<string, string | readonly string[]>;
 }
 
 const NO_FACTS: ExtraFacts = Object.freeze({});
+/** The facts of a CONNECT where the transport tells none. */
+export const CONNECT_UNTOLD: ExtraFacts = Object.freeze({ connectUntold: true });
 
 /** The facts that one decision is made from. Time is read once, and only if a statement asks for it. */
 export class RequestContext {
   private time: number | undefined = undefined;
 
   /**
-   * @param principal name of the principal that stands for the identity
+   * @param principal who stands for the identity
    * @param clock milliseconds since the epoch
    */
   constructor(
     readonly identity: Identity,
     private readonly clock: () => number,
-    readonly principal?: string,
-    readonly thing?: Thing,
+    readonly principal?: { readonly name: string; readonly thing?: ThingTemplate },
     readonly extra: ExtraFacts = NO_FACTS,
   ) {}
 
   /** Milliseconds since the epoch, the same for the whole decision. */
   get now(): number {
     return (this.time ??= this.clock());
+  }
+
+  /** The thing of the principal; made where a statement asks for it, for most do not. */
+  get thing(): Thing | undefined {
+    const template = this.principal?.thing;
+    return template && thingOf(template, this.identity);
   }
 }

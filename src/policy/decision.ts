@@ -1,6 +1,6 @@
 import { ACTIONS } from './actions.js';
 import type { Action, Decision } from './authorizer.js';
-import type { Outcome } from './compile.js';
+import type { Finding } from './compile.js';
 import type { RequestContext } from './context.js';
 import type { CompiledPrincipal, PolicySet } from './policy-set.js';
 import { searchTopics } from './subscription.js';
@@ -52,7 +52,7 @@ function decideMatching(request: PolicyRequest, filter: string, subscribe: Decis
     case 'all':
       return subscribe;
     case 'none':
-      return toDecision(request, 'iot:Receive', request.set.arnOf('iot:Receive', filter), {});
+      return toDecision(request, 'iot:Receive', request.set.arnOf('iot:Receive', filter), undefined);
     case 'denied':
     case 'allowed':
       return decideName(request, 'iot:Receive', found.topic);
@@ -68,8 +68,7 @@ export function decideResource(request: PolicyRequest, action: Action, resource:
     return decideName(request, action, resource.slice(kind.length + 1));
   }
   const arn = kind === undefined ? '*' : `${request.set.arnPrefix}${resource}`;
-  const outcome = request.found?.policies.evaluateResource(action, arn, request.context);
-  return toDecision(request, action, arn, outcome);
+  return toDecision(request, action, arn, request.found?.policies.evaluateResource(action, arn, request.context));
 }
 
 const SLASH = 0x2f;
@@ -86,26 +85,21 @@ export function decideName(request: PolicyRequest, action: Action, name: string)
 
 const NO_ERRORS: readonly string[] = Object.freeze([]);
 
-/** An explicit Deny, then a Deny that could not be evaluated, then an Allow; by default deny. */
 function toDecision(
-  request: PolicyRequest,
+  { found, context }: PolicyRequest,
   action: Action,
   resource: string,
-  outcome: Partial<Outcome> | undefined,
+  finding: Finding | undefined,
 ): Decision {
-  if (request.found === undefined || outcome === undefined) {
-    return { effect: 'deny', cause: 'noPrincipal', action, resource, errors: NO_ERRORS };
-  }
-  const principalId = request.found.principal.name;
-  const { deny, unknownDeny, allow } = outcome;
-  const statement = deny ?? unknownDeny ?? allow;
-  if (statement === undefined) {
+  if (found === undefined) return { effect: 'deny', cause: 'noPrincipal', action, resource, errors: NO_ERRORS };
+  const principalId = found.principal.name;
+  if (finding === undefined) {
     return { effect: 'deny', cause: 'implicitDeny', action, resource, principalId, errors: NO_ERRORS };
   }
+  const { statement, cause } = finding;
   const { policy, id } = statement;
-  const effect = statement === allow ? 'allow' : 'deny';
-  const cause = statement === allow ? 'explicitAllow' : statement === deny ? 'explicitDeny' : 'error';
-  const errors = cause === 'error' ? unknownsOf(statement, request.context) : NO_ERRORS;
+  const effect = cause === 'explicitAllow' ? 'allow' : 'deny';
+  const errors = cause === 'error' ? unknownsOf(statement, context) : NO_ERRORS;
   return { effect, cause, action, resource, principalId, policy, statement: id, errors };
 }
 

@@ -1,10 +1,11 @@
-import { actionsOf, ACTION_NAMES, isActionPattern } from './actions.js';
+import { actionMeant, actionsOf, ACTION_NAMES, isActionPattern } from './actions.js';
 import type { Action } from './authorizer.js';
 import { compileCondition, parseOperator, OPERATORS, type Condition } from './conditions/condition.js';
 import { isObject, readJson, reportUnknown, type Json, type JsonObject } from './json.js';
+import type { Steps } from './json-scanner.js';
 import { parsePattern, PatternError, type Pattern } from './pattern.js';
 import type { Reporter } from './problems.js';
-import { contextKey } from './variables.js';
+import { contextKey, type ContextKey } from './variables.js';
 
 /** A statement that has been read: nothing of it can fail any more but for want of facts. */
 export interface Statement {
@@ -41,7 +42,7 @@ const IAM_LIMIT = 6144;
  */
 export function parsePolicy(name: string, text: string, report: Reporter): PolicyDocument | undefined {
   const before = report.problems.length;
-  const root = readJson(text, report);
+  const root = readJson(text, report, statementOf);
   if (root === undefined) return undefined;
   if (!isObject(root)) {
     report.expected('an object with Version and Statement', root);
@@ -57,6 +58,15 @@ export function parsePolicy(name: string, text: string, report: Reporter): Polic
   }
   const failed = report.problems.slice(before).some(({ severity }) => severity === 'error');
   return failed ? undefined : { name, statements };
+}
+
+/** The statement that an element belongs to: its Sid or index. */
+function statementOf([element, index = 0]: Steps, root: Json | undefined): string | undefined {
+  if (element !== 'Statement') return undefined;
+  const found = isObject(root) ? root['Statement'] : undefined;
+  const statement = Array.isArray(found) ? found[Number(index)] : found;
+  const sid = isObject(statement) ? statement['Sid'] : undefined;
+  return typeof sid === 'string' && sid !== '' ? sid : String(typeof index === 'number' ? index : 0);
 }
 
 /** True where the version has policy variables. Without Version it is 2008-10-17 (IAM, "Version element"). */
@@ -110,7 +120,8 @@ function readStatement(
   if (sid !== undefined && typeof sid !== 'string') report.at('Sid').expected('a text', sid);
   reportUnknown(found, STATEMENT_ELEMENTS, report);
   const effect = found['Effect'];
-  if (effect !== 'Allow' && effect !== 'Deny') report.at('Effect').expected('Allow or Deny', effect ?? null);
+  if (effect === undefined) report.at('Effect').expected('Allow or Deny, found nothing');
+  else if (effect !== 'Allow' && effect !== 'Deny') report.at('Effect').expected('Allow or Deny', effect);
   return {
     policy,
     id,
@@ -160,7 +171,10 @@ function readActions(statement: JsonObject, report: Reporter): ReadonlySet<Actio
       continue;
     }
     const actions = actionsOf(text);
-    if (actions.length === 0) at.warn(`${text} is no action that is decided here`);
+    if (actions.length === 0) {
+      const meant = actionMeant(text);
+      at.warn(`${text} is no action that is decided here${meant === undefined ? '' : `; is ${meant} meant?`}`);
+    }
     for (const action of actions) named.add(action);
   }
   return actionSet(ACTION_NAMES.filter((action) => named.has(action) === (statement['NotAction'] === undefined)));
@@ -183,7 +197,7 @@ function readResources(statement: JsonObject, variables: boolean, report: Report
       return [];
     }
     const pattern = attempt(at, () => parsePattern(text, { wildcards: true, variables }));
-    for (const { key } of pattern?.variables ?? []) warnUnknown(key, at);
+    for (const { key } of pattern?.variables ?? []) warnWithoutValue(key, at);
     return pattern === undefined ? [] : [pattern];
   });
 }
@@ -213,7 +227,7 @@ function readConditions(found: Json | undefined, variables: boolean, report: Rep
     }
     return Object.entries(keys).flatMap(([name, values]) => {
       const key = contextKey(name);
-      warnUnknown(key, at.at(name));
+      warnWithoutValue(key, at.at(name));
       const texts = readValues(values, parsed.operator === 'Null', at.at(name));
       const condition = attempt(at.at(name), () => compileCondition(operator, parsed, key, texts, variables));
       return condition === undefined ? [] : [condition];
@@ -240,8 +254,13 @@ function readValues(found: Json, isNull: boolean, at: Reporter): readonly string
   });
 }
 
-function warnUnknown(key: { readonly name: string; readonly known: boolean }, at: Reporter): void {
-  if (!key.known) at.warn(`${key.name} never has a value here`);
+function warnWithoutValue(key: ContextKey, at: Reporter): void {
+  if (!key.known) at.warn(`${key.name} is no key that is known here, and never has a value`);
+  else if (!key.told) {
+    at.warn(
+      `brokers do not tell ${key.name}: an Allow that asks for it does not match, a Deny that asks for it denies`,
+    );
+  }
 }
 
 /** The result, or nothing where the text was malformed, which is reported. */

@@ -1,9 +1,8 @@
 import type { Identity } from '../identity/identity.js';
 import type { Action, Authorizer, Decision } from './authorizer.js';
-import { RequestContext, type ConnectFacts, type ExtraFacts } from './context.js';
+import { CONNECT_UNTOLD, RequestContext, type ConnectFacts, type ExtraFacts } from './context.js';
 import { decideName, decideResource, decideSubscription, type PolicyRequest, type SubscribeRules } from './decision.js';
 import type { PolicySet } from './policy-set.js';
-import { thingOf } from './principals.js';
 import { realTopic } from './topics.js';
 
 export interface PolicyAuthorizerOptions extends Partial<SubscribeRules> {
@@ -27,7 +26,7 @@ export class PolicyAuthorizer implements Authorizer {
   }
 
   connect(identity: Identity, facts?: ConnectFacts): Decision {
-    return decideName(this.request(identity, facts), 'iot:Connect', identity.clientId ?? '');
+    return decideName(this.request(identity, facts ?? CONNECT_UNTOLD), 'iot:Connect', identity.clientId ?? '');
   }
 
   publish(identity: Identity, topic: string, options?: { readonly retain?: boolean }): Decision {
@@ -53,15 +52,14 @@ export class PolicyAuthorizer implements Authorizer {
 
   /** @param facts what the request is about beyond the resource: `iot:Topic` and the like */
   decide(identity: Identity, action: Action, resource: string, facts?: ExtraFacts): Decision {
-    return decideResource(this.request(identity, facts), action, resource);
+    const told = facts ?? (action === 'iot:Connect' ? CONNECT_UNTOLD : undefined);
+    return decideResource(this.request(identity, told), action, resource);
   }
 
   private request(identity: Identity, facts?: ExtraFacts): PolicyRequest {
     const set = this.current();
     const found = set.resolve(identity);
-    const principal = found?.principal;
-    const thing = principal && thingOf(principal, identity);
-    const context = new RequestContext(identity, this.clock, principal?.name, thing, facts);
+    const context = new RequestContext(identity, this.clock, found?.principal, facts);
     return { set, found, context };
   }
 }

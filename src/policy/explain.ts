@@ -1,11 +1,10 @@
 import type { Identity } from '../identity/identity.js';
 import type { Action, Decision } from './authorizer.js';
 import { matchConditions, matchResource } from './compile.js';
-import { RequestContext, type ExtraFacts } from './context.js';
+import { CONNECT_UNTOLD, RequestContext, type ExtraFacts } from './context.js';
 import { decideResource, decideSubscription, type SubscribeRules } from './decision.js';
 import type { Statement } from './document.js';
 import type { CompiledPrincipal, PolicySet } from './policy-set.js';
-import { thingOf } from './principals.js';
 import { FALSE, TRUE } from './tri.js';
 import { unknownsOf } from './unknowns.js';
 
@@ -42,15 +41,16 @@ export interface Question {
  */
 export function explain(set: PolicySet, question: Question, rules: SubscribeRules, clock = Date.now): Explanation {
   const { identity, principal: found, action, resource, facts } = question;
-  const principal = found?.principal;
-  const thing = principal && thingOf(principal, identity);
-  const context = new RequestContext(identity, clock, principal?.name, thing, facts);
+  const context = new RequestContext(identity, clock, found?.principal, {
+    ...(action === 'iot:Connect' && CONNECT_UNTOLD),
+    ...facts,
+  });
   const request = { set, found, context };
   const decision =
     action === 'iot:Subscribe' && resource.startsWith('topicfilter/')
       ? decideSubscription(request, resource.slice('topicfilter/'.length), rules)
       : decideResource(request, action, resource);
-  const statements = (found?.policies.statements ?? []).map(({ statement }) =>
+  const statements = (found?.policies.statements ?? []).map((statement) =>
     explainStatement(statement, decision, context),
   );
   return { decision, statements };

@@ -1,3 +1,4 @@
+import { scanJson, type Steps } from './json-scanner.js';
 import type { Reporter } from './problems.js';
 
 export type Json = string | number | boolean | null | Json[] | JsonObject;
@@ -8,18 +9,51 @@ export interface JsonObject {
 /** Files over this are refused: reading them would stop everything else for too long. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
-/** Parses JSON; what is not JSON is reported, and nothing comes back. */
-export function readJson(text: string, report: Reporter): Json | undefined {
+/** More names that stand twice than this would be a long list, and say no more. */
+const MAX_DUPLICATES = 20;
+
+/** What the statement or principal is called to which an element belongs; `root` is nothing where it is no JSON. */
+export type NameOf = (steps: Steps, root: Json | undefined) => string | undefined;
+
+/**
+ * Parses JSON; what is not JSON is reported with its place, and nothing comes back. An object that has a name twice is
+ * reported too: whoever reads it might take the first one for what counts.
+ */
+export function readJson(text: string, report: Reporter, nameOf: NameOf = () => undefined): Json | undefined {
   if (text.length > MAX_CHARACTERS) {
     report.expected(`at most ${MAX_CHARACTERS} characters`, text.length);
     return undefined;
   }
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    report.expected(`JSON (${(error as SyntaxError).message})`);
-    return undefined;
+  const { fault, duplicates } = scanJson(text, MAX_DUPLICATES);
+  const root = fault === undefined ? (JSON.parse(text) as Json) : undefined;
+  const at = (steps: Steps): Reporter => {
+    const name = nameOf(steps, root);
+    const start = name === undefined ? report : report.named(name);
+    return steps.reduce<Reporter>((reporter, step) => reporter.at(step), start);
+  };
+  for (const { steps, name, at: offset } of duplicates) {
+    at(steps).expected(`each element once, found ${JSON.stringify(name)} again at ${lineOf(text, offset)}`);
   }
+  if (fault !== undefined) {
+    at(fault.steps).expected(`${fault.expected}, found ${characterAt(text, fault.at)} at ${lineOf(text, fault.at)}`);
+  }
+  return root;
+}
+
+function characterAt(text: string, at: number): string {
+  if (at >= text.length) return 'the end of the file';
+  if (text.charCodeAt(at) === 0xfeff) return 'a byte order mark';
+  return JSON.stringify(String.fromCodePoint(text.codePointAt(at) ?? 0));
+}
+
+function lineOf(text: string, at: number): string {
+  let line = 1;
+  let start = 0;
+  for (let end = text.indexOf('\n'); end >= 0 && end < at; end = text.indexOf('\n', start)) {
+    line++;
+    start = end + 1;
+  }
+  return `line ${line}, column ${at - start + 1}`;
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {

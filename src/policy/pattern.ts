@@ -117,7 +117,37 @@ export function valueOf(variable: Variable, context: RequestContext): string | u
  * anything. Values of variables are text, never patterns. Time is linear in text and pattern.
  */
 export function matchPattern(tokens: readonly Token[], text: string, context: RequestContext, from = 0): Tri {
-  const { resolved, missing } = resolveTokens(tokens, context);
+  let position = from;
+  // Texts and variables before the first wildcard; in most patterns nothing follows it.
+  for (let index = 0; index < tokens.length; index++) {
+    const token = tokens[index] as Token;
+    if (token === ANY && index === tokens.length - 1) return TRUE;
+    if (typeof token === 'number') return matchWildcards(tokens, index, text, context, position);
+    const literal = typeof token === 'string' ? token : valueOf(token, context);
+    if (literal === undefined) return matchWildcards(tokens, index, text, context, position);
+    if (!continues(text, literal, position)) return FALSE;
+    position += literal.length;
+  }
+  return position === text.length ? TRUE : FALSE;
+}
+
+/** startsWith, which takes longer to be called than to find that the first character differs. */
+function continues(text: string, literal: string, position: number): boolean {
+  return literal === '' || (text.charCodeAt(position) === literal.charCodeAt(0) && text.startsWith(literal, position));
+}
+
+/** The tokens from `first` on, which are not literal any more. */
+function matchWildcards(
+  tokens: readonly Token[],
+  first: number,
+  text: string,
+  context: RequestContext,
+  from: number,
+): Tri {
+  if (!hasVariable(tokens, first)) {
+    return matchTokens(tokens as readonly PlainToken[], text, from, first) ? TRUE : FALSE;
+  }
+  const { resolved, missing } = resolveTokens(tokens.slice(first), context);
   if (!matchTokens(resolved, text, from)) return FALSE;
   return missing ? UNKNOWN : TRUE;
 }
@@ -127,7 +157,7 @@ export function resolveTokens(
   tokens: readonly Token[],
   context: RequestContext,
 ): { resolved: readonly PlainToken[]; missing: boolean } {
-  if (!tokens.some((token) => typeof token === 'object')) return { resolved: tokens as PlainToken[], missing: false };
+  if (!hasVariable(tokens, 0)) return { resolved: tokens as PlainToken[], missing: false };
   const resolved: PlainToken[] = [];
   let missing = false;
   for (const token of tokens) {
@@ -140,12 +170,18 @@ export function resolveTokens(
   return { resolved, missing };
 }
 
+function hasVariable(tokens: readonly Token[], first: number): boolean {
+  for (let index = first; index < tokens.length; index++) if (typeof tokens[index] === 'object') return true;
+  return false;
+}
+
 /**
- * Two-pointer wildcard match of the text from there to its end: what stands before the first `*` is anchored, each stretch between two
- * `*` is taken at its first place, what stands after the last `*` is matched at the end. Nothing is tried twice.
+ * Two-pointer wildcard match of the text from `from` to its end by the tokens from `first` on: what stands before the
+ * first `*` is anchored, each stretch between two `*` is taken at its first place, what stands after the last `*` is
+ * matched at the end. Nothing is tried twice.
  */
-export function matchTokens(tokens: readonly PlainToken[], text: string, from = 0): boolean {
-  let index = 0;
+export function matchTokens(tokens: readonly PlainToken[], text: string, from = 0, first = 0): boolean {
+  let index = first;
   let position = from;
   let star = -1;
   let retry = 0;

@@ -30,7 +30,8 @@ export class PolicySet {
   /** What every resource of a request begins with. */
   readonly arnPrefix: string;
   private readonly arnPrefixes: Readonly<Record<Action, string>>;
-  private readonly compiled = new Map<Principal, CompiledPrincipal>();
+  /** By the place of the principal among all. */
+  private readonly compiled: readonly CompiledPrincipal[];
 
   constructor(
     /** Hash of the contents: equal for equal files. */
@@ -44,13 +45,13 @@ export class PolicySet {
     this.arnPrefix = arnPrefix(scope);
     this.arnPrefixes = mapActions((_, type) => `${this.arnPrefix}${type}`);
     const shared = new Map<string, CompiledPolicies>();
-    for (const principal of principals.all) {
+    this.compiled = principals.all.map((principal) => {
       const attachment = principal.policies.join('\n');
       const attached = principal.policies.map((name) => documents.get(name)).filter((found) => found !== undefined);
       const policies = shared.get(attachment) ?? new CompiledPolicies(attached, this.arnPrefix);
       shared.set(attachment, policies);
-      this.compiled.set(principal, { principal, policies });
-    }
+      return { principal, policies };
+    });
   }
 
   /** The ARN of the resource of the action's own kind. */
@@ -60,14 +61,13 @@ export class PolicySet {
 
   /** The principal of that name. */
   principal(name: string): CompiledPrincipal | undefined {
-    const principal = this.principals.all.find((candidate) => candidate.name === name);
-    return principal && this.compiled.get(principal);
+    return this.compiled.find(({ principal }) => principal.name === name);
   }
 
   /** Who stands for the identity; nobody where no principal matches. */
   resolve(identity: Identity): CompiledPrincipal | undefined {
     const principal = this.principals.resolve(identity);
-    return principal && this.compiled.get(principal);
+    return principal && this.compiled[principal.index];
   }
 }
 

@@ -1,275 +1,235 @@
 import type { RequestContext } from './context.js';
-import { ANY, matchPattern, matchTokens, valueOf, type PlainToken, type Token, type Variable } from './pattern.js';
+import { ANY, matchPattern, valueOf, type Token, type Variable } from './pattern.js';
+import { NONE, RadixTree, ROOT } from './radix-tree.js';
 import { FALSE, TRUE, UNKNOWN } from './tri.js';
 
-/** Receives the payloads whose pattern matches (TRUE) or would if variables without a value could be anything. */
-export interface Visitor<T> {
-  visit(payload: T, match: typeof TRUE | typeof UNKNOWN): void;
+/** Receives what the patterns that match stand for; UNKNOWN: those that would if variables could be anything. */
+export interface Visitor {
+  visit(payload: number, match: typeof TRUE | typeof UNKNOWN, context: RequestContext): void;
 }
 
-/** A pattern in the index; `rest` is what its node has not matched yet, and begins with a wildcard. */
-interface Leaf<T> {
-  readonly payload: T;
+/** A pattern with the number that it stands for. */
+export interface Entry {
   readonly tokens: readonly Token[];
+  readonly payload: number;
+}
+
+/** Up to so many patterns are tried in turn: that is as fast as an index, and takes a fraction of its memory. */
+const IN_TURN = 3;
+
+/** Patterns by which a text can be searched for those that match it. Immutable. */
+export interface PatternIndex {
+  /** Visits the payload of every pattern that matches the text from there to its end; one may be visited twice. */
+  search(text: string, from: number, context: RequestContext, visitor: Visitor): void;
+}
+
+/** An index whose search hardly costs more for many patterns than for few. */
+export function indexPatterns(entries: readonly Entry[]): PatternIndex {
+  return entries.length <= IN_TURN ? new PatternList(entries) : new PrefixIndex(entries);
+}
+
+/** What a pattern is after the literal text that it begins with. */
+const EXACT = 0;
+const OPEN = 1;
+const OTHER = 2;
+
+/** A pattern as it is tried in turn. */
+interface Trial {
+  /** Literal text that the pattern begins with. */
+  readonly head: string;
+  /** First character of the head, -1 where there is none. */
+  readonly first: number;
+  readonly kind: typeof EXACT | typeof OPEN | typeof OTHER;
+  /** What follows the head. */
   readonly rest: readonly Token[];
-  /** `rest` has no variables. */
-  readonly plain: boolean;
+  readonly payload: number;
 }
 
-/** From this many on, the leaves of a node that end in a literal are found by that ending. */
-const SUFFIX_THRESHOLD = 3;
+class PatternList implements PatternIndex {
+  private readonly trials: readonly Trial[];
 
-/** What is at a node apart from the literals that lead on from it. */
-class Content<T> {
-  variables: { readonly variable: Variable; readonly node: Node<T> }[] = [];
-  /** Patterns that end here. */
-  exact: Leaf<T>[] = [];
-  /** Patterns that go on with `*` and end. */
-  open: Leaf<T>[] = [];
-  /** All others. */
-  wild: Leaf<T>[] = [];
-  /** Once the index is complete: those of the others that end in a literal. */
-  suffixes: Suffixes<T> | undefined = undefined;
+  constructor(entries: readonly Entry[]) {
+    this.trials = entries.map(trialOf);
+  }
+
+  search(text: string, from: number, context: RequestContext, visitor: Visitor): void {
+    const { trials } = this;
+    const first = from < text.length ? text.charCodeAt(from) : -1;
+    for (let index = 0; index < trials.length; index++) {
+      const trial = trials[index] as Trial;
+      if (trial.first >= 0 && (trial.first !== first || !text.startsWith(trial.head, from))) continue;
+      const at = from + trial.head.length;
+      if (trial.kind === OPEN || (trial.kind === EXACT && at === text.length))
+        visitor.visit(trial.payload, TRUE, context);
+      else if (trial.kind === OTHER) {
+        const match = matchPattern(trial.rest, text, context, at);
+        if (match !== FALSE) visitor.visit(trial.payload, match, context);
+      }
+    }
+  }
 }
 
-class Node<T> {
-  /** By the first character of their labels. Most nodes are ends and have none. */
-  literals: Map<number, Node<T>> | undefined = undefined;
-  content: Content<T> | undefined = undefined;
-
-  /** @param label text of the edge that leads here */
-  constructor(public label: string) {}
+function trialOf({ tokens, payload }: Entry): Trial {
+  const [found] = tokens;
+  const head = typeof found === 'string' ? found : '';
+  const rest = head === '' ? tokens : tokens.slice(1);
+  const kind = rest.length === 0 ? EXACT : rest.length === 1 && rest[0] === ANY ? OPEN : OTHER;
+  return { head, first: head === '' ? -1 : head.charCodeAt(0), kind, rest: kind === OTHER ? rest : NOTHING, payload };
 }
 
-/** Leaves by a hash of the literal that they end in. Leaves of another ending with the same hash just do not match. */
-interface Suffixes<T> {
-  /** Of the endings, ascending. */
-  readonly lengths: readonly number[];
-  readonly leaves: ReadonlyMap<number, readonly Leaf<T>[]>;
+const NOTHING: readonly Token[] = [];
+
+/** What patterns say from one place on: up to there they are the same literal text. */
+interface Group {
+  /** They end here. */
+  readonly exact: number[];
+  /** They go on with `*` and end. */
+  readonly open: number[];
+  /** They go on with a wildcard. */
+  readonly wild: Entry[];
+  /** They go on with a variable. */
+  readonly variables: Map<string, { readonly variable: Variable; readonly entries: Entry[] }>;
+}
+
+/** The part of a group for which there is more to do than to visit. */
+interface Branches {
+  readonly wild: PatternIndex | undefined;
+  readonly variables: readonly VariableEdge[];
+}
+
+interface VariableEdge {
+  readonly variable: Variable;
+  /** What follows the variable. */
+  readonly index: PatternIndex;
+  /** The same patterns with the variable, for the case that it has no value. */
+  readonly entries: readonly Entry[];
 }
 
 /**
- * Patterns by the literal text (and variables) before their first wildcard: a radix tree whose edges are literals or
- * variables. A search walks the one path of the text, so that its cost hardly depends on how many patterns there are.
+ * Patterns by the literal text before their first wildcard or variable. A search walks the one path of the text, so that
+ * its cost hardly depends on how many patterns there are.
  */
-export class PrefixIndex<T> {
-  private readonly root = new Node<T>('');
+class PrefixIndex implements PatternIndex {
+  private readonly tree: RadixTree;
+  /** Payloads of all groups: exact and open ones in turn. */
+  private readonly payloads: Int32Array;
+  /** By group, where its exact and its open payloads begin; they end where the next ones begin. */
+  private readonly starts: Int32Array;
+  private readonly branches: readonly (Branches | undefined)[];
 
-  /** @param entries patterns and what they stand for. The index is immutable from then on. */
-  constructor(entries: Iterable<readonly [tokens: readonly Token[], payload: T]>) {
-    for (const [tokens, payload] of entries) insert(this.root, tokens, payload);
-    for (const node of subtree(this.root)) {
-      node.label = flat(node.label);
-      if (node.content === undefined) continue;
-      indexSuffixes(node.content);
-      trimContent(node.content);
+  constructor(entries: readonly Entry[]) {
+    const groups = new Map<string, Group>();
+    for (const entry of entries) addToGroup(groups, entry);
+    this.tree = new RadixTree([...groups.keys()], 'forwards');
+    const payloads: number[] = [];
+    const starts: number[] = [];
+    for (const { exact, open } of groups.values()) {
+      starts.push(payloads.length, payloads.length + exact.length);
+      for (const payload of exact) payloads.push(payload);
+      for (const payload of open) payloads.push(payload);
+    }
+    this.payloads = Int32Array.from(payloads);
+    this.starts = Int32Array.from([...starts, payloads.length]);
+    this.branches = Array.from(groups.values(), branchesOf);
+  }
+
+  search(text: string, from: number, context: RequestContext, visitor: Visitor): void {
+    const { tree } = this;
+    let node = ROOT;
+    let at = from;
+    for (;;) {
+      const group = tree.text(node);
+      if (group !== NONE) this.searchGroup(group, text, at, context, visitor);
+      node = tree.child(node, text, at, text.length - at);
+      if (node === NONE) return;
+      at += tree.length(node);
     }
   }
 
-  /** Visits the payload of every pattern that matches the whole text; one may be visited more than once. */
-  search(text: string, context: RequestContext, visitor: Visitor<T>): void {
-    searchNode(this.root, text, 0, context, visitor);
+  private searchGroup(group: number, text: string, at: number, context: RequestContext, visitor: Visitor): void {
+    const { payloads, starts } = this;
+    const open = starts[2 * group + 1] as number;
+    const end = starts[2 * group + 2] as number;
+    const start = at === text.length ? (starts[2 * group] as number) : open;
+    for (let index = start; index < end; index++) visitor.visit(payloads[index] as number, TRUE, context);
+    const branches = this.branches[group];
+    if (branches === undefined) return;
+    branches.wild?.search(text, at, context, visitor);
+    for (const edge of branches.variables) searchEdge(edge, text, at, context, visitor);
   }
 }
 
-function insert<T>(root: Node<T>, tokens: readonly Token[], payload: T): void {
-  let node = root;
-  let index = 0;
-  for (; index < tokens.length; index++) {
-    const token = tokens[index];
-    if (typeof token === 'string') node = insertLiteral(node, token);
-    else if (typeof token === 'object') node = insertVariable(node, token);
-    else break;
+function searchEdge(edge: VariableEdge, text: string, at: number, context: RequestContext, visitor: Visitor): void {
+  const value = valueOf(edge.variable, context);
+  if (value !== undefined) {
+    if (text.startsWith(value, at)) edge.index.search(text, at + value.length, context, visitor);
+    return;
   }
-  const rest = tokens.slice(index);
-  const leaf = { payload, tokens, rest, plain: rest.every((token) => typeof token !== 'object') };
-  const content = (node.content ??= new Content());
-  if (rest.length === 0) content.exact.push(leaf);
-  else if (rest.length === 1 && rest[0] === ANY) content.open.push(leaf);
-  else content.wild.push(leaf);
+  for (const { tokens, payload } of edge.entries) {
+    if (matchPattern(tokens, text, context, at) !== FALSE) visitor.visit(payload, UNKNOWN, context);
+  }
 }
 
-function insertLiteral<T>(start: Node<T>, literal: string): Node<T> {
-  let node = start;
-  for (let text = literal; text !== '';) {
-    const first = text.charCodeAt(0);
-    const literals = (node.literals ??= new Map<number, Node<T>>());
-    let child = literals.get(first);
-    if (child === undefined) {
-      child = new Node<T>(text);
-      literals.set(first, child);
-      return child;
+function addToGroup(groups: Map<string, Group>, { tokens, payload }: Entry): void {
+  const [first] = tokens;
+  const literal = typeof first === 'string' ? first : '';
+  const rest = literal === '' ? tokens : tokens.slice(1);
+  let group = groups.get(literal);
+  if (group === undefined) {
+    group = { exact: [], open: [], wild: [], variables: new Map() };
+    groups.set(literal, group);
+  }
+  const [next] = rest;
+  if (next === undefined) group.exact.push(payload);
+  else if (next === ANY && rest.length === 1) group.open.push(payload);
+  else if (typeof next !== 'object') group.wild.push({ tokens: rest, payload });
+  else {
+    const key = JSON.stringify([next.key.name, next.fallback]);
+    const same = group.variables.get(key) ?? { variable: next, entries: [] };
+    group.variables.set(key, same);
+    same.entries.push({ tokens: rest, payload });
+  }
+}
+
+function branchesOf({ wild, variables }: Group): Branches | undefined {
+  if (wild.length === 0 && variables.size === 0) return undefined;
+  return {
+    wild: wild.length === 0 ? undefined : wild.length <= IN_TURN ? new PatternList(wild) : new SuffixIndex(wild),
+    variables: Array.from(variables.values(), ({ variable, entries }) => {
+      const after = entries.map(({ tokens, payload }) => ({ tokens: tokens.slice(1), payload }));
+      return { variable, entries, index: indexPatterns(after) };
+    }),
+  };
+}
+
+/** Patterns that begin with a wildcard, by the literal text after their last one. */
+class SuffixIndex implements PatternIndex {
+  private readonly tree: RadixTree;
+  private readonly lists: readonly PatternList[];
+
+  constructor(entries: readonly Entry[]) {
+    const endings = new Map<string, Entry[]>();
+    for (const entry of entries) {
+      const last = entry.tokens.at(-1);
+      const ending = typeof last === 'string' ? last : '';
+      const same = endings.get(ending) ?? [];
+      endings.set(ending, same);
+      same.push(entry);
     }
-    const common = commonLength(text, child.label);
-    if (common < child.label.length) {
-      const middle = new Node<T>(text.slice(0, common));
-      literals.set(first, middle);
-      child.label = child.label.slice(common);
-      middle.literals = new Map([[child.label.charCodeAt(0), child]]);
-      child = middle;
-    }
-    node = child;
-    text = text.slice(common);
+    this.tree = new RadixTree([...endings.keys()], 'backwards');
+    this.lists = Array.from(endings.values(), (same) => new PatternList(same));
   }
-  return node;
-}
 
-function commonLength(one: string, other: string): number {
-  let common = 0;
-  while (common < one.length && one.charCodeAt(common) === other.charCodeAt(common)) common++;
-  return common;
-}
-
-function insertVariable<T>(parent: Node<T>, variable: Variable): Node<T> {
-  const { variables } = (parent.content ??= new Content());
-  const same = variables.find(
-    (edge) => edge.variable.key.name === variable.key.name && edge.variable.fallback === variable.fallback,
-  );
-  if (same !== undefined) return same.node;
-  const node = new Node<T>('');
-  variables.push({ variable, node });
-  return node;
-}
-
-/** A text of its own: what slice returns refers to the text it was cut from, and its characters take longer to reach. */
-function flat(text: string): string {
-  return Array.from(text).join('');
-}
-
-/** The nodes below and with this one; not by recursion, for a tree may be as deep as its longest text. */
-function* subtree<T>(root: Node<T>): Generator<Node<T>> {
-  const stack = [root];
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    yield node;
-    for (const child of node.literals?.values() ?? []) stack.push(child);
-    for (const edge of node.content?.variables ?? []) stack.push(edge.node);
-  }
-}
-
-function indexSuffixes<T>(content: Content<T>): void {
-  if (content.wild.length < SUFFIX_THRESHOLD) return;
-  const lengths = new Set<number>();
-  const leaves = new Map<number, Leaf<T>[]>();
-  content.wild = content.wild.filter((leaf) => {
-    const last = leaf.rest.at(-1);
-    if (typeof last !== 'string') return true;
-    const hash = hashBackwards(last, 0, last.length, 0);
-    const same = leaves.get(hash) ?? [];
-    same.push(leaf);
-    leaves.set(hash, same);
-    lengths.add(last.length);
-    return false;
-  });
-  content.suffixes = { lengths: [...lengths].sort((one, other) => one - other), leaves };
-}
-
-const EMPTY: never[] = [];
-
-/**
- * The same items in no more memory than they need: a list that grew has room for more, and the empty ones are one. What
- * lies close together is found sooner, too.
- */
-function trim<I>(items: I[]): I[] {
-  return items.length === 0 ? EMPTY : items.slice();
-}
-
-function trimContent<T>(content: Content<T>): void {
-  content.variables = trim(content.variables);
-  content.exact = trim(content.exact);
-  content.open = trim(content.open);
-  content.wild = trim(content.wild);
-}
-
-/** Goes on with the hash of the text's last characters: those after the first `done` up to `length`, from the end. */
-function hashBackwards(text: string, done: number, length: number, hash: number): number {
-  let result = hash;
-  for (let taken = done + 1; taken <= length; taken++) {
-    result = (Math.imul(result, 31) + text.charCodeAt(text.length - taken)) | 0;
-  }
-  return result;
-}
-
-function searchNode<T>(start: Node<T>, text: string, from: number, context: RequestContext, visitor: Visitor<T>): void {
-  let node = start;
-  let position = from;
-  for (;;) {
-    if (node.content !== undefined) searchContent(node.content, text, position, context, visitor);
-    const child = node.literals?.get(text.charCodeAt(position));
-    if (child === undefined || !continues(text, child.label, position)) return;
-    position += child.label.length;
-    node = child;
-  }
-}
-
-/** startsWith for short labels whose first character is known to match; a call of the built-in costs more than it does. */
-function continues(text: string, label: string, position: number): boolean {
-  if (text.length - position < label.length) return false;
-  for (let at = 1; at < label.length; at++) {
-    if (text.charCodeAt(position + at) !== label.charCodeAt(at)) return false;
-  }
-  return true;
-}
-
-function searchContent<T>(
-  content: Content<T>,
-  text: string,
-  position: number,
-  context: RequestContext,
-  visitor: Visitor<T>,
-): void {
-  if (position === text.length) for (const { payload } of content.exact) visitor.visit(payload, TRUE);
-  for (const { payload } of content.open) visitor.visit(payload, TRUE);
-  if (content.wild.length > 0) visitLeaves(content.wild, text, position, context, visitor);
-  if (content.suffixes !== undefined) searchSuffixes(content.suffixes, text, position, context, visitor);
-  for (const { variable, node } of content.variables) {
-    const value = valueOf(variable, context);
-    if (value === undefined) visitUnresolved(node, text, context, visitor);
-    else if (text.startsWith(value, position)) searchNode(node, text, position + value.length, context, visitor);
-  }
-}
-
-function searchSuffixes<T>(
-  { lengths, leaves }: Suffixes<T>,
-  text: string,
-  position: number,
-  context: RequestContext,
-  visitor: Visitor<T>,
-): void {
-  let hash = 0;
-  let done = 0;
-  for (const length of lengths) {
-    if (text.length - position < length) return;
-    hash = hashBackwards(text, done, length, hash);
-    done = length;
-    const found = leaves.get(hash);
-    if (found !== undefined) visitLeaves(found, text, position, context, visitor);
-  }
-}
-
-function visitLeaves<T>(
-  leaves: readonly Leaf<T>[],
-  text: string,
-  position: number,
-  context: RequestContext,
-  visitor: Visitor<T>,
-): void {
-  for (const { rest, plain, payload } of leaves) {
-    if (plain) {
-      if (matchTokens(rest as readonly PlainToken[], text, position)) visitor.visit(payload, TRUE);
-    } else {
-      const match = matchPattern(rest, text, context, position);
-      if (match !== FALSE) visitor.visit(payload, match);
-    }
-  }
-}
-
-/** Everything below an edge whose variable has no value: a match of the rest is UNKNOWN. */
-function visitUnresolved<T>(root: Node<T>, text: string, context: RequestContext, visitor: Visitor<T>): void {
-  for (const { content } of subtree(root)) {
-    if (content === undefined) continue;
-    const { exact, open, wild, suffixes } = content;
-    for (const leaf of [exact, open, wild, ...(suffixes?.leaves.values() ?? [])].flat()) {
-      if (matchPattern(leaf.tokens, text, context) !== FALSE) visitor.visit(leaf.payload, UNKNOWN);
+  search(text: string, from: number, context: RequestContext, visitor: Visitor): void {
+    const { tree } = this;
+    let node = ROOT;
+    let left = text.length - from;
+    for (;;) {
+      const list = tree.text(node);
+      if (list !== NONE) this.lists[list]?.search(text, from, context, visitor);
+      node = tree.child(node, text, from + left - 1, left);
+      if (node === NONE) return;
+      left -= tree.length(node);
     }
   }
 }

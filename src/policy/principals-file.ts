@@ -1,15 +1,8 @@
 import { isObject, readJson, reportUnknown, type Json } from './json.js';
 import { overlap, parsePattern, PatternError, type Token } from './pattern.js';
-import {
-  CRITERIA,
-  Principals,
-  strongest,
-  type Clause,
-  type Criterion,
-  type Principal,
-  type ThingTemplate,
-} from './principals.js';
+import { Principals, strongest, type Clause, type Principal } from './principals.js';
 import type { Reporter } from './problems.js';
+import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
 
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
 const THING_ELEMENTS = ['name', 'type', 'attributes'];
@@ -19,7 +12,7 @@ const MAX_POLICIES = 10;
  * matches can both be true of one identity.
  */
 export function parsePrincipals(text: string, policies: ReadonlySet<string>, report: Reporter): Principals {
-  const root = readJson(text, report);
+  const root = readJson(text, report, ([, name]) => name?.toString());
   const declared = isObject(root) ? root['principals'] : undefined;
   if (root !== undefined && !isObject(declared)) report.expected('an object {"principals": {name: ...}}', root);
   if (isObject(root)) reportUnknown(root, ['$schema', 'principals'], report);
@@ -35,6 +28,7 @@ export function parsePrincipals(text: string, policies: ReadonlySet<string>, rep
     const thing = readThing(item['thing'], at.at('thing'));
     const principal: Principal = {
       name,
+      index: all.length,
       policies: readPolicies(item['policies'], policies, at.at('policies')),
       ...(thing === undefined ? {} : { thing }),
     };
@@ -56,7 +50,7 @@ function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: R
   const names = new Set<string>();
   found.forEach((name: Json, index) => {
     if (typeof name !== 'string' || !known.has(name))
-      at.at(index).expected('the name of a policy in this folder', name);
+      at.at(index).expected('the name of a policy in this folder (its file without .json)', name);
     else if (names.has(name)) at.at(index).expected('each policy once', name);
     else names.add(name);
   });
@@ -66,7 +60,7 @@ function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: R
 function readClauses(found: Json | undefined, principal: Principal, at: Reporter): Clause[] {
   const several = Array.isArray(found);
   const items = several ? found : found === undefined ? [] : [found];
-  if (items.length === 0) at.expected('an object of criteria or an array of such', found);
+  if (items.length === 0) at.expected('an object like {"username": "lock-*"} or an array of such', found);
   return items.flatMap((item, index) => {
     const place = several ? at.at(index) : at;
     const clause = readClause(item, principal, place);

@@ -1,32 +1,17 @@
 import type { Identity } from '../identity/identity.js';
-import { RequestContext, type Thing } from './context.js';
+import { RequestContext } from './context.js';
 import { matchTokens, type PlainToken, type Token } from './pattern.js';
-import { PrefixIndex, type Visitor } from './prefix-index.js';
+import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
 import type { Reporter } from './problems.js';
-
-/** The facts that principals are matched by, strongest first. */
-export const CRITERIA = [
-  'distinguishedName',
-  'commonName',
-  'jwtSubject',
-  'accessKeyId',
-  'username',
-  'clientId',
-] as const;
-export type Criterion = (typeof CRITERIA)[number];
+import { CRITERIA, factOf, type Criterion, type ThingTemplate } from './thing.js';
 
 /** A principal as declared, without its policies being looked up. */
 export interface Principal {
   readonly name: string;
+  /** Place among all. */
+  readonly index: number;
   readonly policies: readonly string[];
   readonly thing?: ThingTemplate;
-}
-
-/** A thing whose name may hold `${username}` and the like: texts, and facts of the identity. */
-export interface ThingTemplate {
-  readonly name: readonly (string | { readonly criterion: Criterion })[];
-  readonly type: string | undefined;
-  readonly attributes: ReadonlyMap<string, string>;
 }
 
 /** One way to be a principal: every criterion must match. */
@@ -70,27 +55,27 @@ class CriterionIndex {
   readonly used: boolean;
   /** Most specific first. */
   private readonly exact = new Map<string, Clause[]>();
-  private readonly patterns: PrefixIndex<Clause> | undefined;
+  private readonly patterns: PatternIndex | undefined;
 
   /** @param clauses all there are, the most specific first */
   constructor(
     private readonly criterion: Criterion,
-    clauses: readonly Clause[],
+    private readonly clauses: readonly Clause[],
   ) {
-    const patterns: (readonly [readonly Token[], Clause])[] = [];
-    for (const clause of clauses) {
-      if (strongest(clause) !== criterion) continue;
+    const patterns: Entry[] = [];
+    clauses.forEach((clause, payload) => {
+      if (strongest(clause) !== criterion) return;
       const tokens = clause.tokens.get(criterion) ?? [];
       const [only] = tokens;
       if (tokens.length > 1 || typeof only !== 'string') {
-        patterns.push([tokens, clause]);
-        continue;
+        patterns.push({ tokens, payload });
+        return;
       }
       const same = this.exact.get(only) ?? [];
       same.push(clause);
       this.exact.set(only, same);
-    }
-    this.patterns = patterns.length === 0 ? undefined : new PrefixIndex(patterns);
+    });
+    this.patterns = patterns.length === 0 ? undefined : indexPatterns(patterns);
     this.used = this.exact.size > 0 || patterns.length > 0;
   }
 
@@ -100,48 +85,28 @@ class CriterionIndex {
     if (value === undefined) return undefined;
     for (const clause of this.exact.get(value) ?? NO_CLAUSES) if (matches(clause, identity)) return clause;
     if (this.patterns === undefined) return undefined;
-    const search = new ClauseSearch(identity);
-    this.patterns.search(value, NO_CONTEXT, search);
-    return search.best;
+    const search = new ClauseSearch(this.clauses, identity);
+    this.patterns.search(value, 0, NO_CONTEXT, search);
+    return this.clauses[search.best];
   }
 }
 
 const NO_CLAUSES: readonly Clause[] = [];
 
-/** Keeps the most specific of the clauses that are true of the identity. */
-class ClauseSearch implements Visitor<Clause> {
-  best: Clause | undefined = undefined;
+/** Keeps the most specific of the clauses that are true of the identity: the first one. */
+class ClauseSearch implements Visitor {
+  best: number;
 
-  constructor(private readonly identity: Identity) {}
-
-  visit(clause: Clause): void {
-    if (this.best !== undefined && compareRanks(clause, this.best) <= 0) return;
-    if (matches(clause, this.identity)) this.best = clause;
+  constructor(
+    private readonly clauses: readonly Clause[],
+    private readonly identity: Identity,
+  ) {
+    this.best = clauses.length;
   }
-}
 
-/** The thing of the principal for that identity; none where its name needs a fact that the identity does not have. */
-export function thingOf({ thing }: Principal, identity: Identity): Thing | undefined {
-  if (thing === undefined) return undefined;
-  let name = '';
-  for (const part of thing.name) {
-    const text = typeof part === 'string' ? part : factOf(identity, part.criterion);
-    if (text === undefined) return undefined;
-    name += text;
-  }
-  return { name, type: thing.type, attributes: thing.attributes };
-}
-
-function factOf(identity: Identity, criterion: Criterion): string | undefined {
-  switch (criterion) {
-    case 'distinguishedName':
-    case 'commonName':
-      return identity.certificate?.[criterion];
-    case 'jwtSubject':
-    case 'accessKeyId':
-    case 'username':
-    case 'clientId':
-      return identity[criterion];
+  visit(index: number): void {
+    const clause = this.clauses[index];
+    if (index < this.best && clause !== undefined && matches(clause, this.identity)) this.best = index;
   }
 }
 

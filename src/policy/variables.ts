@@ -1,8 +1,11 @@
-import type { RequestContext } from './context.js';
+import type { ExtraFacts, RequestContext } from './context.js';
 import { CERTIFICATE_ATTRIBUTES, parseDistinguishedName } from './distinguished-name.js';
 
-/** What a key of the request context has: nothing, one value, or several. */
-export type Value = string | readonly string[] | undefined;
+/**
+ * What a key of the request context has: nothing, one value, several, or null where the fact may exist and the transport
+ * does not tell: then nothing that is compared with it can be made out.
+ */
+export type Value = string | readonly string[] | undefined | null;
 
 /** A key of the request context: a policy variable and a condition key. */
 export interface ContextKey {
@@ -10,6 +13,8 @@ export interface ContextKey {
   readonly name: string;
   /** False where AWS IoT Core has no such key for the actions decided here: it never has a value. */
   readonly known: boolean;
+  /** False where brokers hand over no fact for it, so that it has no value for any request. */
+  readonly told: boolean;
   readonly resolve: (context: RequestContext) => Value;
 }
 
@@ -21,8 +26,8 @@ type Resolver = (context: RequestContext) => Value;
 const FIXED: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['iot:clientid', ({ identity }) => identity.clientId],
   ['iot:topic', ({ extra }) => extra.topic],
-  ['iot:connectattributes', ({ extra }) => extra.connectAttributes],
-  ['iot:domainname', ({ extra }) => extra.domainName],
+  ['iot:connectattributes', ({ extra }) => extra.connectAttributes ?? untoldOfConnect(extra)],
+  ['iot:domainname', ({ extra }) => extra.domainName ?? untoldOfConnect(extra)],
   ['iot:connection.thing.thingname', ({ thing }) => thing?.name],
   ['iot:connection.thing.thingtypename', ({ thing }) => thing?.type],
   ['iot:connection.thing.isattached', ({ thing }) => (thing === undefined ? 'false' : 'true')],
@@ -30,15 +35,17 @@ const FIXED: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['aws:securetransport', ({ identity }) => identity.secureTransport?.toString()],
   ['aws:currenttime', (context) => new Date(context.now).toISOString()],
   ['aws:epochtime', (context) => String(Math.floor(context.now / 1000))],
-  ['aws:username', ({ identity, principal }) => identity.username ?? principal],
+  ['aws:username', ({ identity, principal }) => identity.username ?? principal?.name],
   ['iot:certificate.availablekeys', availableKeys],
 ]);
 
 const ATTRIBUTE = /^iot:connection\.thing\.attributes\[(.+)\]$/i;
 const CERTIFICATE = /^iot:certificate\.(subject|issuer)\.([a-z]+)(?:\.(list|\d))?$/i;
-/** Keys of AWS IoT Core for which a broker hands over no facts. */
-const WITHOUT_FACTS =
-  /^iot:certificate\.(?:serialnumber|certificateid|(?:subject|issuer)\.alternativename\.[a-z0-9]+)/i;
+/** Facts of a certificate that brokers do not hand over. */
+const UNTOLD_CERTIFICATE =
+  /^iot:certificate\.(?:serialnumber|certificateid|issuer\.[a-z]+|(?:subject|issuer)\.alternativename\.[a-z0-9]+)/i;
+/** Keys of AWS IoT Core for which ExHook has no fields. */
+const UNTOLD_CONNECT = /^iot:(?:connectattributes|domainname)$/i;
 
 /**
  * The key of that name. Names are compared without regard to case (IAM, "Condition element"), names of thing
@@ -47,11 +54,12 @@ const WITHOUT_FACTS =
 export function contextKey(name: string): ContextKey {
   const lower = name.toLowerCase();
   const found = FIXED.get(lower) ?? thingAttribute(name) ?? certificateAttribute(name);
-  const known = found !== undefined || WITHOUT_FACTS.test(name);
-  const own = found ?? nothing;
+  const untold = UNTOLD_CERTIFICATE.test(name);
+  const own = found ?? (untold ? untoldOfCertificate : nothing);
   return {
     name,
-    known,
+    known: found !== undefined || untold,
+    told: !untold && !UNTOLD_CONNECT.test(name),
     resolve: (context) => {
       const value = context.extra.overrides?.get(lower) ?? own(context);
       return typeof value === 'string' && value.length > MAX_FACT_LENGTH ? undefined : value;
@@ -61,6 +69,14 @@ export function contextKey(name: string): ContextKey {
 
 function nothing(): undefined {
   return undefined;
+}
+
+function untoldOfConnect({ connectUntold }: ExtraFacts): null | undefined {
+  return connectUntold === true ? null : undefined;
+}
+
+function untoldOfCertificate({ identity }: RequestContext): null | undefined {
+  return identity.certificate === undefined ? undefined : null;
 }
 
 function thingAttribute(name: string): Resolver | undefined {
@@ -73,7 +89,7 @@ function certificateAttribute(name: string): Resolver | undefined {
   const [, side = '', attribute = '', suffix = '0'] = CERTIFICATE.exec(name) ?? [];
   const known = CERTIFICATE_ATTRIBUTES.find((candidate) => candidate.toLowerCase() === attribute.toLowerCase());
   if (known === undefined) return undefined;
-  if (side.toLowerCase() === 'issuer') return nothing;
+  if (side.toLowerCase() === 'issuer') return untoldOfCertificate;
   if (suffix.toLowerCase() === 'list') return (context) => subject(context).get(known);
   return (context) => subject(context).get(known)?.[Number(suffix)];
 }
@@ -88,6 +104,8 @@ function subject({ identity }: RequestContext): ReadonlyMap<string, readonly str
   const certificate = identity.certificate;
   if (certificate === undefined) return new Map();
   const attributes = parseDistinguishedName(certificate.distinguishedName ?? '');
-  if (attributes.has('CommonName') || /[*?]/.test(certificate.commonName)) return attributes;
-  return new Map([...attributes, ['CommonName', [certificate.commonName]]]);
+  const { commonName } = certificate;
+  if (attributes.has('CommonName') || (commonName === '' && attributes.size > 0) || /[*?]/.test(commonName))
+    return attributes;
+  return new Map([...attributes, ['CommonName', [commonName]]]);
 }

@@ -2,47 +2,87 @@ import type { DirectDelivery } from '../direct/delivery.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { Metrics } from './metrics/metrics.js';
-import type { Tracing } from './tracing.js';
+import type {
+  HookCall,
+  HookOutcome,
+  HookSpan,
+  IncomingRequest,
+  RequestAnswer,
+  RequestSpan,
+  Span,
+  Step,
+  Tracing,
+} from './tracing.js';
 
 const secondsSince = (started: number): number => (performance.now() - started) / 1000;
 
 /** The same tracing; durations of requests and hook calls go to the metrics too. */
 export function measureTracing(tracing: Tracing, metrics: Metrics): Tracing {
   return {
-    request(incoming) {
-      const started = performance.now();
-      const span = tracing.request(incoming);
-      return {
-        traceId: span.traceId,
-        get traceparent() {
-          return span.traceparent;
-        },
-        start: (step) => span.start(step),
-        end(answer) {
-          span.end(answer);
-          metrics.request(incoming, answer, secondsSince(started));
-        },
-      };
-    },
-    hookCall(call) {
-      const started = performance.now();
-      const span = tracing.hookCall(call);
-      return {
-        traceId: span.traceId,
-        decided: (decision) => {
-          span.decided(decision);
-        },
-        refused: (reason) => {
-          span.refused(reason);
-        },
-        end(outcome) {
-          metrics.hookCall(call, outcome, secondsSince(started));
-          span.end(outcome);
-        },
-      };
-    },
+    request: (incoming) => new MeasuredRequest(incoming, tracing, metrics),
+    hookCall: (call) => new MeasuredHookCall(call, tracing, metrics),
     mqttMessage: (outcome) => tracing.mqttMessage(outcome),
   };
+}
+
+class MeasuredRequest implements RequestSpan {
+  readonly #started = performance.now();
+  readonly #incoming: IncomingRequest;
+  readonly #span: RequestSpan;
+  readonly #metrics: Metrics;
+
+  constructor(incoming: IncomingRequest, tracing: Tracing, metrics: Metrics) {
+    this.#incoming = incoming;
+    this.#span = tracing.request(incoming);
+    this.#metrics = metrics;
+  }
+
+  get traceId(): string {
+    return this.#span.traceId;
+  }
+
+  get traceparent(): string {
+    return this.#span.traceparent;
+  }
+
+  start(step: Step): Span {
+    return this.#span.start(step);
+  }
+
+  end(answer: RequestAnswer): void {
+    this.#span.end(answer);
+    this.#metrics.request(this.#incoming, answer, secondsSince(this.#started));
+  }
+}
+
+class MeasuredHookCall implements HookSpan {
+  readonly #started = performance.now();
+  readonly #call: HookCall;
+  readonly #span: HookSpan;
+  readonly #metrics: Metrics;
+
+  constructor(call: HookCall, tracing: Tracing, metrics: Metrics) {
+    this.#call = call;
+    this.#span = tracing.hookCall(call);
+    this.#metrics = metrics;
+  }
+
+  get traceId(): string {
+    return this.#span.traceId;
+  }
+
+  decided(decision: Decision): void {
+    this.#span.decided(decision);
+  }
+
+  refused(reason: Reason): void {
+    this.#span.refused(reason);
+  }
+
+  end(outcome: HookOutcome): void {
+    this.#metrics.hookCall(this.#call, outcome, secondsSince(this.#started));
+    this.#span.end(outcome);
+  }
 }
 
 /** The same authorizer; every decision is counted, with the time that it took. */

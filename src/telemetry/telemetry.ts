@@ -6,6 +6,7 @@ import type { Events, ServiceEvents } from './events.js';
 import { createFanOut } from './fan-out.js';
 import { createEventLog, type EventLogOptions } from './log/event-log.js';
 import { measureAuthorizer, measureDelivery, measureTracing } from './measured.js';
+import { createHistograms } from './metrics/histograms.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { tracesWanted, type Environment } from './otel/environment.js';
 import { onSdkError, startMeters, startTraces, type Meters } from './otel/sdk.js';
@@ -86,21 +87,18 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   };
 }
 
-interface Counting {
+interface Counting extends Pick<Meters, 'answer' | 'close'> {
   readonly metrics: Metrics;
-  readonly answer: NonNullable<Parameters<typeof createAdminServer>[0]['metrics']>;
-  close(): Promise<void>;
 }
 
 async function startCounting(version: string, env: Environment, log: { readonly dropped: number }): Promise<Counting> {
-  const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus');
-  const reader = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
-  const meters: Meters = await startMeters(version, env, [reader]);
-  const metrics = createMetrics({ meter: meters.meter, log });
+  const histograms = createHistograms();
+  const meters = await startMeters(version, env, Object.values(histograms));
+  const metrics = createMetrics({ meter: meters.meter, histograms, log });
   return {
     metrics,
     answer: (request, response) => {
-      reader.getMetricsRequestHandler(request, response);
+      meters.answer(request, response);
     },
     async close() {
       metrics.close();

@@ -62,7 +62,7 @@ test('few cases are beyond what ExHook can ask', () => {
   expectCases(asked, {
     'iot:Publish': 380,
     'iot:Subscribe': 40,
-    'iot:Connect': 10,
+    'iot:Connect': 5,
     'iot:Receive': 7,
     'iot:SendDirectMessage': 25,
   });
@@ -83,6 +83,7 @@ function carriesRequest(item: CorpusCase): boolean {
   // OnClientAuthorize does not tell the RETAIN flag, and OnClientAuthenticate nothing of CONNECT but the credentials.
   if (retain === true) return false;
   if ('iot:ConnectAttributes' in context || 'iot:DomainName' in context) return false;
+  if (action === 'iot:Connect' && mentions(item, 'iot:ConnectAttributes')) return false;
   // Under $dm/ these are direct messages, which are other actions.
   if (action === 'iot:Publish') return !isUnderDirect(name);
   if (action === 'iot:Subscribe') return !isUnderDirect(withoutShare(name));

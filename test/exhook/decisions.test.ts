@@ -137,6 +137,15 @@ describe('authorization', () => {
     });
   });
 
+  test('takes a certificate whose subject has no common name too', async () => {
+    await start();
+    await authorize('PUBLISH', 't', { username: '', cn: '', dn: 'O=EMQ' });
+    expect(harness.authorizer.asked[0]?.identity).toMatchObject({
+      certificate: { commonName: '', distinguishedName: 'O=EMQ' },
+      secureTransport: true,
+    });
+  });
+
   test('denies where the policy engine fails', async () => {
     await start({
       authorizer: {

@@ -53,8 +53,8 @@ test('check reports the errors of all files at once, and fails', async () => {
   expect(output.split('\n')).toEqual([
     'error backend.json (ConnectAsItself) $.Statement[0].Action: expected an action like iot:Connect, iot:* or *, found "Connect"',
     'error device.json (ConnectAsItself) $.Statement[0].Efect: expected one of the elements Sid, Effect, Action, NotAction, Resource, NotResource, Condition, found this one',
-    'error device.json (ConnectAsItself) $.Statement[0].Effect: expected Allow or Deny, found null',
-    'error principals.json (dashboard) $.principals.dashboard.policies[0]: expected the name of a policy in this folder, found "dash"',
+    'error device.json (ConnectAsItself) $.Statement[0].Effect: expected Allow or Deny, found nothing',
+    'error principals.json (dashboard) $.principals.dashboard.policies[0]: expected the name of a policy in this folder (its file without .json), found "dash"',
     'warning dashboard.json $: no principal has this policy',
     '4 errors, 1 warnings',
     '',
@@ -112,6 +112,14 @@ test('explain says which topic of a filter may not be received', async () => {
   expect(output).toContain(
     'deny (implicitDeny) iot:Receive on arn:aws:iot:us-east-1:000000000000:topic/state/lock-17 for',
   );
+});
+
+test('what cannot be read and what was probably meant is said', async () => {
+  await edit('device.json', '"iot:Receive"', '"iot:Recieve"');
+  expect((await run('check')).output).toContain('iot:Recieve is no action that is decided here; is iot:Receive meant?');
+  const { output, exitCode } = await run('test', join(folder, 'missing.json'));
+  expect(exitCode).toBe(1);
+  expect(output).toMatch(/^error missing\.json \$: cannot be read: ENOENT/);
 });
 
 test('test compares the decisions with the table', async () => {

@@ -17,6 +17,18 @@ function ofStatement(differences: object): string[] {
   return problemsOf(JSON.stringify(policy({ ...good, ...differences })));
 }
 
+test('names that stand twice are errors beside all others, with statement, path and place', () => {
+  const statement = `{"Sid": "A", "Effect": "Allow", "Action": "Publish", "Resource": "*",
+    "Effect": "Deny",
+    "Condition": {"Bool": {"aws:SecureTransport": "true", "aws:SecureTransport": "false"}}}`;
+  expect(problemsOf(`{"Version": "2012-10-17", "Statement": [${statement}], "Version": "2012-10-17"}`)).toEqual([
+    'error p.json (A) $.Statement[0].Effect: expected each element once, found "Effect" again at line 2, column 5',
+    'error p.json (A) $.Statement[0].Condition.Bool["aws:SecureTransport"]: expected each element once, found "aws:SecureTransport" again at line 3, column 59',
+    'error p.json $.Version: expected each element once, found "Version" again at line 3, column 95',
+    'error p.json (A) $.Statement[0].Action: expected an action like iot:Connect, iot:* or *, found "Publish"',
+  ]);
+});
+
 const OPERATORS_MESSAGE = expect.stringContaining(': expected a condition operator (StringEquals,') as string;
 
 test.each<[what: string, differences: object, problem: string]>([
@@ -159,12 +171,22 @@ test.each<[what: string, differences: object, problem: string]>([
   [
     'an unknown key',
     { Condition: { StringEquals: { 'aws:x': 'y' } } },
-    'warning p.json (0) $.Statement[0].Condition.StringEquals["aws:x"]: aws:x never has a value here',
+    'warning p.json (0) $.Statement[0].Condition.StringEquals["aws:x"]: aws:x is no key that is known here, and never has a value',
   ],
+  ...[
+    'iot:ConnectAttributes',
+    'iot:DomainName',
+    'iot:Certificate.Issuer.CommonName',
+    'iot:Certificate.SerialNumber',
+  ].map((key): [string, object, string] => [
+    `${key}, which brokers do not tell`,
+    { Condition: { StringEquals: { [key]: 'a' } } },
+    `warning p.json (0) $.Statement[0].Condition.StringEquals["${key}"]: brokers do not tell ${key}: an Allow that asks for it does not match, a Deny that asks for it denies`,
+  ]),
   [
     'an unknown variable',
     { Resource: `${ARN}topic/\${aws:x}` },
-    'warning p.json (0) $.Statement[0].Resource: aws:x never has a value here',
+    'warning p.json (0) $.Statement[0].Resource: aws:x is no key that is known here, and never has a value',
   ],
 ])('%s is reported where it stands', (_, differences, problem) => {
   expect(ofStatement(differences)).toEqual([problem]);
@@ -178,7 +200,17 @@ test.each(['StringEqual', 'stringEquals', 'NullIfExists', 'ForAnyValue:Null', 'F
 );
 
 test.each<[what: string, text: string, problem: string]>([
-  ['no JSON', '{', expect.stringMatching(/^error p\.json \$: expected JSON \(/) as string],
+  [
+    'no JSON',
+    '{',
+    'error p.json $: expected a name in double quotes or }, found the end of the file at line 1, column 2',
+  ],
+  [
+    'a comma at the end',
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",\n"Action": "*", }]}',
+    'error p.json (0) $.Statement[0].Action: expected another name after the comma, or no comma, found "}" at line 2, column 16',
+  ],
+  ['a byte order mark', '\ufeff{}', 'error p.json $: expected a value, found a byte order mark at line 1, column 1'],
   ['an array', '[]', 'error p.json $: expected an object with Version and Statement, found an array'],
   [
     'an unknown version',

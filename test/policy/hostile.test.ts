@@ -92,6 +92,17 @@ test('deep nesting is read and refused', () => {
   expect(problemsOf(`{"Version":"2012-10-17","Statement":[${statement}]}`).length).toBeGreaterThan(0);
 });
 
+test('megabytes of one name, and names within names, are refused with a list that stays short', () => {
+  const statement = (elements: string): string => `{"Version":"2012-10-17","Statement":[{${elements}}]}`;
+  const twice = problemsOf(statement(Array(500_000).fill('"Effect":"Deny"').join()));
+  expect(twice.filter(({ message }) => message.includes('each element once'))).toHaveLength(20);
+  const deep = problemsOf(statement(`${'"a":{'.repeat(100_000)}"b":1,"b":2${'}'.repeat(100_000)}`));
+  expect(deep[0]).toMatchObject({
+    path: '$.Statement[0].a.a.a.a.a.a',
+    message: 'expected each element once, found "b" again at line 1, column 500045',
+  });
+});
+
 test('more than 16 MiB are refused without being parsed', () => {
   expect(problemsOf('['.repeat(16 * 1024 * 1024 + 1)).map(({ message }) => message)).toEqual([
     'expected at most 16777216 characters, found 16777217',

@@ -131,7 +131,11 @@ test('a principal matched by a client ID alone is a warning', () => {
 });
 
 test.each<[what: string, principal: object, problem: string]>([
-  ['no match', { policies: ['p'] }, '$.principals.one.match: expected an object of criteria or an array of such'],
+  [
+    'no match',
+    { policies: ['p'] },
+    '$.principals.one.match: expected an object like {"username": "lock-*"} or an array of such',
+  ],
   [
     'an empty match',
     { match: {}, policies: ['p'] },
@@ -155,7 +159,7 @@ test.each<[what: string, principal: object, problem: string]>([
   [
     'a policy that is not there',
     { match: { username: 'a' }, policies: ['q'] },
-    '$.principals.one.policies[0]: expected the name of a policy in this folder, found "q"',
+    '$.principals.one.policies[0]: expected the name of a policy in this folder (its file without .json), found "q"',
   ],
   [
     'a policy twice',

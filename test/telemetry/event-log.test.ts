@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEventLog, type EventLog, type EventLogOptions } from '../../src/telemetry/log/event-log.js';
+import type { LogRecord } from '../../src/telemetry/log/record.js';
 import type { Decision } from '../../src/policy/authorizer.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 import { captureLog, type CapturedLog } from './capture.js';
@@ -186,5 +187,20 @@ describe('sampling', () => {
     log.directMessage(delivered({ reason: 'INTERNAL_ERROR' }));
     log.policyReload({ outcome: 'loaded' });
     expect(out.lines.map((line) => line['eventType'])).toEqual(['SendDirectMessage', 'PolicyReload']);
+  });
+});
+
+describe('somebody who follows', () => {
+  it('gets the lines as the log has them, and those that it leaves out', () => {
+    const taken: string[] = [];
+    const tap = { idle: false, take: (_record: LogRecord, line: string) => taken.push(line) };
+    const { log, out } = openLog({ successRatio: 0, tap });
+    log.directMessage(delivered());
+    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    expect(taken.map((line) => (JSON.parse(line) as LogRecord).reason)).toEqual(['DELIVERED', 'PUBACK_TIMEOUT']);
+    expect(out.text).toBe(taken[1]);
+    tap.idle = true;
+    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    expect([taken.length, out.lines.length]).toEqual([2, 2]);
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFileDestination } from '../../src/telemetry/log/destination.js';
@@ -45,6 +46,39 @@ describe('the log destination', () => {
     });
     log.directMessage(delivered());
     await log.close();
+  });
+
+  it('leaves what it has when the process ends without closing it', () => {
+    const module = new URL('../../src/telemetry/log/destination.ts', import.meta.url).href;
+    const script = `import(${JSON.stringify(module)}).then(({ openFileDestination }) => {
+      openFileDestination().write('the last line\\n');
+      throw new Error('a defect');
+    })`;
+    const { stdout, status } = spawnSync(process.execPath, ['--import', 'tsx', '-e', script], { encoding: 'utf8' });
+    expect([stdout, status]).toEqual(['the last line\n', 1]);
+  });
+
+  it('goes on where a reader was slow for a while', async () => {
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    // Open for both, so that opening waits for nobody; a write that finds the pipe full fails.
+    const fd = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    const destination = openFileDestination({ fd, closeTimeoutMs: 60_000 });
+    const line = `${'x'.repeat(999)}\n`;
+    const lines = 200;
+    for (let i = 0; i < lines; i++) destination.write(line);
+    const closed = destination.close();
+    let read = 0;
+    const chunk = Buffer.alloc(64 * 1024);
+    while (read < lines * line.length) {
+      try {
+        read += readSync(fd, chunk);
+      } catch {
+        await new Promise(setImmediate);
+      }
+    }
+    await closed;
+    expect([read, destination.dropped]).toEqual([lines * line.length, 0]);
   });
 
   it('takes lines after its end without a word', async () => {

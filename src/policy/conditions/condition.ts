@@ -1,5 +1,5 @@
 import type { RequestContext } from '../context.js';
-import { FALSE, TRUE, not, every, some, type Tri } from '../tri.js';
+import { FALSE, TRUE, UNKNOWN, not, every, some, type Tri } from '../tri.js';
 import type { ContextKey } from '../variables.js';
 import { ipAddress } from './ip-address.js';
 import type { Matcher, Operator } from './operators.js';
@@ -78,8 +78,11 @@ export function compileCondition(
 ): Condition {
   if (parsed.operator === 'Null') {
     const absent = values.map((value) => value === 'true');
-    const test = (context: RequestContext): Tri =>
-      absent.includes(actualValues(key, context).length === 0) ? TRUE : FALSE;
+    const test = (context: RequestContext): Tri => {
+      const value = key.resolve(context);
+      if (value === null) return UNKNOWN;
+      return absent.includes(value === undefined || (typeof value !== 'string' && value.length === 0)) ? TRUE : FALSE;
+    };
     return { operator: name, key, values, test };
   }
   const { operator } = parsed;
@@ -101,13 +104,9 @@ function comparison(name: OperatorName, key: ContextKey, matchers: readonly Matc
   return (context) => {
     const value = key.resolve(context);
     if (typeof value === 'string') return one(value, context);
+    if (value === null) return UNKNOWN;
     if (value === undefined || value.length === 0) return absent;
     // Without a set operator a list counts as one fact: it matches where one of its values does.
     return (all ? every : some)(value, (actual) => one(actual, context));
   };
-}
-
-function actualValues(key: ContextKey, context: RequestContext): readonly string[] {
-  const value = key.resolve(context);
-  return value === undefined ? [] : typeof value === 'string' ? [value] : value;
 }

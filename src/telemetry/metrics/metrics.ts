@@ -1,24 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { Attributes, Counter, Histogram, Meter, ObservableGauge, ObservableCounter } from '@opentelemetry/api';
-import {
-  ATTR_ERROR_TYPE,
-  ATTR_HTTP_REQUEST_METHOD,
-  ATTR_HTTP_RESPONSE_STATUS_CODE,
-  ATTR_HTTP_ROUTE,
-  ATTR_RPC_METHOD,
-  ATTR_RPC_SYSTEM_NAME,
-  ATTR_URL_SCHEME,
-  RPC_SYSTEM_NAME_VALUE_GRPC,
-} from '@opentelemetry/semantic-conventions';
+import type { Attributes, Counter, Meter, ObservableGauge, ObservableCounter } from '@opentelemetry/api';
+import { RPC_SYSTEM_NAME_VALUE_GRPC } from '@opentelemetry/semantic-conventions';
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import type { BrokerConnectionEvent, Events, PolicyReloadEvent, ServiceEvents } from '../events.js';
 import { disconnectReason } from '../log/disconnect-reasons.js';
 import { httpMethod } from '../otel/attributes.js';
-import { DIRECT_TEMPLATE, Messaging, rpcMethod } from '../otel/conventions.js';
+import { DIRECT_TEMPLATE, rpcMethod } from '../otel/conventions.js';
 import type { HookCall, HookOutcome, IncomingRequest, RequestAnswer } from '../tracing.js';
 import { METRICS, type MetricEntry } from './catalogue.js';
 import { watchEventLoop } from './event-loop.js';
+import type { Histograms } from './histograms.js';
 
 /** What is counted beside events. No label has a value that a caller can invent. */
 export interface Metrics extends Events, Pick<ServiceEvents, 'policyReload' | 'brokerConnection'> {
@@ -32,25 +24,16 @@ export interface Metrics extends Events, Pick<ServiceEvents, 'policyReload' | 'b
 
 export interface MetricsOptions {
   readonly meter: Meter;
+  readonly histograms: Histograms;
   /** Lines lost so far. */
   readonly log: { readonly dropped: number };
 }
 
 const SECONDS = 1000;
-const DELIVERY = {
-  [Messaging.System]: 'mqtt',
-  [Messaging.OperationName]: 'send',
-  [Messaging.OperationType]: 'send',
-  [Messaging.DestinationTemplate]: DIRECT_TEMPLATE,
-};
 
-export function createMetrics({ meter, log }: MetricsOptions): Metrics {
-  const { histogram, counter, observe } = instruments(meter);
-  const directMessages = histogram(METRICS.directMessages);
-  const deliveries = histogram(METRICS.deliveries);
-  const httpRequests = histogram(METRICS.httpRequests);
-  const hookCalls = histogram(METRICS.hookCalls);
-  const decisions = histogram(METRICS.decisions);
+export function createMetrics({ meter, histograms, log }: MetricsOptions): Metrics {
+  const { counter, observe } = instruments(meter);
+  const { directMessages, deliveries, httpRequests, hookCalls, decisions } = histograms;
   const reloads = counter(METRICS.reloads);
   const clientEvents = counter(METRICS.clientEvents);
   const eventLoop = watchEventLoop();
@@ -102,7 +85,7 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
 
   return {
     directMessage({ reason, sender, durationMs }) {
-      directMessages.record(durationMs / SECONDS, { reason, door: sender.protocol });
+      directMessages.record(durationMs / SECONDS, reason, sender.protocol);
     },
     connect({ reason }) {
       if (reason === undefined) clients += 1;
@@ -128,7 +111,7 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
       if (eventType === 'Receive') clientEvent('Receive', reason ?? 'Success');
       // Refused before it was read, for its credentials or its size. The other operations are counted as requests.
       if (eventType === 'SendDirectMessage' && reason !== undefined) {
-        directMessages.record((durationMs ?? 0) / SECONDS, { reason, door: identity?.protocol ?? 'HTTP' });
+        directMessages.record((durationMs ?? 0) / SECONDS, reason, identity?.protocol ?? 'HTTP');
       }
     },
     policyReload({ outcome, version }: PolicyReloadEvent) {
@@ -140,32 +123,22 @@ export function createMetrics({ meter, log }: MetricsOptions): Metrics {
       connections.set(clientId, state);
     },
     request({ method, scheme }, { status, route, reason }, seconds) {
-      httpRequests.record(seconds, {
-        [ATTR_HTTP_REQUEST_METHOD]: httpMethod(method),
-        [ATTR_URL_SCHEME]: scheme,
-        ...(status === undefined ? {} : { [ATTR_HTTP_RESPONSE_STATUS_CODE]: status }),
-        ...(route === undefined ? {} : { [ATTR_HTTP_ROUTE]: route }),
-        ...errorType(reason),
-      });
+      httpRequests.record(seconds, httpMethod(method), status, route, scheme, errorType(reason));
     },
     hookCall({ generation, name }, outcome, seconds) {
       // A provider that restarts is not told again that it is loaded: it just goes on being called.
       hooksLoaded = name === 'OnProviderUnloaded' ? 0 : 1;
-      hookCalls.record(seconds, {
-        [ATTR_RPC_SYSTEM_NAME]: RPC_SYSTEM_NAME_VALUE_GRPC,
-        [ATTR_RPC_METHOD]: rpcMethod(generation, name),
-        outcome,
-      });
+      hookCalls.record(seconds, RPC_SYSTEM_NAME_VALUE_GRPC, rpcMethod(generation, name), outcome);
     },
     decision({ action, effect, cause }, seconds) {
-      decisions.record(seconds, { action, effect, cause });
+      decisions.record(seconds, action, effect, cause);
     },
     deliveryStarted() {
       pending += 1;
     },
     deliveryEnded(reason, seconds) {
       pending -= 1;
-      deliveries.record(seconds, { ...DELIVERY, ...errorType(reason) });
+      deliveries.record(seconds, 'mqtt', 'send', 'send', DIRECT_TEMPLATE, errorType(reason));
     },
     close: () => {
       eventLoop.close();
@@ -183,8 +156,8 @@ function versionNumber(version: string): number {
 }
 
 /** Present on failures only, as the conventions ask. */
-function errorType(reason: Reason | undefined): Attributes {
-  return reason === undefined || REASONS[reason].status === 'Success' ? {} : { [ATTR_ERROR_TYPE]: reason };
+function errorType(reason: Reason | undefined): Reason | undefined {
+  return reason === undefined || REASONS[reason].status === 'Success' ? undefined : reason;
 }
 
 type Report = (value: number, attributes?: Attributes) => void;
@@ -192,8 +165,6 @@ type Report = (value: number, attributes?: Attributes) => void;
 function instruments(meter: Meter) {
   const options = ({ unit, description }: MetricEntry) => ({ unit, description });
   return {
-    histogram: (entry: MetricEntry & { kind: 'histogram' }): Histogram =>
-      meter.createHistogram(entry.name, { ...options(entry), advice: { explicitBucketBoundaries: BUCKETS } }),
     counter: (entry: MetricEntry & { kind: 'counter' }): Counter => meter.createCounter(entry.name, options(entry)),
     observe: (entry: MetricEntry & { kind: 'counter' | 'gauge' }, read: (report: Report) => void): void => {
       const instrument: ObservableCounter | ObservableGauge =
@@ -208,11 +179,3 @@ function instruments(meter: Meter) {
     },
   };
 }
-
-/**
- * Seconds. From a decision in memory (tens of microseconds) to the longest timeout (15 s): the boundaries that the HTTP
- * conventions advise, with finer ones below.
- */
-export const BUCKETS = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15,
-];

@@ -45,13 +45,11 @@ export class Flights {
     }
   }
 
-  /** A message through HTTP is on its way. Answers how to end that. */
-  depart({ targetClientId, topic }: DirectAddress, context: SpanContext): () => void {
+  /** A message through HTTP is on its way, until it is removed. */
+  depart({ targetClientId, topic }: DirectAddress, context: SpanContext): Flight {
     const flight: Flight = { targetClientId, topic, traceId: context.traceId, context, authorizations: [] };
     this.add(flight);
-    return () => {
-      this.remove(flight);
-    };
+    return flight;
   }
 
   remove(flight: Flight): void {

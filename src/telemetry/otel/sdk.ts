@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { diag, DiagLogLevel, type Meter, type Tracer } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import type { IMetricReader, PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { ATTR_SERVICE_INSTANCE_ID, ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
 import { exporterNames, metricsProtocol, tracesProtocol, type Environment, type OtlpProtocol } from './environment.js';
+import type { Histogram } from '../metrics/histograms.js';
 import { PresetIds } from './preset-ids.js';
 import { SEMCONV_SCHEMA_URL } from './conventions.js';
 
@@ -49,26 +51,43 @@ export async function startTraces(version: string, env: Environment): Promise<Tr
 
 export interface Meters {
   readonly meter: Meter;
+  /** Answers a scrape of Prometheus. */
+  answer(request: IncomingMessage, response: ServerResponse): void;
   /** Exports what is left. Rejects where that fails. */
   close(): Promise<void>;
 }
 
-/** Starts the meter with these readers, and with the exporters that `OTEL_METRICS_EXPORTER` names. */
+/** Starts the meter for Prometheus, and with the exporters that `OTEL_METRICS_EXPORTER` names. */
 export async function startMeters(
   version: string,
   env: Environment,
-  readers: readonly IMetricReader[],
+  histograms: readonly Histogram[],
 ): Promise<Meters> {
-  const { ConsoleMetricExporter, MeterProvider, PeriodicExportingMetricReader } =
+  const { ConsoleMetricExporter, InstrumentType, MeterProvider, PeriodicExportingMetricReader } =
     await import('@opentelemetry/sdk-metrics');
-  const all = [...readers];
+  const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus');
+  const { HistogramProducer } = await import('./histogram-producer.js');
+  const scope = { name: SCOPE, version, schemaUrl: SEMCONV_SCHEMA_URL };
+
+  const prometheus = new PrometheusExporter({
+    preventServerStart: true,
+    withoutScopeInfo: true,
+    metricProducers: [new HistogramProducer(scope, histograms)],
+  });
+  const readers: IMetricReader[] = [prometheus];
   for (const name of exporterNames('metrics', env)) {
-    const exporter = name === 'console' ? new ConsoleMetricExporter() : await otlpMetricExporter(metricsProtocol(env));
-    all.push(new PeriodicExportingMetricReader({ exporter, ...metricInterval(env) }));
+    const exporter: PushMetricExporter =
+      name === 'console' ? new ConsoleMetricExporter() : await otlpMetricExporter(metricsProtocol(env));
+    const temporality = exporter.selectAggregationTemporality?.(InstrumentType.HISTOGRAM);
+    const metricProducers = [new HistogramProducer(scope, histograms, temporality)];
+    readers.push(new PeriodicExportingMetricReader({ exporter, metricProducers, ...metricInterval(env) }));
   }
-  const provider = new MeterProvider({ resource: await resource(version), readers: all });
+  const provider = new MeterProvider({ resource: await resource(version), readers });
   return {
     meter: provider.getMeter(SCOPE, version, { schemaUrl: SEMCONV_SCHEMA_URL }),
+    answer: (request, response) => {
+      prometheus.getMetricsRequestHandler(request, response);
+    },
     close: () => within(SHUTDOWN_MS, provider.shutdown()),
   };
 }

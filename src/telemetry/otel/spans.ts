@@ -15,7 +15,7 @@ import { ATTR_ERROR_TYPE, ATTR_HTTP_RESPONSE_STATUS_CODE, ATTR_HTTP_ROUTE } from
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import { parseTraceparent } from '../trace-id.js';
-import type { HookCall, HookOutcome, HookSpan, RequestAnswer, RequestSpan, Span, Step, Trace } from '../tracing.js';
+import type { HookCall, HookOutcome, HookSpan, RequestAnswer, RequestSpan, Span, Step } from '../tracing.js';
 import { decisionAttributes, hookAttributes, MESSAGE_SPAN, messageAttributes } from './attributes.js';
 import { Own, rpcMethod } from './conventions.js';
 import type { Flight, Flights } from './flights.js';
@@ -39,6 +39,11 @@ export function remoteParent(traceparent: string | undefined, tracestate?: strin
   });
 }
 
+/** W3C `traceparent` that continues from a span. */
+export function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): string {
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
+
 /** The reason as attribute; a failure makes the span an error, also below 500: the message did not arrive. */
 export function finish(span: OtelSpan, reason: Reason | undefined): void {
   if (reason === undefined) return;
@@ -52,35 +57,30 @@ export class LiveSpan {
   readonly traceId: string;
   protected readonly span: OtelSpan;
   readonly #tracer: Tracer;
-  readonly #flights: Flights;
+  protected readonly flights: Flights;
 
   constructor(span: OtelSpan, tracer: Tracer, flights: Flights) {
     this.span = span;
     this.#tracer = tracer;
-    this.#flights = flights;
+    this.flights = flights;
     this.traceId = span.spanContext().traceId;
   }
 
   get traceparent(): string {
-    const { traceId, spanId, traceFlags } = this.span.spanContext();
-    return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+    return traceparentOf(this.span.spanContext());
   }
 
   start(step: Step): Span {
     const parent = this.span.spanContext();
-    // What is not sampled is not sampled further down: spans that nobody will see are not even made.
-    if (!this.span.isRecording()) {
-      return new UnsampledSpan(this, step.step === 'deliver' ? this.#flights.depart(step.message, parent) : undefined);
-    }
     if (step.step === 'authorize') {
       const options = { kind: SpanKind.INTERNAL, attributes: { [Own.Role]: 'sender' } };
       const span = this.#tracer.startSpan('authorize', options, contextOf(parent));
-      return new LiveStepSpan(span, this.#tracer, this.#flights);
+      return new LiveStepSpan(span, this.#tracer, this.flights);
     }
     const options = { kind: SpanKind.PRODUCER, attributes: messageAttributes(step.message, 'HTTP') };
     const span = this.#tracer.startSpan(MESSAGE_SPAN, options, contextOf(parent));
-    const land = this.#flights.depart(step.message, span.spanContext());
-    return new LiveStepSpan(span, this.#tracer, this.#flights, land);
+    const flight = this.flights.depart(step.message, span.spanContext());
+    return new LiveStepSpan(span, this.#tracer, this.flights, flight);
   }
 
   decided(decision: Decision): void {
@@ -93,48 +93,18 @@ export class LiveSpan {
 }
 
 class LiveStepSpan extends LiveSpan implements Span {
-  readonly #land: (() => void) | undefined;
+  readonly #flight: Flight | undefined;
 
-  /** @param land ends the flight of a message that this step delivers */
-  constructor(span: OtelSpan, tracer: Tracer, flights: Flights, land?: () => void) {
+  /** @param flight the message that this step delivers */
+  constructor(span: OtelSpan, tracer: Tracer, flights: Flights, flight?: Flight) {
     super(span, tracer, flights);
-    this.#land = land;
+    this.#flight = flight;
   }
 
   end(reason?: Reason): void {
-    this.#land?.();
+    if (this.#flight !== undefined) this.flights.remove(this.#flight);
     finish(this.span, reason);
     this.span.end();
-  }
-}
-
-/** A step of what is not sampled: has the ids of what it is a step of, and keeps the message findable. */
-class UnsampledSpan implements Span {
-  readonly traceId: string;
-  readonly #parent: Trace;
-  readonly #land: (() => void) | undefined;
-
-  constructor(parent: Trace, land: (() => void) | undefined) {
-    this.traceId = parent.traceId;
-    this.#parent = parent;
-    this.#land = land;
-  }
-
-  get traceparent(): string {
-    return this.#parent.traceparent;
-  }
-
-  start(): this {
-    return this;
-  }
-  decided(): void {
-    // Nobody will see it.
-  }
-  event(): void {
-    // Nobody will see it.
-  }
-  end(): void {
-    this.#land?.();
   }
 }
 

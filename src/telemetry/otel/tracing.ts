@@ -15,6 +15,7 @@ import {
   remoteParent,
   type Begin,
 } from './spans.js';
+import { UnsampledSpan } from './unsampled.js';
 
 const nothing = (): void => undefined;
 
@@ -38,11 +39,14 @@ export function createOtelTracing({ tracer, ids }: OtelTracingOptions): Tracing 
 
   function request(incoming: IncomingRequest): RequestSpan {
     const method = httpMethod(incoming.method);
+    // Attributes come when they are wanted: no sampler that the environment can name looks at them.
     const span = tracer.startSpan(
       method,
-      { kind: SpanKind.SERVER, attributes: requestAttributes(incoming) },
+      { kind: SpanKind.SERVER },
       remoteParent(incoming.traceparent, incoming.tracestate) ?? ROOT_CONTEXT,
     );
+    if (!span.isRecording()) return new UnsampledSpan(span.spanContext(), flights);
+    span.setAttributes(requestAttributes(incoming));
     return new LiveRequestSpan(span, tracer, flights, method);
   }
 

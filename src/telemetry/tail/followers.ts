@@ -1,4 +1,5 @@
 import type { RecordTap } from '../log/event-log.js';
+import type { LogRecord } from '../log/record.js';
 import { tailMatcher, type TailFilter } from './filter.js';
 
 /** Where the lines of one follower go: what Node's ServerResponse offers of a stream. */
@@ -12,7 +13,7 @@ export interface FollowerSink {
 export const FOLLOWER_BUFFER_BYTES = 256 * 1024;
 export const MOST_FOLLOWERS = 16;
 
-/** Those who follow the events live. With nobody following, an event costs one look at an empty set. */
+/** Those who follow the events live. With nobody following, no record is made for them. */
 export class Followers implements RecordTap {
   readonly #followers = new Set<Follower>();
 
@@ -28,9 +29,11 @@ export class Followers implements RecordTap {
     return () => void this.#followers.delete(follower);
   }
 
-  take(record: Parameters<RecordTap['take']>[0]): void {
-    if (this.#followers.size === 0) return;
-    let line: string | undefined;
+  get idle(): boolean {
+    return this.#followers.size === 0;
+  }
+
+  take(record: LogRecord, line: string): void {
     for (const follower of this.#followers) {
       if (!follower.matches(record)) continue;
       if (follower.sink.writableLength > FOLLOWER_BUFFER_BYTES) {
@@ -41,7 +44,6 @@ export class Followers implements RecordTap {
         follower.sink.write(`${JSON.stringify({ missed: follower.missed })}\n`);
         follower.missed = 0;
       }
-      line ??= `${JSON.stringify({ timestamp: new Date().toISOString(), ...record })}\n`;
       follower.sink.write(line);
     }
   }

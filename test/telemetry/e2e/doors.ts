@@ -1,37 +1,56 @@
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { REASONS, type Reason } from '../../../src/reasons.js';
-import { send } from '../../brokers/embedded/harness.js';
-import { call, exchange, openSocket, readAnswer, sign, type Sent } from '../../http/support.js';
-import type { Service } from './service.js';
+import { send, type RawClient } from '../../brokers/embedded/harness.js';
+import { call, exchange, openSocket, readAnswer, sign, type Sent, type Signing } from '../../http/support.js';
+
+/** What a reason is brought about in. */
+export interface Provoked {
+  /** Of the data-plane API. */
+  readonly port: number;
+  /** Of a caller of it. */
+  readonly credentials: NonNullable<Signing['credentials']>;
+  readonly broker: {
+    connect(clientId: string, options?: IClientOptions): Promise<MqttClient>;
+    raw(clientId: string): Promise<RawClient>;
+    readonly pendingMessages: number;
+  };
+  /** Set, the broker is not asked: this is what became of the message. Absent where nothing may be pretended. */
+  readonly pretend?: { reason?: Reason };
+}
 
 /** How a reason is brought about, with a client ID that nobody else uses. */
-export type Provoke = (service: Service, clientId: string) => Promise<unknown>;
+export type Provoke = (service: Provoked, clientId: string) => Promise<unknown>;
 
 const path = (clientId: string) => `/connections/${encodeURIComponent(clientId)}/messages`;
 
-function post(service: Service, clientId: string, query: Record<string, string> = {}, sent: Partial<Sent> = {}) {
+export function post(
+  service: Provoked,
+  clientId: string,
+  query: Record<string, string> = {},
+  sent: Partial<Sent> = {},
+) {
   const request = {
     path: path(clientId),
     query: { topic: 'commands/open', confirmation: 'true', ...query },
     body: 'open',
     ...sent,
   };
-  return call(service.port, request);
+  return call(service.port, request, { credentials: service.credentials });
 }
 
 /** A device that acknowledges. */
-async function online(service: Service, clientId: string, options: IClientOptions = {}): Promise<MqttClient> {
+async function online(service: Provoked, clientId: string, options: IClientOptions = {}): Promise<MqttClient> {
   return service.broker.connect(clientId, options);
 }
 
 /** A device that is offline and has a session. */
-async function offline(service: Service, clientId: string): Promise<void> {
+async function offline(service: Provoked, clientId: string): Promise<void> {
   const device = await service.broker.connect(clientId, { clean: false, properties: { sessionExpiryInterval: 100 } });
   await device.endAsync();
 }
 
 /** A device that never acknowledges, with one message in its window of one. */
-async function stuffed(service: Service, clientId: string, fill: () => Promise<unknown>) {
+async function stuffed(service: Provoked, clientId: string, fill: () => Promise<unknown>) {
   const device = await service.broker.raw(clientId);
   const first = fill();
   await device.next('publish');
@@ -39,11 +58,11 @@ async function stuffed(service: Service, clientId: string, fill: () => Promise<u
 }
 
 /** A device whose window and queue, of one message each, are full. Answers how to end it. */
-async function full(service: Service, clientId: string, fill: () => Promise<unknown>) {
+async function full(service: Provoked, clientId: string, fill: () => Promise<unknown>) {
   const { device, first } = await stuffed(service, clientId, fill);
   const second = fill();
   // One message waits in the window and one in the queue.
-  while (service.broker.broker.load.pendingMessages < 2) await new Promise(setImmediate);
+  while (service.broker.pendingMessages < 2) await new Promise(setImmediate);
   return async () => {
     device.destroy();
     await Promise.all([first, second]);
@@ -58,6 +77,7 @@ const TOKEN = [{ alg: 'ES256' }, {}, {}]
 const pretending =
   (reason: Reason): Provoke =>
   async (service, clientId) => {
+    if (service.pretend === undefined) throw new Error(`${reason} can only be pretended.`);
     service.pretend.reason = reason;
     try {
       await post(service, clientId);
@@ -82,15 +102,15 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
   MISSING_CREDENTIALS: ({ port }, clientId) => exchange(port, { path: path(clientId), query: { topic: 't' } }),
   CALLER_KEYS_UNAVAILABLE: ({ port }, clientId) =>
     exchange(port, { path: path(clientId), query: { topic: 't' }, headers: { authorization: `Bearer ${TOKEN}` } }),
-  INVALID_CREDENTIALS: async ({ port }, clientId) => {
-    const signed = await sign(port, { path: path(clientId), query: { topic: 't' }, body: 'a' });
+  INVALID_CREDENTIALS: async ({ port, credentials }, clientId) => {
+    const signed = await sign(port, { path: path(clientId), query: { topic: 't' }, body: 'a' }, { credentials });
     await exchange(port, { ...signed, body: 'b' });
   },
-  EXPIRED_SIGNATURE: async ({ port }, clientId) => {
+  EXPIRED_SIGNATURE: async ({ port, credentials }, clientId) => {
     await call(
       port,
       { path: path(clientId), query: { topic: 't' } },
-      { signingDate: new Date(Date.now() - 3_600_000) },
+      { credentials, signingDate: new Date(Date.now() - 3_600_000) },
     );
   },
   SENDER_NOT_AUTHORIZED: (service, clientId) => post(service, `vault-${clientId}`),
@@ -103,8 +123,9 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
     await offline(service, clientId);
     await post(service, clientId);
   },
-  UNKNOWN_OPERATION: ({ port }) => call(port, { path: '/things' }),
-  METHOD_NOT_ALLOWED: ({ port }, clientId) => call(port, { method: 'PUT', path: path(clientId) }),
+  UNKNOWN_OPERATION: ({ port, credentials }) => call(port, { path: '/things' }, { credentials }),
+  METHOD_NOT_ALLOWED: ({ port, credentials }, clientId) =>
+    call(port, { method: 'PUT', path: path(clientId) }, { credentials }),
   INVALID_REQUEST: async ({ port }) => {
     const socket = await openSocket(port);
     socket.end('nonsense\r\n\r\n');
@@ -135,7 +156,7 @@ let senders = 0;
 
 /** Publishes to the direct topic of the client, as a client with an ID of its own. */
 async function publish(
-  service: Service,
+  service: Provoked,
   clientId: string,
   topic = 'commands/open',
   properties: Record<string, string> = {},

@@ -17,7 +17,7 @@ import { withEnvironment } from '../environment.js';
 import { OtlpReceiver } from '../otlp-receiver.js';
 
 /** Everybody may do everything, but for `nobody-*` (nothing at all) and the topics `forbidden/#` and `unheard/#`. */
-const POLICY = JSON.stringify({
+export const POLICY = JSON.stringify({
   Version: '2012-10-17',
   Statement: [
     { Sid: 'Everything', Effect: 'Allow', Action: '*', Resource: '*' },
@@ -45,12 +45,15 @@ const POLICY = JSON.stringify({
     },
   ],
 });
-const PRINCIPALS = JSON.stringify({
-  principals: {
-    backend: { match: { accessKeyId: CREDENTIALS.accessKeyId }, policies: ['all'] },
-    device: { match: { username: '*' }, policies: ['all'] },
-  },
-});
+/** The caller with this access key, and every MQTT client. */
+export function principalsOf(accessKeyId: string): string {
+  return JSON.stringify({
+    principals: {
+      backend: { match: { accessKeyId }, policies: ['all'] },
+      device: { match: { username: '*' }, policies: ['all'] },
+    },
+  });
+}
 
 /** Takes tokens, of an issuer whose keys cannot be had. */
 const unreachableIssuer = new JwtAuthenticator({
@@ -77,7 +80,10 @@ export async function startService() {
   const { events, tracing } = telemetry;
 
   const scope = { partition: 'aws', region: REGION, accountId: '000000000000' } as const;
-  const set = buildPolicySet({ policies: new Map([['all.json', POLICY]]), principals: PRINCIPALS }, scope);
+  const set = buildPolicySet(
+    { policies: new Map([['all.json', POLICY]]), principals: principalsOf(CREDENTIALS.accessKeyId) },
+    scope,
+  );
   events.policyReload({ outcome: 'loaded', version: set.version });
   const authorizer = telemetry.authorizer(new PolicyAuthorizer(() => set, { clock: Date.now }));
 
@@ -124,8 +130,14 @@ export async function startService() {
 
   return {
     port,
+    credentials: CREDENTIALS,
     metricsPort,
-    broker,
+    broker: {
+      ...broker,
+      get pendingMessages() {
+        return broker.broker.load.pendingMessages;
+      },
+    },
     telemetry,
     log,
     receiver,
