@@ -3,18 +3,17 @@
  * The server is a process of its own, and requests are signed beforehand, so that it is the server that is measured.
  */
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { Authority } from '../test/http/pki.js';
 import type { Given, HttpPorts } from './http/protocol.js';
 import { measure, median, type Figures } from './main-job/measure.js';
 import type { Way } from './main-job/ways.js';
+import { forkServer } from './rig/fork-server.js';
 import { HttpConnection, signedRequest } from './rig/http-client.js';
 import { ACCESS_KEY } from './rig/setting.js';
 
@@ -35,7 +34,7 @@ export async function run(args: string[]): Promise<void> {
     const own = authority.issue('/CN=server');
     const client = authority.issue('/CN=backend');
     const tokens = await createTokens();
-    const server = fork(fileURLToPath(new URL('http/server.ts', import.meta.url)));
+    const server = forkServer('http');
     const given: Given = {
       accessKey: ACCESS_KEY,
       tls: { cert: read(own.cert), key: read(own.key), clientCa: read(authority.certFile) },

@@ -226,7 +226,7 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
 
 /** Beside EMQX, what is asked of the broker goes to its management API. */
 function operationsOf(api: Config['broker']['api']): BrokerOperations | undefined {
-  return api && new EmqxOperations(new EmqxRest({ url: api.url, apiKey: api.key, apiSecret: api.secret }));
+  return api && new EmqxOperations(new EmqxRest(api));
 }
 
 function limitsOf({ limits }: Config): Limits {

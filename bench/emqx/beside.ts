@@ -1,13 +1,14 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Ports } from '../../src/app.js';
 import { EmqxApi } from '../../src/brokers/emqx/api.js';
+import { EmqxRest } from '../../src/brokers/emqx/rest.js';
 import { carryOut, planInstall } from '../../src/brokers/emqx/install/install.js';
 import { readState } from '../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../src/brokers/emqx/install/uninstall.js';
 import { VERSION } from '../../src/version.js';
+import { forkServer } from '../rig/fork-server.js';
 import type { Setting } from '../rig/setting.js';
 
 /** The EMQX of the environment; it must run on this machine, for the figures compare processes and not networks. */
@@ -51,8 +52,8 @@ export interface Beside {
 
 /** @throws Error where EMQX or the service cannot be had; the plugin package must lie in EMQX's plugins folder. */
 export async function startBeside(broker: Broker, setting: Setting): Promise<Beside> {
-  const api = new EmqxApi({ url: broker.apiUrl, key: broker.key, secret: broker.secret });
-  const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [
+  const api = new EmqxApi(new EmqxRest({ url: broker.apiUrl, key: broker.key, secret: broker.secret }));
+  const server = forkServer('emqx', [
     JSON.stringify({ ...setting, devices: [] }),
     `mqtt://127.0.0.1:${broker.mqttPort}`,
   ]);

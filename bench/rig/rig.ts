@@ -1,6 +1,5 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { forkServer } from './fork-server.js';
 import type { Held, Ports, Question } from './protocol.js';
 import { removeSetting, writeSetting, type Setting } from './setting.js';
 
@@ -21,9 +20,7 @@ export interface ForkedRig extends Rig {
 /** @throws Error where the service does not start. */
 export async function startRig(devices: number): Promise<ForkedRig> {
   const setting = writeSetting(devices);
-  const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [
-    JSON.stringify({ ...setting, devices: [] }),
-  ]);
+  const server = forkServer('rig', [JSON.stringify({ ...setting, devices: [] })]);
   const exited = once(server, 'exit');
   const answer = async <T>(): Promise<T> => {
     const [message] = await Promise.race([

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { EmqxApi, EmqxApiError } from '../brokers/emqx/api.js';
+import { EmqxApi } from '../brokers/emqx/api.js';
 import { type Diagnosis, diagnose, isHealthy } from '../brokers/emqx/install/doctor.js';
 import { carryOut, exHookUrl, planInstall } from '../brokers/emqx/install/install.js';
 import { InstallError, type Plan } from '../brokers/emqx/install/plan.js';
 import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan-plugin.js';
 import { readState } from '../brokers/emqx/install/state.js';
 import { planUninstall } from '../brokers/emqx/install/uninstall.js';
+import { EmqxApiError, EmqxRest } from '../brokers/emqx/rest.js';
 import { loadConfig } from '../config/load.js';
 import { VERSION } from '../version.js';
 
@@ -128,7 +129,7 @@ function connect({ api, key, secret, secretFile }: ApiFlags): EmqxApi {
         'TIGHTBEAM_EMQX_API_SECRET. Make one in the dashboard of EMQX: System, API Key.',
     );
   }
-  return new EmqxApi({ url: api, key, secret: password });
+  return new EmqxApi(new EmqxRest({ url: api, key, secret: password }));
 }
 
 function readPackage(file: string): PluginPackage {

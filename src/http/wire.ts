@@ -31,13 +31,21 @@ export function readQuery(rawQuery: string): ReadonlyMap<string, readonly string
 
 /** What is wrong with the head of a request, whatever it asks for; undefined where nothing is. */
 export function checkHead(message: IncomingMessage): Ending | undefined {
-  const invalid = (details: string): Ending => ({ reason: 'INVALID_REQUEST', details });
   // RFC 9112, section 3.2. Only the origin form of a target makes sense here: this is no proxy.
   if (!/^\/[\x21-\x7e]*$/.test(message.url ?? '')) {
-    return invalid('The request target is not a path of visible ASCII characters.');
+    return invalidRequest('The request target is not a path of visible ASCII characters.');
   }
-  const hosts = message.headersDistinct['host'] ?? [];
-  return hosts.length === 1 ? undefined : invalid('There is not exactly one Host header.');
+  const { rawHeaders } = message;
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts === 1 ? undefined : invalidRequest('There is not exactly one Host header.');
+}
+
+function invalidRequest(details: string): Ending {
+  return { reason: 'INVALID_REQUEST', details };
 }
 
 /** Every header with every value, names in lower case. Node's own `headers` would drop or merge the repeated ones. */

@@ -36,7 +36,7 @@ export interface CallerAuthenticator {
   /** What it is called in the log: `SigV4`, `JWT`, `mutual TLS`. */
   readonly scheme: string;
   /** Undefined where the request holds no credentials of this kind. Never rejects because of what a request holds. */
-  authenticate(request: CallerRequest): Promise<CallerVerdict> | undefined;
+  authenticate(request: CallerRequest): CallerVerdict | Promise<CallerVerdict> | undefined;
 }
 
 /**

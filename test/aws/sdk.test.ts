@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import * as aws from '@aws-sdk/client-iot-data-plane';
+import fc from 'fast-check';
 import { REASONS, type AwsException, type Reason } from '../../src/reasons.js';
 import { CREDENTIALS, REGION, startServer, type TestServer } from '../http/support.js';
 
@@ -66,6 +67,46 @@ describe('SendDirectMessage by the AWS SDK, unmodified', () => {
         },
       },
     ]);
+  });
+
+  test('any client ID, topic and query value: the signature verifies, and all arrive as they were given', async () => {
+    const odd = fc.oneof(
+      fc.constantFrom(
+        '%2F',
+        '%252F',
+        '/',
+        '//',
+        '.',
+        '..',
+        'a b',
+        '~',
+        "!'()*",
+        'ü',
+        '設備',
+        '🔒',
+        '=&',
+        '?',
+        '%',
+        '+',
+        '#',
+      ),
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }).filter((text) => !text.includes('\u0000')),
+    );
+    const text = fc.array(odd, { minLength: 1, maxLength: 4 }).map((parts) => parts.join(''));
+    const clientIds = text.filter((id) => !id.startsWith('$') && id.length <= 128);
+    const topics = text.filter(
+      (topic) => !/[+#]|^\$/.test(topic) && Buffer.byteLength(topic) <= 256 && topic.split('/').length <= 8,
+    );
+    const contentTypes = fc.option(fc.oneof(fc.constant(''), text), { nil: undefined });
+    await fc.assert(
+      fc.asyncProperty(clientIds, topics, contentTypes, async (clientId, topic, contentType) => {
+        await send({ clientId, topic, contentType });
+        const { properties, ...message } = server.delivery.messages.pop() ?? {};
+        expect(message).toMatchObject({ targetClientId: clientId, topic });
+        expect(properties?.contentType).toBe(contentType);
+      }),
+      { numRuns: 1_000 },
+    );
   });
 
   const failures = (Object.keys(REASONS) as Reason[]).filter((reason) => {

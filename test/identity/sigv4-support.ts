@@ -29,18 +29,15 @@ export function callerRequest({ method, target, headers, body = '' }: Message): 
   };
 }
 
-export function verify(
-  request: CallerRequest,
-  options: Partial<SigV4Options> = {},
-): Promise<CallerVerdict> | undefined {
+export function verify(request: CallerRequest, options: Partial<SigV4Options> = {}): CallerVerdict | undefined {
   const accessKeys = { secretsOf: (id: string) => (id === KEY.accessKeyId ? [KEY.secretAccessKey] : []) };
   return new SigV4Authenticator({ accessKeys, region: 'us-east-1', now: () => SIGNED_AT, ...options }).authenticate(
     request,
   );
 }
 
-export async function refusal(request: CallerRequest, options?: Partial<SigV4Options>): Promise<[string, string]> {
-  const verdict = await verify(request, options);
+export function refusal(request: CallerRequest, options?: Partial<SigV4Options>): [string, string] {
+  const verdict = verify(request, options);
   if (verdict === undefined || verdict.ok) throw new Error('The request was not refused.');
   return [verdict.reason, verdict.details];
 }

@@ -64,7 +64,7 @@ describe("agreement with AWS's signer", () => {
     await fc.assert(
       fc.asyncProperty(generated, async (input) => {
         const signed = await signer().sign(unsigned(input), { signingDate });
-        expect(await verify(wire(signed as ReturnType<typeof unsigned>))).toMatchObject({ ok: true });
+        expect(verify(wire(signed as ReturnType<typeof unsigned>))).toMatchObject({ ok: true });
       }),
       { numRuns: 1000 },
     );
@@ -74,7 +74,7 @@ describe("agreement with AWS's signer", () => {
     await fc.assert(
       fc.asyncProperty(generated, async (input) => {
         const signed = await signer().presign(unsigned(input), { signingDate, expiresIn: 60 });
-        expect(await verify(wire(signed as ReturnType<typeof unsigned>))).toMatchObject({ ok: true });
+        expect(verify(wire(signed as ReturnType<typeof unsigned>))).toMatchObject({ ok: true });
       }),
       { numRuns: 1000 },
     );
@@ -89,8 +89,8 @@ describe("agreement with AWS's signer", () => {
     const input = { method: 'POST', segments: ['connections', 'lock-17', 'messages'], trailingSlash: false };
     const rest = { query: { topic: 'cmd/open' }, headers: { 'x-amz-mqtt5-correlation-data': 'Zm9v' }, body: 'open' };
     const signed = await signer().sign(unsigned({ ...input, ...rest }), { signingDate });
-    await fc.assert(
-      fc.asyncProperty(fc.nat(), fc.constantFrom('path', 'query', 'header', 'body'), async (at, part) => {
+    fc.assert(
+      fc.property(fc.nat(), fc.constantFrom('path', 'query', 'header', 'body'), (at, part) => {
         const headers = { ...signed.headers };
         if (part === 'header') headers['x-amz-mqtt5-correlation-data'] = change('Zm9v', at);
         const changed = wire({
@@ -100,7 +100,7 @@ describe("agreement with AWS's signer", () => {
           query: { topic: part === 'query' ? change('cmd/open', at) : 'cmd/open' },
           body: part === 'body' ? change('open', at) : 'open',
         });
-        expect((await refusal(changed))[0]).toBe('INVALID_CREDENTIALS');
+        expect(refusal(changed)[0]).toBe('INVALID_CREDENTIALS');
       }),
     );
   });
@@ -130,12 +130,10 @@ describe('signatures over path and query as they were sent, as older curls make 
     return { ...plain, headers: headers.set('authorization', [authorization]) };
   };
 
-  test.each(['/a?b=2&a=1', '/a%2Fb?a=b/c', '/%C3%A4?x=', "/a'b+c?x=1"])('%s verifies', async (target) => {
+  test.each(['/a?b=2&a=1', '/a%2Fb?a=b/c', '/%C3%A4?x=', "/a'b+c?x=1"])('%s verifies', (target) => {
     const request = signVerbatim(target);
-    expect(await verify(request)).toMatchObject({ ok: true });
-    expect((await refusal({ ...request, rawQuery: 'b=2', query: new Map([['b', ['2']]]) }))[0]).toBe(
-      'INVALID_CREDENTIALS',
-    );
+    expect(verify(request)).toMatchObject({ ok: true });
+    expect(refusal({ ...request, rawQuery: 'b=2', query: new Map([['b', ['2']]]) })[0]).toBe('INVALID_CREDENTIALS');
   });
 
   test('a signature by AWS over a%2Fb cannot be replayed over a%252Fb', async () => {
@@ -144,8 +142,8 @@ describe('signatures over path and query as they were sent, as older curls make 
       { signingDate },
     );
     const request = wire(signed as ReturnType<typeof unsigned>);
-    expect(await verify(request)).toMatchObject({ ok: true });
-    expect((await refusal({ ...request, path: '/a%252Fb' }))[0]).toBe('INVALID_CREDENTIALS');
+    expect(verify(request)).toMatchObject({ ok: true });
+    expect(refusal({ ...request, path: '/a%252Fb' })[0]).toBe('INVALID_CREDENTIALS');
   });
 });
 
@@ -178,15 +176,15 @@ describe('what is refused, and what the log says of it', () => {
   });
 
   test('both services of the data plane are accepted, no other', async () => {
-    expect(await verify(wire(await sign(signer('iotdevicegateway'))))).toMatchObject({ ok: true });
-    expect(await refusal(wire(await sign(signer('s3'))))).toEqual([
+    expect(verify(wire(await sign(signer('iotdevicegateway'))))).toMatchObject({ ok: true });
+    expect(refusal(wire(await sign(signer('s3'))))).toEqual([
       'INVALID_CREDENTIALS',
       'Signed for service s3, not for iotdata or iotdevicegateway.',
     ]);
   });
 
   test('another region', async () => {
-    expect(await refusal(wire(await sign(signer('iotdata', 'eu-west-1'))))).toEqual([
+    expect(refusal(wire(await sign(signer('iotdata', 'eu-west-1'))))).toEqual([
       'INVALID_CREDENTIALS',
       'Signed for region eu-west-1, not for us-east-1.',
     ]);
@@ -200,24 +198,24 @@ describe('what is refused, and what the log says of it', () => {
   ])('a clock %i ms from that of the signer: accepted %p', async (skew, accepted) => {
     const request = wire(await sign());
     const now = (): number => SIGNED_AT + skew;
-    if (accepted) expect(await verify(request, { now })).toMatchObject({ ok: true });
-    else expect((await refusal(request, { now }))[0]).toBe('EXPIRED_SIGNATURE');
+    if (accepted) expect(verify(request, { now })).toMatchObject({ ok: true });
+    else expect(refusal(request, { now })[0]).toBe('EXPIRED_SIGNATURE');
   });
 
   test('a presigned URL is valid for as long as it says, and not before', async () => {
     const request = wire(await presign(600));
-    expect(await verify(request, { now: () => SIGNED_AT + 600_000 })).toMatchObject({ ok: true });
-    expect((await refusal(request, { now: () => SIGNED_AT + 601_000 }))[0]).toBe('EXPIRED_SIGNATURE');
-    expect((await refusal(request, { now: () => SIGNED_AT - 301_000 }))[0]).toBe('EXPIRED_SIGNATURE');
+    expect(verify(request, { now: () => SIGNED_AT + 600_000 })).toMatchObject({ ok: true });
+    expect(refusal(request, { now: () => SIGNED_AT + 601_000 })[0]).toBe('EXPIRED_SIGNATURE');
+    expect(refusal(request, { now: () => SIGNED_AT - 301_000 })[0]).toBe('EXPIRED_SIGNATURE');
   });
 
   test('an unknown access key and a wrong secret are the same to the caller, and differ in the log', async () => {
     const request = wire(await sign());
-    expect(await refusal(request, { accessKeys: { secretsOf: () => [] } })).toEqual([
+    expect(refusal(request, { accessKeys: { secretsOf: () => [] } })).toEqual([
       'INVALID_CREDENTIALS',
       'No access key AKIDEXAMPLE, or none with this session token.',
     ]);
-    expect(await refusal(request, { accessKeys: { secretsOf: () => ['other'] } })).toEqual([
+    expect(refusal(request, { accessKeys: { secretsOf: () => ['other'] } })).toEqual([
       'INVALID_CREDENTIALS',
       'The signature is not that of access key AKIDEXAMPLE for this request.',
     ]);
@@ -225,7 +223,7 @@ describe('what is refused, and what the log says of it', () => {
 
   test('the old and the new secret of a rotation both count', async () => {
     const accessKeys = { secretsOf: () => ['old', KEY.secretAccessKey, 'older'] };
-    expect(await verify(wire(await sign()), { accessKeys })).toMatchObject({ ok: true });
+    expect(verify(wire(await sign()), { accessKeys })).toMatchObject({ ok: true });
   });
 
   test('a session token reaches the lookup, and must be signed', async () => {
@@ -235,18 +233,15 @@ describe('what is refused, and what the log says of it', () => {
       return [KEY.secretAccessKey];
     };
     const signed = await sign(signer('iotdata', 'us-east-1', 'a token'));
-    expect(await verify(wire(signed), { accessKeys: { secretsOf } })).toMatchObject({ ok: true });
+    expect(verify(wire(signed), { accessKeys: { secretsOf } })).toMatchObject({ ok: true });
     expect(asked).toEqual(['a token']);
     const unsignedToken = header(await sign(), { 'x-amz-security-token': 'a token' });
-    expect(await refusal(unsignedToken)).toEqual([
-      'INVALID_CREDENTIALS',
-      'The header x-amz-security-token is not signed.',
-    ]);
+    expect(refusal(unsignedToken)).toEqual(['INVALID_CREDENTIALS', 'The header x-amz-security-token is not signed.']);
   });
 
   test('a payload that is not signed', async () => {
     const signed = await sign(signer(), { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } });
-    expect((await refusal(wire(signed)))[1]).toMatch(/unsigned payload is not accepted/);
+    expect(refusal(wire(signed))[1]).toMatch(/unsigned payload is not accepted/);
   });
 
   const malformed: [what: string, change: (text: string) => string, details: RegExp][] = [
@@ -263,34 +258,37 @@ describe('what is refused, and what the log says of it', () => {
   ];
   test.each(malformed)('%s', async (_what, change, details) => {
     const signed = await sign();
-    const [reason, text] = await refusal(header(signed, { authorization: change(authorization(signed)) }));
+    const [reason, text] = refusal(header(signed, { authorization: change(authorization(signed)) }));
     expect(reason).toBe('INVALID_CREDENTIALS');
     expect(text).toMatch(details);
   });
 
-  test.each(['20150830T123600', '20150830T253600Z', '20150230T123600Z', 'Sun, 30 Aug 2015 12:36:00 GMT', undefined])(
-    'the time %p',
-    async (time) => {
-      expect((await refusal(header(await sign(), { 'x-amz-date': time })))[1]).toMatch(/X-Amz-Date/);
-    },
-  );
+  test.each([
+    '20150830T123600',
+    '20150830T253600Z',
+    '20150230T123600Z',
+    '20151330T123600Z',
+    '20150830T123660Z',
+    'Sun, 30 Aug 2015 12:36:00 GMT',
+    undefined,
+  ])('the time %p', async (time) => {
+    expect(refusal(header(await sign(), { 'x-amz-date': time }))[1]).toMatch(/X-Amz-Date/);
+  });
 
   test.each(['0', '604801', '-1', 'x', ''])('X-Amz-Expires %p', async (expires) => {
     const signed = await presign(60);
-    expect((await refusal(wire({ ...signed, query: { ...signed.query, 'X-Amz-Expires': expires } })))[1]).toMatch(
-      /Expires/,
-    );
+    expect(refusal(wire({ ...signed, query: { ...signed.query, 'X-Amz-Expires': expires } }))[1]).toMatch(/Expires/);
   });
 
   test('two signatures at once', async () => {
     const both = wire({ ...(await sign()), query: (await presign(60)).query });
-    expect((await refusal(both))[1]).toMatch(/both/);
+    expect(refusal(both)[1]).toMatch(/both/);
   });
 
   test('two Authorization headers', async () => {
     const request = wire(await sign());
     const [value = ''] = request.headers.get('authorization') ?? [];
     const headers = new Map([...request.headers, ['authorization', [value, value]]]);
-    expect((await refusal({ ...request, headers }))[1]).toMatch(/exactly one Authorization/);
+    expect(refusal({ ...request, headers })[1]).toMatch(/exactly one Authorization/);
   });
 });

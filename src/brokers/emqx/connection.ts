@@ -4,7 +4,7 @@ import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient, type P
 import { CONTROL_TIMEOUT } from '../../direct/controls.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode } from '../../reasons.js';
-import { gatherWrites } from '../gather-writes.js';
+import { gatherWrites, joinWrites } from '../gather-writes.js';
 
 /**
  * `ready`: a direct message to this connection's own client ID came back and was confirmed.
@@ -135,7 +135,10 @@ export class BrokerConnection {
     client.on('connect', ({ properties }) => {
       // MQTT.js leaves Nagle's algorithm on: a message would wait for the broker's delayed ACK of the one before.
       const stream: unknown = client.stream;
-      if (stream instanceof Socket) stream.setNoDelay(true);
+      if (stream instanceof Socket) {
+        stream.setNoDelay(true);
+        joinWrites(stream);
+      }
       this.#window = properties?.receiveMaximum ?? MAX_WINDOW;
       this.#attempts = 0;
       void this.#probe(client);

@@ -9,7 +9,7 @@ import {
   type RetainedSummary,
   type Subscription,
 } from '../../operations/broker.js';
-import type { EmqxRest } from './rest.js';
+import { EmqxApiError, type EmqxRest, unlessMissing } from './rest.js';
 
 const Time = z.string().transform((text, context) => {
   const milliseconds = Date.parse(text);
@@ -46,7 +46,7 @@ export class EmqxOperations implements BrokerOperations {
   }
 
   async getConnection(clientId: string): Promise<Connection | undefined> {
-    const client = await this.#rest.get(pathOf(clientId), ClientAnswer);
+    const client = await this.#find(pathOf(clientId), ClientAnswer);
     if (client === undefined) return undefined;
     const { connected, disconnected_at: disconnectedSince } = client;
     return {
@@ -68,16 +68,17 @@ export class EmqxOperations implements BrokerOperations {
     if (!how.cleanSession && !connection.cleanSession) {
       throw new BrokerFault('NOT_SUPPORTED', 'EMQX ends the session with the connection: ask with cleanSession=true.');
     }
-    return this.#rest.delete(pathOf(connection.clientId));
+    const kicked = this.#rest.send('DELETE', pathOf(connection.clientId)).then(() => true);
+    return (await answered(kicked)) ?? false;
   }
 
   async listSubscriptions(clientId: string): Promise<readonly Subscription[] | undefined> {
-    const subscriptions = await this.#rest.get(`${pathOf(clientId)}/subscriptions`, SubscriptionsAnswer);
+    const subscriptions = await this.#find(`${pathOf(clientId)}/subscriptions`, SubscriptionsAnswer);
     return subscriptions?.map(({ topic, qos }) => ({ topicFilter: topic, qos }));
   }
 
   async getRetainedMessage(topic: string): Promise<RetainedMessage | undefined> {
-    const message = await this.#rest.get(`/mqtt/retainer/message/${segmentOf(topic)}`, RetainedDetail);
+    const message = await this.#find(`/mqtt/retainer/message/${segmentOf(topic)}`, RetainedDetail);
     if (message === undefined) return undefined;
     // EMQX leaves payloads over 1 MiB out.
     if (message.payload === undefined)
@@ -95,10 +96,26 @@ export class EmqxOperations implements BrokerOperations {
     if (from !== undefined && from !== `${page}:${size}`) {
       throw new BrokerFault('INVALID_PARAMETER', 'nextToken is not that of a page before.');
     }
-    const list = await this.#rest.get(`/mqtt/retainer/messages?page=${page}&limit=${size}`, RetainedList);
+    const list = await this.#find(`/mqtt/retainer/messages?page=${page}&limit=${size}`, RetainedList);
     if (list === undefined) throw new BrokerFault('NOT_SUPPORTED', 'The retainer of EMQX is switched off.');
     const messages = list.data.filter(({ topic }) => !topic.startsWith('$')).map(summaryOf);
     return { messages, ...(list.meta.hasnext && { next: `${Number(page) + 1}:${size}` }) };
+  }
+
+  #find<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    return answered(this.#rest.get(path, schema));
+  }
+}
+
+/** The answer; undefined where there is no such thing. @throws BrokerFault where there is no answer to use. */
+async function answered<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await unlessMissing(call);
+  } catch (error) {
+    if (!(error instanceof EmqxApiError)) throw error;
+    // The retainer says 400 where its messages are not in the built-in database. The caller is told, and not of URLs.
+    if (error.status === 400) throw new BrokerFault('NOT_SUPPORTED', `EMQX says ${error.said}`, { cause: error });
+    throw new BrokerFault('BROKER_UNAVAILABLE', error.message, { cause: error });
   }
 }
 

@@ -1,71 +1,118 @@
 import { z } from 'zod';
-import { BrokerFault } from '../../operations/broker.js';
 
+/** Where EMQX's management API is and who asks. */
 export interface EmqxRestOptions {
-  /** Where EMQX's management API is, without `/api/v5`, for instance `http://emqx:18083`. */
+  /** Address of the dashboard listener, for instance `http://emqx:18083`; with or without `/api/v5`. */
   readonly url: string;
-  readonly apiKey: string;
-  readonly apiSecret: string;
-  /** How long an answer may take, in milliseconds. */
+  /** API key and secret, made in the dashboard or by `api_key.bootstrap_file`. */
+  readonly key: string;
+  readonly secret: string;
+  /** Time for one call, in milliseconds, its answer included; default 10,000. */
   readonly timeoutMs?: number;
 }
 
-const Problem = z.object({ code: z.string(), message: z.unknown() });
+/** A call that EMQX did not carry out. The message names method, URL, status and EMQX's own code and text. */
+export class EmqxApiError extends Error {
+  override readonly name = 'EmqxApiError';
+  constructor(
+    message: string,
+    /** HTTP status; absent where no answer came. */
+    readonly status?: number,
+    /** EMQX's error code, for instance NOT_FOUND. */
+    readonly code?: string,
+    /** EMQX's error code and text; empty where it gave none. */
+    readonly said = '',
+  ) {
+    super(message);
+  }
+}
 
-/** EMQX's management API (5.0 to 6.x), as far as the data plane reads and deletes. */
+/**
+ * Client of EMQX's management API (`/api/v5`, EMQX 5.0 to 6.x): the one way to it, for the commands and the data plane.
+ *
+ * Every method throws EmqxApiError: no answer in time, a status other than 2xx, or an answer that is not EMQX's.
+ */
 export class EmqxRest {
   readonly #base: string;
   readonly #authorization: string;
   readonly #timeoutMs: number;
 
-  constructor({ url, apiKey, apiSecret, timeoutMs = 5_000 }: EmqxRestOptions) {
-    this.#base = `${url.replace(/\/+$/, '')}/api/v5`;
-    this.#authorization = `Basic ${Buffer.from(`${apiKey}:${apiSecret}`).toString('base64')}`;
+  constructor({ url, key, secret, timeoutMs = 10_000 }: EmqxRestOptions) {
+    this.#base = url.replace(/\/+$/, '').replace(/\/api\/v5$/, '') + '/api/v5';
+    if (!URL.canParse(this.#base) || !/^https?:/.test(this.#base)) {
+      throw new EmqxApiError(`${url} is not an http or https URL`);
+    }
+    this.#authorization = `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** What is at the path, or undefined where nothing is. Rejects with BrokerFault. */
-  async get<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-    const answer = await this.#call('GET', path);
-    if (answer === undefined) return undefined;
+  /** What is at the path. */
+  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    const text = await this.#call('GET', path);
+    let answer: unknown;
+    try {
+      answer = JSON.parse(text);
+    } catch {
+      throw new EmqxApiError(`GET ${this.#base}${path}: the answer is not JSON; is this EMQX's management API?`);
+    }
     const parsed = schema.safeParse(answer);
     if (parsed.success) return parsed.data;
-    throw new BrokerFault(
-      'BROKER_UNAVAILABLE',
-      `GET ${path}: not the answer of an EMQX: ${z.prettifyError(parsed.error)}`,
+    throw new EmqxApiError(
+      `GET ${this.#base}${path}: an answer that no supported EMQX gives (${z.prettifyError(parsed.error)})`,
     );
   }
 
-  /** False where there was nothing to delete. Rejects with BrokerFault. */
-  async delete(path: string): Promise<boolean> {
-    return (await this.#call('DELETE', path)) !== undefined;
+  /** A change; an object goes as JSON. */
+  async send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<void> {
+    await this.#call(method, path, body === undefined || body instanceof FormData ? body : JSON.stringify(body));
   }
 
-  /** The body (null where it is empty), or undefined for 404. */
-  async #call(method: string, path: string): Promise<unknown> {
-    const what = `${method} ${path}`;
+  async #call(method: string, path: string, body?: string | FormData): Promise<string> {
+    const url = this.#base + path;
+    const headers: Record<string, string> = { authorization: this.#authorization };
+    if (typeof body === 'string') headers['content-type'] = 'application/json';
     const signal = AbortSignal.timeout(this.#timeoutMs);
     let status: number;
-    let body: unknown;
+    let text: string;
     try {
-      const response = await fetch(this.#base + path, {
-        method,
-        signal,
-        headers: { authorization: this.#authorization },
-      });
+      const response = await fetch(url, { method, headers, signal, ...(body === undefined ? {} : { body }) });
       status = response.status;
-      const text = await response.text();
-      body = text === '' ? null : JSON.parse(text);
+      text = await response.text();
     } catch (error) {
-      const { message, cause } = error as Error;
-      const why = cause instanceof Error ? `${message}: ${cause.message}` : message;
-      throw new BrokerFault('BROKER_UNAVAILABLE', `${what}: ${why}`, { cause: error });
+      throw new EmqxApiError(`${method} ${url}: ${whyNoAnswer(error, this.#timeoutMs)}`);
     }
-    if (status >= 200 && status < 300) return body;
-    if (status === 404) return undefined;
-    const { data } = Problem.safeParse(body);
-    const said = data === undefined ? '' : ` ${data.code}: ${String(data.message)}`;
-    // The retainer says 400 where its messages are not in the built-in database.
-    throw new BrokerFault(status === 400 ? 'NOT_SUPPORTED' : 'BROKER_UNAVAILABLE', `${what}: ${status}${said}`);
+    if (status >= 200 && status < 300) return text;
+    const { code, message } = errorOf(text);
+    const said = [code, message].filter((part) => part !== undefined).join(': ');
+    throw new EmqxApiError(`${method} ${url}: ${status}${said === '' ? '' : ` ${said}`}`, status, code, said);
+  }
+}
+
+/** For what may not be there: undefined where EMQX answers 404. */
+export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof EmqxApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+function whyNoAnswer(error: unknown, timeoutMs: number): string {
+  const { name, message, cause } = error as Error;
+  if (name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
+  // fetch wraps what happened, for instance ECONNREFUSED, in "fetch failed".
+  const { message: why, code } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  return [why, code].find((text) => text !== undefined && text !== '') ?? message;
+}
+
+const ErrorAnswer = z.looseObject({ code: z.string().optional(), message: z.unknown() });
+
+function errorOf(text: string): { code?: string | undefined; message?: string } {
+  try {
+    const { code, message } = ErrorAnswer.parse(JSON.parse(text));
+    return { code, message: typeof message === 'string' ? message : JSON.stringify(message) };
+  } catch {
+    return {};
   }
 }

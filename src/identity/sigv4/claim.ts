@@ -25,7 +25,7 @@ export interface SignatureClaim {
 /** The claim of a request; its fault where it is malformed; undefined where the request is not signed with SigV4. */
 export function readClaim(request: CallerRequest): SignatureClaim | { readonly fault: string } | undefined {
   const authorization = request.headers.get('authorization') ?? [];
-  const byHeader = authorization.some((value) => /^AWS4-/i.test(value.trimStart()));
+  const byHeader = authorization.some(isAws);
   const byQuery = request.query.has('X-Amz-Signature') || request.query.has('X-Amz-Algorithm');
   if (!byHeader && !byQuery) return undefined;
   try {
@@ -37,27 +37,31 @@ export function readClaim(request: CallerRequest): SignatureClaim | { readonly f
   }
 }
 
+function isAws(authorization: string): boolean {
+  return /^\s*AWS4-/i.test(authorization);
+}
+
 /** Stays inside this file: it carries the fault out of the readers. */
 class Malformed extends Error {}
 
 function readHeader(request: CallerRequest, authorization: string): SignatureClaim {
-  const [algorithm, ...rest] = authorization.trim().split(/\s+/);
+  const text = authorization.trim();
+  const [algorithm = ''] = /^\S*/.exec(text) ?? [];
   const parts = new Map<string, string>();
-  for (const part of rest.join(' ').split(',')) {
+  for (const part of text.slice(algorithm.length).split(',')) {
     const equals = part.indexOf('=');
     const name = part.slice(0, equals).trim();
     if (equals < 0 || parts.has(name)) throw new Malformed('The Authorization header is malformed.');
     parts.set(name, part.slice(equals + 1).trim());
   }
-  const part = (name: string): string => parts.get(name) ?? missing(`${name} in the Authorization header`);
   const token = request.headers.get('x-amz-security-token');
   return {
     form: 'header',
     ...readCommon({
-      algorithm: algorithm ?? '',
-      credential: part('Credential'),
-      signedHeaders: part('SignedHeaders'),
-      signature: part('Signature'),
+      algorithm,
+      credential: partOf(parts, 'Credential'),
+      signedHeaders: partOf(parts, 'SignedHeaders'),
+      signature: partOf(parts, 'Signature'),
       timestamp: only(request.headers.get('x-amz-date'), 'X-Amz-Date header'),
     }),
     ...(token && { sessionToken: only(token, 'X-Amz-Security-Token header') }),
@@ -65,8 +69,7 @@ function readHeader(request: CallerRequest, authorization: string): SignatureCla
 }
 
 function readQuery(request: CallerRequest): SignatureClaim {
-  const parameter = (name: string): string => only(request.query.get(name), `query parameter ${name}`);
-  const expires = parameter('X-Amz-Expires');
+  const expires = parameterOf(request, 'X-Amz-Expires');
   const expiresSeconds = /^[0-9]{1,6}$/.test(expires) ? Number(expires) : 0;
   if (expiresSeconds < 1 || expiresSeconds > 604_800) {
     throw new Malformed('X-Amz-Expires is not a whole number from 1 to 604800.');
@@ -74,15 +77,23 @@ function readQuery(request: CallerRequest): SignatureClaim {
   return {
     form: 'presigned',
     ...readCommon({
-      algorithm: parameter('X-Amz-Algorithm'),
-      credential: parameter('X-Amz-Credential'),
-      signedHeaders: parameter('X-Amz-SignedHeaders'),
-      signature: parameter('X-Amz-Signature'),
-      timestamp: parameter('X-Amz-Date'),
+      algorithm: parameterOf(request, 'X-Amz-Algorithm'),
+      credential: parameterOf(request, 'X-Amz-Credential'),
+      signedHeaders: parameterOf(request, 'X-Amz-SignedHeaders'),
+      signature: parameterOf(request, 'X-Amz-Signature'),
+      timestamp: parameterOf(request, 'X-Amz-Date'),
     }),
     expiresSeconds,
-    ...(request.query.has('X-Amz-Security-Token') && { sessionToken: parameter('X-Amz-Security-Token') }),
+    ...(request.query.has('X-Amz-Security-Token') && { sessionToken: parameterOf(request, 'X-Amz-Security-Token') }),
   };
+}
+
+function partOf(parts: ReadonlyMap<string, string>, name: string): string {
+  return parts.get(name) ?? missing(`${name} in the Authorization header`);
+}
+
+function parameterOf({ query }: CallerRequest, name: string): string {
+  return only(query.get(name), `query parameter ${name}`);
 }
 
 function readCommon(text: {
@@ -98,8 +109,10 @@ function readCommon(text: {
   const [, accessKeyId = '', date = '', region = '', service = ''] = credential;
   if (!/^[0-9a-f]{64}$/.test(text.signature)) throw new Malformed('Signature is not 64 hexadecimal digits.');
   const signedHeaders = text.signedHeaders.split(';');
-  if (signedHeaders.some((name, index) => name === '' || (signedHeaders[index - 1] ?? '') >= name)) {
-    throw new Malformed('SignedHeaders is not a sorted list of distinct names.');
+  let before = '';
+  for (const name of signedHeaders) {
+    if (name <= before) throw new Malformed('SignedHeaders is not a sorted list of distinct names.');
+    before = name;
   }
   const timeMs = parseTimestamp(text.timestamp);
   if (Number.isNaN(timeMs)) throw new Malformed('X-Amz-Date is not a time of the form yyyymmddThhmmssZ.');
@@ -119,10 +132,22 @@ function readCommon(text: {
 /** Milliseconds since 1970, or NaN: ISO 8601 basic format, the only one that SigV4 knows. */
 function parseTimestamp(text: string): number {
   if (!/^[0-9]{8}T[0-9]{6}Z$/.test(text)) return NaN;
-  const extended = text.replace(/^(.{4})(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z');
-  const timeMs = Date.parse(extended);
-  // Date.parse moves 30 February to March; a time that does not read back was none.
-  return !Number.isNaN(timeMs) && new Date(timeMs).toISOString().startsWith(extended.slice(0, -1)) ? timeMs : NaN;
+  const year = Number(text.slice(0, 4));
+  const month = Number(text.slice(4, 6));
+  const day = Number(text.slice(6, 8));
+  const hour = Number(text.slice(9, 11));
+  const minute = Number(text.slice(11, 13));
+  const second = Number(text.slice(13, 15));
+  const time = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  // A day or an hour that there is not becomes one that there is: Date.UTC moves 30 February to March.
+  const exists =
+    time.getUTCFullYear() === year &&
+    time.getUTCMonth() === month - 1 &&
+    time.getUTCDate() === day &&
+    time.getUTCHours() === hour &&
+    time.getUTCMinutes() === minute &&
+    time.getUTCSeconds() === second;
+  return exists ? time.getTime() : NaN;
 }
 
 /** The one value; none and several are faults, because which of several counts must never be a guess. */

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EmqxApi, EmqxApiError } from '../../../src/brokers/emqx/api.js';
+import { EmqxApi } from '../../../src/brokers/emqx/api.js';
+import { EmqxApiError, EmqxRest } from '../../../src/brokers/emqx/rest.js';
 import { recorded } from './fake-emqx.js';
 
 describe("the client of EMQX's management API", () => {
@@ -26,7 +27,7 @@ describe("the client of EMQX's management API", () => {
   });
 
   const api = (options: { url?: string; timeoutMs?: number } = {}) =>
-    new EmqxApi({ url, key: 'key', secret: 'secret', ...options });
+    new EmqxApi(new EmqxRest({ url, key: 'key', secret: 'secret', ...options }));
 
   const replay = (note: string, wrap: (response: unknown) => unknown = (response) => response) => {
     const { status, response } = recorded(note);

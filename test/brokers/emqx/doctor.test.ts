@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { EmqxApi } from '../../../src/brokers/emqx/api.js';
+import type { EmqxApi } from '../../../src/brokers/emqx/api.js';
 import { diagnose, isHealthy } from '../../../src/brokers/emqx/install/doctor.js';
 import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
@@ -323,7 +323,7 @@ describe('the doctor', () => {
   });
 
   it('says that the API refuses the key, and still probes', async () => {
-    const diagnoses = await examine(new EmqxApi({ url: emqx.url, key: 'key', secret: 'wrong' }));
+    const diagnoses = await examine(emqx.apiWith('wrong'));
     expect(diagnoses).toEqual([
       expect.objectContaining({
         check: 'api',

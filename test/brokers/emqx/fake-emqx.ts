@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EmqxApi } from '../../../src/brokers/emqx/api.js';
+import { EmqxRest } from '../../../src/brokers/emqx/rest.js';
 
 interface Recorded {
   readonly note: string;
@@ -90,7 +91,11 @@ export class FakeEmqx {
   }
 
   get api(): EmqxApi {
-    return new EmqxApi({ url: this.url, key: 'key', secret: 'secret', timeoutMs: 2000 });
+    return this.apiWith('secret');
+  }
+
+  apiWith(secret: string): EmqxApi {
+    return new EmqxApi(new EmqxRest({ url: this.url, key: 'key', secret, timeoutMs: 2000 }));
   }
 
   /** All that an installation may change. */

@@ -5,6 +5,7 @@ import { IoTDataPlaneClient, SendDirectMessageCommand } from '@aws-sdk/client-io
 import { type IClientOptions, connectAsync, type MqttClient } from 'mqtt';
 import { type Service, startService } from '../../../src/app.js';
 import { EmqxApi } from '../../../src/brokers/emqx/api.js';
+import { EmqxRest } from '../../../src/brokers/emqx/rest.js';
 import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
@@ -154,7 +155,7 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
 
   const bench: Bench = {
     emqx,
-    api: new EmqxApi({ url: apiUrl, key: apiKey, secret: apiSecret }),
+    api: new EmqxApi(new EmqxRest({ url: apiUrl, key: apiKey, secret: apiSecret })),
     service,
     config,
     log: log.lines,

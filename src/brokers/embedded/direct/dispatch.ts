@@ -1,4 +1,4 @@
-import { writeToStream, type IPublishPacket } from 'mqtt-packet';
+import { generate, type IPublishPacket } from 'mqtt-packet';
 import { readControls } from '../../../direct/controls.js';
 import { checkClientId, checkPayload, checkTopic, type Fault, type Limits } from '../../../direct/limits.js';
 import { parseDirectTopic, type DirectAddress } from '../../../direct/topic.js';
@@ -20,6 +20,7 @@ export interface DispatchContext {
   report(message: PendingMessage, reason: Reason): void;
 }
 
+const MQTT5 = { protocolVersion: 5 } as const;
 /** DISCONNECT reason code Topic Name invalid; what MQTT 3.1.1 clients get of it is the end of the connection. */
 const REFUSED = 0x90;
 
@@ -143,9 +144,7 @@ export class Dispatcher {
     // A PUBREC with a failure code ends the QoS 2 exchange (section 4.3.3).
     const cmd = packet.qos === 1 ? 'puback' : 'pubrec';
     gatherWrites(sender.socket);
-    writeToStream({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, sender.socket, {
-      protocolVersion: 5,
-    });
+    sender.socket.write(generate({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, MQTT5));
   }
 }
 

@@ -1,4 +1,4 @@
-import { generate, writeToStream, type IPublishPacket } from 'mqtt-packet';
+import { generate, type IPublishPacket } from 'mqtt-packet';
 import { CONTROL_PREFIX } from '../../../direct/controls.js';
 import { gatherWrites } from '../../gather-writes.js';
 import type { AedesClient } from '../aedes-client.js';
@@ -110,9 +110,11 @@ export class Receiver {
   #send(message: PendingMessage): void {
     const packet = this.#toPublish(message);
     const options = PROTOCOL[this.#client.version as 3 | 4 | 5];
+    // Whole: the socket takes a dozen pieces less willingly than one buffer.
+    const bytes = generate(packet, options);
     const maximum = this.#client.maximumPacketSize;
     // A packet over the client's Maximum Packet Size must not be sent (section 3.1.2.11.4).
-    if (maximum !== undefined && generate(packet, options).length > maximum) {
+    if (maximum !== undefined && bytes.length > maximum) {
       this.#pending.settle(message, 'PAYLOAD_TOO_LARGE');
       return;
     }
@@ -122,7 +124,7 @@ export class Receiver {
       this.#inflight.set(packet.messageId, message);
     }
     gatherWrites(this.#client.conn);
-    writeToStream(packet, this.#client.conn, options);
+    this.#client.conn.write(bytes);
     if (message.qos === 0) this.#pending.settle(message, 'DISPATCHED');
   }
 

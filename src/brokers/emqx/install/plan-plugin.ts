@@ -1,4 +1,5 @@
-import { type EmqxApi, EmqxApiError } from '../api.js';
+import type { EmqxApi } from '../api.js';
+import { EmqxApiError } from '../rest.js';
 import { InstallError, NOTHING, type Plan, step } from './plan.js';
 import { type EmqxState, isRunningEverywhere, NAME, nameVersion } from './state.js';
 
