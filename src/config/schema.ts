@@ -154,6 +154,10 @@ export const ConfigSchema = z
           .describe('token buckets of this replica; no limit where none is given'),
       })
       .prefault({})
+      .refine(({ timeoutSeconds, defaultTimeoutSeconds }) => defaultTimeoutSeconds <= timeoutSeconds, {
+        path: ['defaultTimeoutSeconds'],
+        message: 'must not be more than timeoutSeconds',
+      })
       .describe('those of the delivery plugin are settings of the plugin: who raises one raises both'),
     log: z
       .strictObject({
