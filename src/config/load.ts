@@ -34,6 +34,13 @@ export function loadConfig(
   for (const variable of ENVIRONMENT) {
     const value = env[variable.name];
     if (value === undefined || value === '') continue;
+    if (variable.name.endsWith('_PORT') && SERVICE_LINK.test(value)) {
+      problems.push(
+        `${variable.name}: holds an address, as Kubernetes injects it for a Service of that name; ` +
+          'set enableServiceLinks: false in the pod, or name the Service otherwise',
+      );
+      continue;
+    }
     try {
       assign(settings, variable.setting, interpret(variable, value));
       origins.set(variable.setting.join('.'), variable.name);
@@ -97,12 +104,22 @@ function interpret(variable: EnvironmentVariable, value: string): unknown {
 }
 
 /** Variables the integration suite and the commands read themselves. */
-const OTHER_VARIABLES = /^TIGHTBEAM_(EMQX_|URL$|TEST_)/;
+const OTHER_VARIABLES = /^TIGHTBEAM_(EMQX_|URL$|TAIL_URL$|TEST_)/;
+
+/**
+ * Variables that Kubernetes injects into every pod for a Service named `tightbeam` or `tightbeam-...`, as Docker's
+ * links once did. `..._PORT` looks like a misspelt setting, and is told from one by its value.
+ * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+const SERVICE_LINK = /^(tcp|udp|sctp):\/\//i;
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = new Set<string>(ENVIRONMENT.map(({ name }) => name));
+  const isInjected = (name: string): boolean =>
+    INJECTED.test(name) || (name.endsWith('_PORT') && SERVICE_LINK.test(env[name] ?? ''));
   return Object.keys(env).filter(
-    (name) => name.startsWith('TIGHTBEAM_') && !known.has(name) && !OTHER_VARIABLES.test(name),
+    (name) => name.startsWith('TIGHTBEAM_') && !known.has(name) && !OTHER_VARIABLES.test(name) && !isInjected(name),
   );
 }
 

@@ -61,6 +61,21 @@ describe('what overrides what', () => {
     expect(config.broker).toMatchObject({ urls: ['mqtt://a:1883', 'mqtts://b:8883'], password: 'secret' });
   });
 
+  test('variables of the commands and those that Kubernetes injects for Services are no settings', () => {
+    const links = (service: string) => ({
+      [`${service}_SERVICE_HOST`]: '10.0.0.1',
+      [`${service}_SERVICE_PORT`]: '8080',
+      [`${service}_SERVICE_PORT_HTTP`]: '8080',
+      [`${service}_PORT`]: 'tcp://10.0.0.1:8080',
+      [`${service}_PORT_8080_TCP`]: 'tcp://10.0.0.1:8080',
+      [`${service}_PORT_8080_TCP_PROTO`]: 'tcp',
+      [`${service}_PORT_8080_TCP_PORT`]: '8080',
+      [`${service}_PORT_8080_TCP_ADDR`]: '10.0.0.1',
+    });
+    const env = { TIGHTBEAM_TAIL_URL: 'http://x', TIGHTBEAM_URL: 'http://x', ...links('TIGHTBEAM') };
+    expect(loadConfig(undefined, { ...env, ...links('TIGHTBEAM_API_2') })).toEqual(loadConfig(undefined, {}));
+  });
+
   test('port 0 stays 0: a free one is taken at start', () => {
     expect(loadConfig(undefined, { TIGHTBEAM_MQTT_PORT: '0' }).embedded.port).toBe(0);
   });
@@ -128,6 +143,15 @@ describe('mistakes', () => {
     expect(problems).toMatch(message);
     expect(`${problems}${JSON.stringify(warnings.mock.calls)}`).not.toMatch(/hunter2|password:/);
     warnings.mockRestore();
+  });
+
+  test('a port that Kubernetes injected for a Service is told as that', () => {
+    const env = { TIGHTBEAM_HTTP_PORT: 'tcp://10.0.0.1:8080', TIGHTBEAM_HTPT_PORT: '1', TIGHTBEAM_PORT: '8080' };
+    expect(problemsOf(() => loadConfig(undefined, env))).toEqual([
+      expect.stringMatching(/^TIGHTBEAM_HTTP_PORT: .*Kubernetes.*enableServiceLinks: false/),
+      'TIGHTBEAM_HTPT_PORT: there is no such setting',
+      'TIGHTBEAM_PORT: there is no such setting',
+    ]);
   });
 
   test('a file that is not there is named', () => {
