@@ -88,7 +88,9 @@ export const ConfigSchema = z
         api: z
           .strictObject({ url: z.url({ protocol: /^https?$/ }), key: text, secret: text })
           .optional()
-          .describe("EMQX's management API, for the operations beside SendDirectMessage and Publish"),
+          .describe(
+            "EMQX's management API, for the operations beside SendDirectMessage and Publish, which are answered NOT_SUPPORTED without it",
+          ),
         tls: z
           .strictObject({
             ca: text.optional().describe('authorities that the broker is checked against (PEM)'),
