@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { BrokerLink } from './brokers/emqx/link.js';
 import { EmqxOperations } from './brokers/emqx/operations.js';
 import { EmqxRest } from './brokers/emqx/rest.js';
+import { WITHOUT_API } from './brokers/emqx/without-api.js';
 import { MqttPublisher } from './brokers/publisher.js';
 import { createEmbeddedBroker, type EmbeddedBroker } from './brokers/embedded/broker.js';
 import type { Config } from './config/schema.js';
@@ -150,14 +151,10 @@ async function start(
     ...(config.limits.rates.perReceiver && { perReceiver: config.limits.rates.perReceiver }),
   });
 
-  const asked = broker?.operations ?? operationsOf(api);
-  let others: DataPlaneOperations | undefined;
-  if (asked !== undefined) {
-    const publisher = new MqttPublisher({ ...service, urls, tls });
-    stops.push(() => publisher.close());
-    if (broker) await publisher.whenUp();
-    others = new DataPlaneOperations({ ...common, broker: asked, publisher });
-  }
+  const publisher = new MqttPublisher({ ...service, urls, tls });
+  stops.push(() => publisher.close());
+  if (broker) await publisher.whenUp();
+  const others = new DataPlaneOperations({ ...common, broker: broker?.operations ?? operationsOf(api), publisher });
 
   const dataPlanes = await startDataPlanes(config, {
     operations: createOperations(messaging, others),
@@ -225,8 +222,8 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
 }
 
 /** Beside EMQX, what is asked of the broker goes to its management API. */
-function operationsOf(api: Config['broker']['api']): BrokerOperations | undefined {
-  return api && new EmqxOperations(new EmqxRest(api));
+function operationsOf(api: Config['broker']['api']): BrokerOperations {
+  return api === undefined ? WITHOUT_API : new EmqxOperations(new EmqxRest(api));
 }
 
 function limitsOf({ limits }: Config): Limits {

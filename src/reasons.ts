@@ -222,8 +222,11 @@ const table = {
     exception: 'InvalidRequestException',
     message: 'The broker cannot do this.',
     meaning: 'The broker behind the service has no way to do what was asked, and nothing was done; details name it.',
-    causes: ['`preventWillMessage`, or ending a connection without its session, on EMQX.'],
-    next: ['Ask without it: docs/http-api.md says what each broker can do.'],
+    causes: [
+      '`preventWillMessage`, or ending a connection without its session, on EMQX.',
+      'Beside EMQX, an operation other than SendDirectMessage and Publish, while the setting `broker.api` is not set.',
+    ],
+    next: ['Ask without what `details` names.', "Set `broker.api`: address, key and secret of EMQX's management API."],
   },
   UNKNOWN_OPERATION: {
     status: 'Failure',

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging } from '../../src/direct/send.js';
 import { DataPlane } from '../../src/http/data-plane.js';
-import { createOperations } from '../../src/http/operations.js';
+import { sendDirectMessage } from '../../src/http/operations/send-direct-message.js';
 import type { TlsMaterial } from '../../src/http/tls.js';
 import type { CallerAuthenticator } from '../../src/identity/caller.js';
 import { CertificateAuthenticator } from '../../src/identity/certificates.js';
@@ -44,7 +44,7 @@ const jwt = new JwtAuthenticator({ issuer, audience: 'tightbeam', algorithms: JW
 const servers: DataPlane[] = [];
 async function start(authenticator: CallerAuthenticator, material?: TlsMaterial): Promise<number> {
   const server = new DataPlane({
-    operations: createOperations(messaging),
+    operations: [sendDirectMessage(messaging)],
     authenticators: [authenticator],
     events: noEvents,
     tracing: noTracing,

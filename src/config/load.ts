@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { ENVIRONMENT, type EnvironmentVariable } from './environment.js';
 import { type Config, ConfigSchema } from './schema.js';
@@ -34,6 +34,13 @@ export function loadConfig(
   for (const variable of ENVIRONMENT) {
     const value = env[variable.name];
     if (value === undefined || value === '') continue;
+    if (variable.name.endsWith('_PORT') && SERVICE_LINK.test(value)) {
+      problems.push(
+        `${variable.name}: holds an address, as Kubernetes injects it for a Service of that name; ` +
+          'set enableServiceLinks: false in the pod, or name the Service otherwise',
+      );
+      continue;
+    }
     try {
       assign(settings, variable.setting, interpret(variable, value));
       origins.set(variable.setting.join('.'), variable.name);
@@ -50,15 +57,39 @@ export function loadConfig(
 }
 
 function readSettings(file: string, problems: string[]): Settings {
+  let text: string;
   try {
-    const parsed: unknown = parseYaml(readFileSync(file, 'utf8'));
-    if (parsed === null || parsed === undefined) return {};
-    if (typeof parsed === 'object' && !Array.isArray(parsed)) return parsed as Settings;
-    problems.push(`${file}: must hold an object of settings`);
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     problems.push(`${file}: ${(error as Error).message}`);
+    return {};
   }
+  const { mistakes, parsed } = parse(text);
+  problems.push(...mistakes.map((mistake) => `${file}: ${mistake}`));
+  if (mistakes.length > 0 || parsed === null || parsed === undefined) return {};
+  if (isSettings(parsed)) return parsed;
+  problems.push(`${file}: must hold an object of settings`);
   return {};
+}
+
+/**
+ * Reads YAML without telling what stands in it: the file may hold secrets, and the parser's own messages and warnings
+ * quote it. What the parser only warns of, such as an unknown tag, is a mistake here: a password that starts with `!`
+ * would be lost.
+ */
+function parse(text: string): { readonly mistakes: readonly string[]; readonly parsed?: unknown } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', lineCounter: lines });
+  const mistakes = [...document.errors, ...document.warnings].map(({ code, pos }) => {
+    const { line, col } = lines.linePos(pos[0]);
+    return `no valid YAML at line ${line}, column ${col}: ${code.toLowerCase().replaceAll('_', ' ')}`;
+  });
+  if (mistakes.length > 0) return { mistakes };
+  try {
+    return { mistakes, parsed: document.toJS() };
+  } catch {
+    return { mistakes: ['no valid YAML: an alias (*) without its anchor (&), or too many; quote text that starts so'] };
+  }
 }
 
 function interpret(variable: EnvironmentVariable, value: string): unknown {
@@ -73,12 +104,22 @@ function interpret(variable: EnvironmentVariable, value: string): unknown {
 }
 
 /** Variables the integration suite and the commands read themselves. */
-const OTHER_VARIABLES = /^TIGHTBEAM_(EMQX_|URL$|TEST_)/;
+const OTHER_VARIABLES = /^TIGHTBEAM_(EMQX_|URL$|TAIL_URL$|TEST_)/;
+
+/**
+ * Variables that Kubernetes injects into every pod for a Service named `tightbeam` or `tightbeam-...`, as Docker's
+ * links once did. `..._PORT` looks like a misspelt setting, and is told from one by its value.
+ * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+const SERVICE_LINK = /^(tcp|udp|sctp):\/\//i;
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = new Set<string>(ENVIRONMENT.map(({ name }) => name));
+  const isInjected = (name: string): boolean =>
+    INJECTED.test(name) || (name.endsWith('_PORT') && SERVICE_LINK.test(env[name] ?? ''));
   return Object.keys(env).filter(
-    (name) => name.startsWith('TIGHTBEAM_') && !known.has(name) && !OTHER_VARIABLES.test(name),
+    (name) => name.startsWith('TIGHTBEAM_') && !known.has(name) && !OTHER_VARIABLES.test(name) && !isInjected(name),
   );
 }
 

@@ -88,7 +88,9 @@ export const ConfigSchema = z
         api: z
           .strictObject({ url: z.url({ protocol: /^https?$/ }), key: text, secret: text })
           .optional()
-          .describe("EMQX's management API, for the operations beside SendDirectMessage and Publish"),
+          .describe(
+            "EMQX's management API, for the operations beside SendDirectMessage and Publish, which are answered NOT_SUPPORTED without it",
+          ),
         tls: z
           .strictObject({
             ca: text.optional().describe('authorities that the broker is checked against (PEM)'),
@@ -154,6 +156,10 @@ export const ConfigSchema = z
           .describe('token buckets of this replica; no limit where none is given'),
       })
       .prefault({})
+      .refine(({ timeoutSeconds, defaultTimeoutSeconds }) => defaultTimeoutSeconds <= timeoutSeconds, {
+        path: ['defaultTimeoutSeconds'],
+        message: 'must not be more than timeoutSeconds',
+      })
       .describe('those of the delivery plugin are settings of the plugin: who raises one raises both'),
     log: z
       .strictObject({

@@ -6,9 +6,8 @@ import { publish } from './operations/publish.js';
 import { getRetainedMessage, listRetainedMessages } from './operations/retained-messages.js';
 import { sendDirectMessage } from './operations/send-direct-message.js';
 
-/** The data plane: SendDirectMessage, and what else the broker can be asked for where there is a way to ask it. */
-export function createOperations(messaging: Pick<DirectMessaging, 'send'>, others?: DataPlaneOperations): Operation[] {
-  if (others === undefined) return [sendDirectMessage(messaging)];
+/** The data plane: SendDirectMessage and the others. What the broker cannot be asked for answers NOT_SUPPORTED. */
+export function createOperations(messaging: Pick<DirectMessaging, 'send'>, others: DataPlaneOperations): Operation[] {
   return [
     sendDirectMessage(messaging),
     publish(others),

@@ -80,7 +80,10 @@ function authenticatorsOf(config: Config, accessKeys: AccessKeys): CallerAuthent
   if (http.sigv4) authenticators.push(new SigV4Authenticator({ accessKeys, region: aws.region, now: Date.now }));
   if (jwt !== undefined) {
     const { jwksUrl, jwksFile, ...options } = jwt;
-    const keys = jwksUrl === undefined ? fileKeys(jwksFile ?? '', Date.now) : remoteKeys(new URL(jwksUrl));
+    const keys =
+      jwksUrl === undefined
+        ? fileKeys(jwksFile ?? '', Date.now)
+        : remoteKeys(new URL(jwksUrl), () => performance.now());
     authenticators.push(new JwtAuthenticator({ ...options, keys, now: Date.now }));
   }
   // Last: a certificate accompanies every request on its connection, other credentials belong to the request.

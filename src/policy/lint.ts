@@ -5,7 +5,8 @@ import { matchTokens, parsePattern, type PlainToken } from './pattern.js';
 import type { Reporter } from './problems.js';
 
 /**
- * Warns of statements that can never apply, and of filters that match more here than in AWS IoT Core.
+ * Warns of statements that can never apply, of a Deny that brokers cannot enforce, and of filters that match more here
+ * than in AWS IoT Core.
  * @param arnPrefix what every resource of a request begins with
  */
 export function lintPolicy(document: PolicyDocument, arnPrefix: string, report: Reporter): void {
@@ -13,6 +14,11 @@ export function lintPolicy(document: PolicyDocument, arnPrefix: string, report: 
     const at = report.at('Statement').at(statement.index).named(statement.id);
     if (isDead(statement, arnPrefix)) {
       at.warn(`the statement never applies: no resource of its actions begins with ${arnPrefix} and matches`);
+    }
+    if (isAboutRetainAlone(statement)) {
+      at.warn(
+        'brokers do not tell whether a publish is to be retained: over MQTT this Deny of iot:RetainPublish keeps nobody out',
+      );
     }
     for (const filter of parentsNotReceived(statement, document)) {
       at.warn(`${filter}/# also matches ${filter} here, unlike in AWS IoT Core, and no iot:Receive allows that topic`);
@@ -27,6 +33,11 @@ function isDead({ actions, resources, exceptResources }: Statement, arnPrefix: s
     const prefix = kind === undefined ? '*' : `${arnPrefix}${kind}/`;
     return resources.some(({ tokens }) => residualsAfter(tokens, prefix)?.length !== 0);
   });
+}
+
+/** A Deny of iot:Publish too is enforced: it keeps the whole publish out. */
+function isAboutRetainAlone({ effect, actions }: Statement): boolean {
+  return effect === 'Deny' && actions.has('iot:RetainPublish') && !actions.has('iot:Publish');
 }
 
 /** Topics that stand before `/#` in what may be subscribed to, where what is below may be received and they may not. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +61,21 @@ describe('what overrides what', () => {
     expect(config.broker).toMatchObject({ urls: ['mqtt://a:1883', 'mqtts://b:8883'], password: 'secret' });
   });
 
+  test('variables of the commands and those that Kubernetes injects for Services are no settings', () => {
+    const links = (service: string) => ({
+      [`${service}_SERVICE_HOST`]: '10.0.0.1',
+      [`${service}_SERVICE_PORT`]: '8080',
+      [`${service}_SERVICE_PORT_HTTP`]: '8080',
+      [`${service}_PORT`]: 'tcp://10.0.0.1:8080',
+      [`${service}_PORT_8080_TCP`]: 'tcp://10.0.0.1:8080',
+      [`${service}_PORT_8080_TCP_PROTO`]: 'tcp',
+      [`${service}_PORT_8080_TCP_PORT`]: '8080',
+      [`${service}_PORT_8080_TCP_ADDR`]: '10.0.0.1',
+    });
+    const env = { TIGHTBEAM_TAIL_URL: 'http://x', TIGHTBEAM_URL: 'http://x', ...links('TIGHTBEAM') };
+    expect(loadConfig(undefined, { ...env, ...links('TIGHTBEAM_API_2') })).toEqual(loadConfig(undefined, {}));
+  });
+
   test('port 0 stays 0: a free one is taken at start', () => {
     expect(loadConfig(undefined, { TIGHTBEAM_MQTT_PORT: '0' }).embedded.port).toBe(0);
   });
@@ -101,9 +116,42 @@ describe('mistakes', () => {
     ['broken YAML', 'a: [', /bad\.yaml/],
     ['a broker URL with a path', 'broker: { urls: ["http://x"] }', /broker\.urls\.0 .*mqtt:\/\/HOST:PORT/],
     ['an account that is none', 'aws: { accountId: "12" }', /aws\.accountId .*12 digits/],
+    [
+      'a default timeout over the longest, even one nobody wrote',
+      'limits: { timeoutSeconds: 3 }',
+      /^limits\.defaultTimeoutSeconds .*: must not be more than timeoutSeconds$/,
+    ],
     ['fewer connections at the most than at the start', 'broker: { connections: 9, maxConnections: 8 }', /less than/],
   ])('%s', (_, text, message) => {
     expect(problemsOf(() => loadConfig(file('bad.yaml', text), {})).join('\n')).toMatch(message);
+  });
+
+  test.each([
+    ['a bracket left open', 'broker:\n  password: [hunter2\n', /line \d+, column \d+/],
+    ['a quote left open', 'broker:\n  password: "hunter2\n', /line \d+, column \d+/],
+    ['a wrong indentation', 'broker:\n  password: hunter2\n other: hunter2\n', /line 3, column \d+/],
+    ['a name that stands twice', 'broker:\n  hunter2: 1\n  hunter2: 2\n', /line 3, column 3: duplicate key/],
+    ['a character that begins no value', 'broker:\n  password: @hunter2\n', /line 2, column 13/],
+    ['an unknown escape', 'broker:\n  password: "\\hunter2"\n', /line 2, column \d+/],
+    ['a tag that nobody knows', 'broker:\n  password: !hunter2\n', /line 2, column 13/],
+    ['an alias of nothing', 'broker:\n  password: *hunter2\n', /alias/],
+    ['a template that was not filled in', 'broker:\n  password: {{ hunter2 }}\n', /broker\.password/],
+  ])('of syntax are told by their place, and nothing of the file is shown: %s', (_, text, message) => {
+    const warnings = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const problems = problemsOf(() => loadConfig(file('secrets.yaml', text), {})).join('\n');
+    expect(problems).toMatch(/secrets\.yaml/);
+    expect(problems).toMatch(message);
+    expect(`${problems}${JSON.stringify(warnings.mock.calls)}`).not.toMatch(/hunter2|password:/);
+    warnings.mockRestore();
+  });
+
+  test('a port that Kubernetes injected for a Service is told as that', () => {
+    const env = { TIGHTBEAM_HTTP_PORT: 'tcp://10.0.0.1:8080', TIGHTBEAM_HTPT_PORT: '1', TIGHTBEAM_PORT: '8080' };
+    expect(problemsOf(() => loadConfig(undefined, env))).toEqual([
+      expect.stringMatching(/^TIGHTBEAM_HTTP_PORT: .*Kubernetes.*enableServiceLinks: false/),
+      'TIGHTBEAM_HTPT_PORT: there is no such setting',
+      'TIGHTBEAM_PORT: there is no such setting',
+    ]);
   });
 
   test('a file that is not there is named', () => {

@@ -4,13 +4,14 @@ import { once } from 'node:events';
 import { request as httpRequest, type Agent, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { WITHOUT_API } from '../../src/brokers/emqx/without-api.js';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import { DataPlane, type DataPlaneOptions } from '../../src/http/data-plane.js';
 import { createOperations } from '../../src/http/operations.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
-import type { BrokerOperations, Publisher } from '../../src/operations/broker.js';
+import { BrokerFault, type BrokerOperations, type Publisher } from '../../src/operations/broker.js';
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
 import type { Authorizer } from '../../src/policy/authorizer.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
@@ -33,15 +34,20 @@ export interface TestServer {
 }
 
 export interface ServerOptions extends Partial<DataPlaneOptions> {
-  /** What answers the operations beside SendDirectMessage, which are missing without it. */
+  /** What answers the operations beside SendDirectMessage. By default nothing can be asked, and nothing is published. */
   readonly behind?: { readonly broker: BrokerOperations; readonly publisher: Publisher };
   /** Decides in place of `denied`. */
   readonly authorizer?: Authorizer;
 }
 
+const NOTHING_BEHIND = {
+  broker: WITHOUT_API,
+  publisher: { publish: () => Promise.reject(new BrokerFault('BROKER_UNAVAILABLE', 'There is no broker.')) },
+};
+
 /** A data plane on a free port, real but for the broker and the policies behind it. */
 export async function startServer(
-  { behind, authorizer: given, ...options }: ServerOptions = {},
+  { behind = NOTHING_BEHIND, authorizer: given, ...options }: ServerOptions = {},
   sending: Partial<DirectMessagingOptions> = {},
 ): Promise<TestServer> {
   const events = new RecordedEvents();
@@ -57,7 +63,7 @@ export async function startServer(
       id === CREDENTIALS.accessKeyId && token === undefined ? [CREDENTIALS.secretAccessKey] : [],
   };
   const dataPlane = new DataPlane({
-    operations: createOperations(messaging, behind && new DataPlaneOperations({ ...common, ...behind })),
+    operations: createOperations(messaging, new DataPlaneOperations({ ...common, ...behind })),
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],
     events,
     tracing: noTracing,

@@ -212,7 +212,7 @@ describe('keys of a URL', () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    const authenticator = create({ keys: remoteKeys(url) });
+    const authenticator = create({ keys: remoteKeys(url, () => Date.now()) });
     const ask = async (by: Key) => (await authenticator.authenticate(request(`Bearer ${await by.sign(claims())}`)))?.ok;
     expect([await ask(key), await ask(key), fetched]).toEqual([true, true, 1]);
     keys = [next];
@@ -226,7 +226,35 @@ describe('keys of a URL', () => {
   });
 
   test('that does not answer are our fault, not the caller’s', async () => {
-    const keys = remoteKeys(new URL('http://127.0.0.1:1/'));
+    const keys = remoteKeys(new URL('http://127.0.0.1:1/'), () => now);
     expect(await verify(await key.sign(claims()), { keys })).toMatchObject({ reason: 'CALLER_KEYS_UNAVAILABLE' });
+  });
+
+  test.each([
+    ['answers with an error', 500, ''],
+    ['answers with no key set', 200, '{}'],
+    ['answers with no JSON', 200, '{'],
+  ])('of an issuer that %s are asked for once, by all who wait, and not again for a while', async (_, status, body) => {
+    let answer = { status, body };
+    let fetched = 0;
+    const server = createServer((_request, response) => {
+      fetched += 1;
+      response.writeHead(answer.status).end(answer.body);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const authenticator = create({ keys: remoteKeys(url, () => now) });
+    const token = await key.sign(claims());
+    const ask = () => authenticator.authenticate(request(`Bearer ${token}`));
+    const unavailable = { ok: false, reason: 'CALLER_KEYS_UNAVAILABLE' };
+
+    expect(await Promise.all([ask(), ask(), ask()])).toMatchObject([unavailable, unavailable, unavailable]);
+    answer = { status: 200, body: JSON.stringify({ keys: [key.jwk] }) };
+    now = 9_999;
+    expect([await ask(), fetched]).toMatchObject([unavailable, 1]);
+    now = 10_000;
+    expect([await ask(), await ask(), fetched]).toMatchObject([{ ok: true }, { ok: true }, 2]);
+    server.closeAllConnections();
+    server.close();
   });
 });

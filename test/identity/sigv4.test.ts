@@ -250,6 +250,8 @@ describe('what is refused, and what the log says of it', () => {
     ['two Credentials', (text) => `${text}, Credential=x`, /malformed/],
     ['a part that is none', (text) => `${text}, x`, /malformed/],
     ['a short scope', (text) => text.replace('/aws4_request', ''), /Credential is not/],
+    ['a key ID too long for one', (text) => text.replace(KEY.accessKeyId, 'A'.repeat(129)), /^Credential is not/],
+    ['a key ID of other characters', (text) => text.replace(KEY.accessKeyId, 'AKID EXAMPLE'), /^Credential is not/],
     ['a date that is not that of X-Amz-Date', (text) => text.replace('20150830', '20150829'), /dates/],
     ['a short signature', (text) => text.slice(0, -1), /64/],
     ['unsorted headers', (text) => text.replace('host;', 'z;host;'), /sorted/],

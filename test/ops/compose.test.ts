@@ -69,9 +69,12 @@ describe('docker-compose.yml', () => {
       const config = loadConfig(undefined, {
         ...settings,
         TIGHTBEAM_BROKER_PASSWORD_FILE: join(folder, 'broker_password'),
+        TIGHTBEAM_BROKER_API_SECRET_FILE: join(folder, 'emqx_api_secret'),
         TIGHTBEAM_CREDENTIALS: join(folder, 'credentials.json'),
       });
       expect(config.broker).toMatchObject({ urls: ['mqtt://emqx:1883'], username: 'tightbeam' });
+      const [key, secret] = readFileSync(join(folder, 'emqx_api_keys'), 'utf8').split(':');
+      expect(config.broker.api).toEqual({ url: 'http://emqx:18083', key, secret });
       expect(config.broker.password).toMatch(/^[0-9a-f]{48}$/);
       expect([config.exhook.host, config.http.host]).toEqual(['0.0.0.0', '0.0.0.0']);
     });

@@ -85,6 +85,16 @@ describe('the log line of a direct message', () => {
     );
     expect(out.lines[0]).toMatchObject({ details: 'first; second; third' });
   });
+
+  it('cuts long details off: they may be in the words of a stranger', () => {
+    const { log, out } = openLog();
+    const details = 'x'.repeat(20_000);
+    log.directMessage(delivered({ details, reason: 'INVALID_PARAMETER' }));
+    log.operation({ traceId: TRACE_ID, eventType: 'HttpRequest', reason: 'INVALID_CREDENTIALS', details });
+    log.connect({ identity: device, details });
+    log.disconnect({ identity: device, disconnectReason: 'normal', details });
+    expect(out.lines.map((line) => line['details'])).toEqual(Array(4).fill(`${'x'.repeat(1023)}…`));
+  });
 });
 
 describe('the log lines of clients', () => {
@@ -168,6 +178,13 @@ describe('the levels', () => {
     log.connect({ identity: device });
     log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
     expect(out.lines.map((line) => line['eventType'])).toEqual(['Connect']);
+  });
+
+  it('are there for requests that are none of an operation, too', () => {
+    const { log, out } = openLog({ eventLevels: { HttpRequest: 'DISABLED' } });
+    log.operation({ traceId: TRACE_ID, eventType: 'HttpRequest', reason: 'UNKNOWN_OPERATION' });
+    log.operation({ traceId: TRACE_ID, eventType: 'GetConnection', reason: 'INVALID_CREDENTIALS' });
+    expect(out.lines.map((line) => line['eventType'])).toEqual(['GetConnection']);
   });
 });
 

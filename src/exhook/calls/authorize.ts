@@ -8,7 +8,8 @@ import { realFilter } from '../../policy/topics.js';
 
 /**
  * PUBLISH on `$dm/{clientId}/{topic}` asks whether the client may send, SUBSCRIBE on it whether it may receive; all
- * other topics are ordinary MQTT.
+ * other topics are ordinary MQTT. The request does not tell QoS and retain flag of a PUBLISH (exhook.v2.proto and
+ * exhook.v3.proto, ClientAuthorizeRequest), so iot:RetainPublish cannot be asked here.
  */
 export const onClientAuthorize: Handler<'OnClientAuthorize'> = ({ clientinfo, type, topic }, context, span) => {
   if (clientinfo === null) return DENY;

@@ -12,7 +12,11 @@ export interface CallContext {
   readonly authorizer: Authorizer;
   readonly events: Events;
   readonly diagnostics: Diagnostics;
-  /** Username of the service's own connections to the broker: it has no policies, `$dm/` is open to it, nothing else. */
+  /**
+   * Username of the service's own connections to the broker. It connects with its password and publishes to any topic,
+   * direct ones among them, without a policy: the HTTP API has authorized the caller it publishes for. It receives direct
+   * messages to its own client IDs. Policies decide only what it subscribes to, which is nothing.
+   */
   readonly serviceUsername: string;
   readonly hooks: readonly Hook[];
   readonly tracing: Tracing;

@@ -104,7 +104,8 @@ function readCommon(text: {
   readonly timestamp: string;
 }): Omit<SignatureClaim, 'form'> {
   if (text.algorithm !== ALGORITHM) throw new Malformed(`The algorithm is not ${ALGORITHM}.`);
-  const credential = /^([^/]+)\/([0-9]{8})\/([^/]+)\/([^/]+)\/aws4_request$/.exec(text.credential);
+  // The ID goes into the log unverified, so it must look like one: as in the credentials file, or as in AWS's examples.
+  const credential = /^(\w{1,128})\/([0-9]{8})\/([^/]+)\/([^/]+)\/aws4_request$/.exec(text.credential);
   if (credential === null) throw new Malformed('Credential is not accessKeyId/date/region/service/aws4_request.');
   const [, accessKeyId = '', date = '', region = '', service = ''] = credential;
   if (!/^[0-9a-f]{64}$/.test(text.signature)) throw new Malformed('Signature is not 64 hexadecimal digits.');

@@ -15,7 +15,8 @@ export const LOG_FIELDS = {
   sourceIp: 'Address of who acted, as the server saw it.',
   sourcePort: 'Its port, where the broker tells it.',
   reason: 'What became of it, in one word: docs/reasons.md.',
-  details: 'What else is known, for people. Of a Disconnect, the reason in the words of the broker.',
+  details:
+    'What else is known, for people, in at most 1,024 characters where a client or caller caused it. Of a Disconnect, the reason in the words of the broker.',
   disconnectReason: 'Why a connection ended, in the words of AWS IoT.',
   targetClientId: 'MQTT client ID of the receiver of a direct message.',
   durationMs: 'From the request to its outcome, in milliseconds.',

@@ -2,7 +2,7 @@
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Every event type of the log, in the spelling of AWS IoT's CloudWatch logs; the last two are of Tightbeam alone. */
+/** Every event type of the log, in the spelling of AWS IoT's CloudWatch logs; the last three are of Tightbeam alone. */
 export const EVENT_TYPES = [
   'Connect',
   'Disconnect',
@@ -17,6 +17,7 @@ export const EVENT_TYPES = [
   'ListSubscriptions',
   'GetRetainedMessage',
   'ListRetainedMessages',
+  'HttpRequest',
   'PolicyReload',
   'BrokerConnection',
 ] as const;

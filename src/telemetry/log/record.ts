@@ -63,10 +63,17 @@ function ofDenial<K extends 'action' | 'resource' | 'cause'>(
   return decision?.effect === 'deny' ? decision[key] : undefined;
 }
 
+/** Longest `details` of an event that somebody outside caused, in characters: much of it may be in their own words. */
+const MAX_DETAILS = 1024;
+
 /** What the event says of itself, and what went wrong while its decision was made. */
 function details(text: string | undefined, decision: Decision | undefined): string | undefined {
-  if (decision === undefined || decision.errors.length === 0) return text;
-  return [...(text === undefined ? [] : [text]), ...decision.errors].join('; ');
+  if (decision === undefined || decision.errors.length === 0) return text === undefined ? undefined : shorten(text);
+  return shorten([...(text === undefined ? [] : [text]), ...decision.errors].join('; '));
+}
+
+function shorten(text: string): string {
+  return text.length <= MAX_DETAILS ? text : `${text.slice(0, MAX_DETAILS - 1)}…`;
 }
 
 const round = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000;
@@ -137,7 +144,7 @@ export function disconnectRecord(
 ): LogRecord {
   return {
     ...clientRecord(event, traceId, eventType),
-    details: event.details ?? brokerWord(event.disconnectReason),
+    details: shorten(event.details ?? brokerWord(event.disconnectReason)),
     disconnectReason: disconnectReason(event.disconnectReason),
   };
 }
