@@ -21,7 +21,7 @@ interface ApiFlags {
 }
 
 interface InstallFlags extends ApiFlags {
-  readonly exhookUrl: string;
+  readonly exhookUrl?: string;
   readonly plugin?: string;
   readonly upgrade: boolean;
   readonly exclusive: boolean;
@@ -35,10 +35,13 @@ export function addEmqxCommands(program: Command, version = VERSION): void {
   apiOptions(emqx.command('install'))
     .description('let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand')
     .addOption(
-      new Option('--exhook-url <url>', "where EMQX's nodes reach the hook provider: grpc://HOST:PORT")
+      new Option(
+        '--exhook-url <url>',
+        "where EMQX's nodes reach the hook provider: grpc://HOST:PORT (default: as registered, else port 9000 of EMQX's " +
+          'own machine)',
+      )
         .env('TIGHTBEAM_EMQX_EXHOOK_URL')
-        .argParser(parsed(exHookUrl))
-        .default('http://127.0.0.1:9000'),
+        .argParser(parsed(exHookUrl)),
     )
     .option('--plugin <file>', 'package to upload: tightbeam-VERSION.tar.gz')
     .option('--upgrade', 'replace an installed plugin of another version', false)
@@ -73,16 +76,25 @@ function apiOptions(command: Command): Command {
 }
 
 async function install(flags: InstallFlags, version: string): Promise<void> {
-  const { username } = loadConfig(flags.config).broker;
+  const username = serviceUser(flags.config);
   const given = flags.plugin === undefined ? undefined : readPackage(flags.plugin);
   const api = connect(flags);
   const plan = planInstall(await readState(api), {
-    username,
+    ...(username !== undefined && { username }),
     exclusive: flags.exclusive,
-    exHookUrl: flags.exhookUrl,
+    ...(flags.exhookUrl !== undefined && { exHookUrl: flags.exhookUrl }),
     plugin: { version: given?.version ?? version, upgrade: flags.upgrade, ...(given && { package: given }) },
   });
   await perform(api, plan, flags.dryRun, 'Tightbeam is installed.');
+}
+
+/**
+ * The service's user where it is told, by its configuration or its environment; the user that is only the default of
+ * the configuration must not take the place of the one in the ACL.
+ */
+function serviceUser(config: string | undefined): string | undefined {
+  const { username } = loadConfig(config).broker;
+  return config === undefined && (process.env['TIGHTBEAM_BROKER_USERNAME'] ?? '') === '' ? undefined : username;
 }
 
 async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {

@@ -64,6 +64,22 @@ describe('tightbeam emqx', () => {
     expect(errors).toBe('');
   });
 
+  it('run again, keeps address and user unless others are named', async () => {
+    emqx.allowed = ['tightbeam-0.1.0'];
+    process.env['TIGHTBEAM_BROKER_USERNAME'] = 'relay';
+    await run('install', '--exhook-url', 'grpc://service:9000', ...plugin());
+    delete process.env['TIGHTBEAM_BROKER_USERNAME'];
+    const before = emqx.configuration;
+    output = '';
+    await run('install');
+    expect(output).toBe('Tightbeam is installed. There is nothing to change.\n');
+    expect(emqx.configuration).toEqual(before);
+
+    writeFileSync(join(folder, 'tightbeam.yaml'), 'broker: { username: other }\n');
+    await run('install', '--dry-run', '--config', join(folder, 'tightbeam.yaml'));
+    expect(output).toContain('+ the user other may use $dm/#');
+  });
+
   it('prints what is left to do by hand', async () => {
     await run('install', ...plugin());
     expect(output).toMatch(/Left to you:\n {2}- .*`emqx ctl plugins allow tightbeam-0\.1\.0`/);

@@ -7,13 +7,15 @@ import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
 import { FakeEmqx } from './fake-emqx.js';
 
 const PACKAGE = { version: '0.1.0', content: new TextEncoder().encode('package') };
-const OPTIONS: InstallOptions = {
+const OPTIONS = {
   username: 'tightbeam',
   exclusive: false,
   exHookUrl: 'http://service:9000',
   reachWithinMs: 600,
   plugin: { package: PACKAGE, version: '0.1.0', upgrade: false },
-};
+} satisfies InstallOptions;
+const { exclusive, reachWithinMs, plugin } = OPTIONS;
+const NEITHER_ADDRESS_NOR_USER = { exclusive, reachWithinMs, plugin };
 const SERVICE_RULE = '{allow,{username,"tightbeam"},all,["$dm/#"]}';
 
 describe('installing into EMQX', () => {
@@ -68,6 +70,24 @@ describe('installing into EMQX', () => {
   it('has nothing to do a second time', async () => {
     await install();
     expect(await plan()).toEqual({ steps: [], left: [] });
+  });
+
+  it('keeps the registered URL and the user of the ACL where none is given', async () => {
+    const replan = async () => planInstall(await readState(emqx.api), NEITHER_ADDRESS_NOR_USER);
+    await install({ username: 'a "service"', exHookUrl: 'http://elsewhere:9001' });
+    expect(await replan()).toEqual({ steps: [], left: [] });
+    emqx.sources = [{ type: 'file', enable: true, rules: '{allow, {username, "by file"}, all, ["$dm/#"]}.\n' }];
+    expect(await replan()).toEqual({ steps: [], left: [] });
+    expect((await plan()).steps.map(({ what }) => what)).toEqual([
+      'change the ExHook server tightbeam',
+      'change the ACL (authorization source "file")',
+    ]);
+  });
+
+  it('takes the service for a neighbour of EMQX, with its default user, where nothing is given and nothing there', async () => {
+    await carryOut(emqx.api, planInstall(await readState(emqx.api), NEITHER_ADDRESS_NOR_USER));
+    expect(emqx.exHooks).toEqual([expect.objectContaining({ url: 'http://127.0.0.1:9000' })]);
+    expect(rulesInForce()).toEqual([SERVICE_RULE]);
   });
 
   it('has nothing to do where all is configured by files', async () => {
