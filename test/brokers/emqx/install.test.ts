@@ -217,6 +217,15 @@ describe('installing into EMQX', () => {
       expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.2.0' })]);
     });
 
+    it('is not replaced by --upgrade without a package, which is said where it is of another version', async () => {
+      emqx.addPlugin('0.1.0');
+      expect((await install({ plugin: { version: '0.2.0', upgrade: true } })).left).toEqual([
+        expect.stringContaining('--plugin tightbeam-0.2.0.tar.gz'),
+      ]);
+      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
+      expect((await install({ plugin: { version: '0.1.0', upgrade: true } })).left).toEqual([]);
+    });
+
     it('takes its version from the file name', () => {
       expect(packageVersion('tightbeam-0.1.0-rc.1.tar.gz')).toBe('0.1.0-rc.1');
       expect(() => packageVersion('other-0.1.0.tar.gz')).toThrow('is not named tightbeam-VERSION.tar.gz');
