@@ -33,7 +33,10 @@ export function addEmqxCommands(program: Command, version = VERSION): void {
   const emqx = program.command('emqx').description('set up, examine and restore an EMQX that you run');
 
   apiOptions(emqx.command('install'))
-    .description('let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand')
+    .description(
+      'let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand, and exits with ' +
+        '1 until nothing is left',
+    )
     .addOption(
       new Option(
         '--exhook-url <url>',
@@ -119,18 +122,23 @@ async function perform(api: EmqxApi, plan: Plan, dryRun: boolean, nothing: strin
   if (plan.steps.length === 0) print(`${nothing} There is nothing to change.`);
   if (dryRun) {
     for (const { what, detail = [] } of plan.steps) print([`would ${what}`, ...detail].join('\n    '));
-    left(plan.left);
+    tell(plan.left, plan.notes);
     return;
   }
   const details = new Map(plan.steps.map(({ what, detail = [] }) => [what, detail]));
   const outcome = await carryOut(api, plan, (what) => {
     print([what, ...(details.get(what) ?? [])].join('\n    '));
   });
-  left(outcome.left);
+  tell(outcome.left, plan.notes);
 }
 
-function left(items: readonly string[]): void {
-  if (items.length > 0) print(`Left to you:\n${items.map((item) => `  - ${item}`).join('\n')}`);
+/** A script must not take an installation for finished that delivers nothing yet. */
+function tell(left: readonly string[], notes: readonly string[] = []): void {
+  const listed = (items: readonly string[]) => items.map((item) => `\n  - ${item}`).join('');
+  if (notes.length > 0) print(`Left as it is:${listed(notes)}`);
+  if (left.length === 0) return;
+  print(`Left to you:${listed(left)}`);
+  process.exitCode = 1;
 }
 
 function connect({ api, key, secret, secretFile }: ApiFlags): EmqxApi {

@@ -80,9 +80,23 @@ describe('tightbeam emqx', () => {
     expect(output).toContain('+ the user other may use $dm/#');
   });
 
-  it('prints what is left to do by hand', async () => {
+  it('prints what is left to do by hand, and exits with 1 until nothing is', async () => {
     await run('install', ...plugin());
     expect(output).toMatch(/Left to you:\n {2}- .*`emqx ctl plugins allow tightbeam-0\.1\.0`/);
+    expect(process.exitCode).toBe(1);
+
+    process.exitCode = undefined;
+    emqx.allowed = ['tightbeam-0.1.0'];
+    await run('install', ...plugin());
+    expect(process.exitCode).toBeUndefined();
+  });
+
+  it('counts the work of others, which it leaves as it is, for no failure', async () => {
+    emqx.allowed = ['tightbeam-0.1.0'];
+    emqx.sources.unshift({ type: 'http', enable: true, url: 'http://authz' });
+    await run('install', ...plugin());
+    expect(output).toMatch(/Left as it is:\n {2}- Authorization sources of yours/);
+    expect(process.exitCode).toBeUndefined();
   });
 
   it('changes nothing with --dry-run', async () => {

@@ -33,6 +33,7 @@ export function planInstall(state: EmqxState, options: InstallOptions): Plan {
 /** What became of a plan. */
 export interface Outcome {
   readonly changed: readonly string[];
+  /** What is still to do by hand; nothing where the work is finished. */
   readonly left: readonly string[];
 }
 

@@ -27,7 +27,7 @@ export function planAuthorization(state: EmqxState, options: AuthorizationOption
     planFile(file, memory, username, options.exclusive),
     options.exclusive ? planOthersOff(others) : NOTHING,
     planSettings(state),
-    { steps: [], left: options.exclusive ? [] : notes(file, others, username) },
+    { ...NOTHING, notes: options.exclusive ? [] : notesOnOthers(file, others, username) },
   );
 }
 
@@ -89,7 +89,7 @@ function planSettings({ settings }: EmqxState): Plan {
   };
 }
 
-function notes(file: Source | undefined, others: readonly Source[], username: string): string[] {
+function notesOnOthers(file: Source | undefined, others: readonly Source[], username: string): string[] {
   const rules = file?.enable === true ? otherRules(file.rules ?? '', username) : [];
   const notes: string[] = [];
   if (rules.length > 0 && !isShipped(rules)) {

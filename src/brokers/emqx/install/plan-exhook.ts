@@ -30,8 +30,8 @@ export function planExHook(state: EmqxState, given: string | undefined, reachWit
   const changes = existing === undefined ? [] : difference(existing, wanted);
   const blockers = blockersOf(NAME, state.exHooks);
   const blocked = blockers.length > 0;
-  const left = notes(state);
-  if (existing !== undefined && changes.length === 0 && !blocked) return { ...NOTHING, left };
+  const notes = notesOnPublishers(state);
+  if (existing !== undefined && changes.length === 0 && !blocked) return { ...NOTHING, notes };
 
   const what = existing === undefined ? `register the ExHook server ${NAME}` : `change the ExHook server ${NAME}`;
   const detail = existing === undefined ? difference({}, wanted) : changes;
@@ -45,7 +45,8 @@ export function planExHook(state: EmqxState, given: string | undefined, reachWit
         await reached(api, url, reachWithinMs);
       }),
     ],
-    left,
+    left: [],
+    notes,
   };
 }
 
@@ -85,7 +86,7 @@ async function reached(api: EmqxApi, url: string, withinMs: number): Promise<voi
   }
 }
 
-function notes(state: EmqxState): string[] {
+function notesOnPublishers(state: EmqxState): string[] {
   const others = publishers(state.exHooks).map(({ name }) => name);
   return others.length === 0
     ? []
