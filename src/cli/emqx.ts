@@ -72,9 +72,12 @@ function apiOptions(command: Command): Command {
     )
     .addOption(new Option('--key <key>', 'API key').env('TIGHTBEAM_EMQX_API_KEY'))
     .addOption(
-      new Option('--secret <secret>', 'its secret; better by environment or file').env('TIGHTBEAM_EMQX_API_SECRET'),
+      new Option(
+        '--secret <secret>',
+        'its secret; better by environment or file (env: TIGHTBEAM_EMQX_API_SECRET)',
+      ).conflicts('secretFile'),
     )
-    .addOption(new Option('--secret-file <file>', 'a file that holds it').env('TIGHTBEAM_EMQX_API_SECRET_FILE'))
+    .option('--secret-file <file>', 'a file that holds it (env: TIGHTBEAM_EMQX_API_SECRET_FILE)')
     .option('-c, --config <file>', "the service's configuration, for its user on the broker");
 }
 
@@ -141,8 +144,10 @@ function tell(left: readonly string[], notes: readonly string[] = []): void {
   process.exitCode = 1;
 }
 
-function connect({ api, key, secret, secretFile }: ApiFlags): EmqxApi {
-  const password = secret ?? (secretFile === undefined ? undefined : readFileSync(secretFile, 'utf8').trim());
+function connect({ api, key, ...flags }: ApiFlags): EmqxApi {
+  const { TIGHTBEAM_EMQX_API_SECRET: secret, TIGHTBEAM_EMQX_API_SECRET_FILE: secretFile } = process.env;
+  // Not by commander's env(): it fills each flag by itself, so a secret of the environment would beat --secret-file.
+  const password = secretOf(flags) ?? secretOf({ secret, secretFile });
   if (key === undefined || password === undefined) {
     throw new InstallError(
       'an API key is needed: --key (TIGHTBEAM_EMQX_API_KEY) and --secret-file (TIGHTBEAM_EMQX_API_SECRET_FILE) or ' +
@@ -150,6 +155,10 @@ function connect({ api, key, secret, secretFile }: ApiFlags): EmqxApi {
     );
   }
   return new EmqxApi(new EmqxRest({ url: api, key, secret: password }));
+}
+
+function secretOf({ secret, secretFile }: { secret?: string | undefined; secretFile?: string | undefined }) {
+  return secret ?? (secretFile === undefined ? undefined : readFileSync(secretFile, 'utf8').trim());
 }
 
 function readPackage(file: string): PluginPackage {
@@ -179,7 +188,8 @@ async function reported(run: () => Promise<void>): Promise<void> {
 }
 
 function isFileError(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).syscall === 'open';
+  // A folder can be opened, and not read.
+  return ['open', 'read'].includes((error as NodeJS.ErrnoException).syscall ?? '');
 }
 
 function print(text: string): void {

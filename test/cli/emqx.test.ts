@@ -126,6 +126,20 @@ describe('tightbeam emqx', () => {
     expect(output).toContain('nothing to change');
   });
 
+  it('lets the secret of a flag win over the environment', async () => {
+    process.env['TIGHTBEAM_EMQX_API_SECRET'] = 'wrong';
+    await run('uninstall', '--secret-file', join(folder, 'secret'));
+    expect(output).toContain('nothing to change');
+    await expect(run('uninstall', '--secret', 'secret', '--secret-file', 'x')).rejects.toThrow('cannot be used with');
+  });
+
+  it('says in one line that a file of the secret cannot be read', async () => {
+    await run('uninstall', '--secret-file', folder);
+    await run('uninstall', '--secret-file', join(folder, 'none'));
+    expect(errors).toMatch(/^error: EISDIR.*\nerror: ENOENT.*\n$/);
+    expect(process.exitCode).toBe(1);
+  });
+
   it('says in one line, without the secret, what EMQX refused', async () => {
     await run('uninstall', '--secret', 'hunter2');
     expect(errors).toMatch(/^error: GET http:.*: 401 BAD_API_KEY_OR_SECRET: .*\n$/);
