@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { activeRules } from '../../../src/brokers/emqx/install/acl.js';
-import { carryOut, exHookUrl, type InstallOptions, planInstall } from '../../../src/brokers/emqx/install/install.js';
+import { carryOut, type InstallOptions, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { packageVersion } from '../../../src/brokers/emqx/install/plan-plugin.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
@@ -308,21 +308,4 @@ describe('installing into EMQX', () => {
       expect(emqx.settings).toMatchObject({ no_match: 'deny', cache: { excludes: ['$dm/#'] } });
     });
   });
-
-  it.each([
-    ['grpc://service:9000', 'http://service:9000'],
-    ['grpcs://service:9443', 'https://service:9443'],
-    ['http://10.0.0.7', 'http://10.0.0.7:9000'],
-    ['http://service:80/', 'http://service:80'],
-    ['grpc://[::1]:9000', 'http://[::1]:9000'],
-  ])('writes %s as EMQX takes it: %s', (text, url) => {
-    expect(exHookUrl(text)).toBe(url);
-  });
-
-  it.each(['service:9000', 'mqtt://service:1883', 'grpc://', 'grpc://service:9000/path', ''])(
-    'refuses the ExHook URL "%s"',
-    (text) => {
-      expect(() => exHookUrl(text)).toThrow(TypeError);
-    },
-  );
 });
