@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-/** Folder of the installed package: `proto/`, `policies/` and the plugin package lie in it. */
-export const PACKAGE_ROOT = join(import.meta.dirname, '..');
+/** Folder of the installed package: `proto/`, `policies/` and `dev/` lie in it. */
+export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Version of Tightbeam, from package.json. */
 export const VERSION = (

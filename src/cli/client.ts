@@ -1,5 +1,5 @@
-import { createHash, createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
+import { Sha256 } from '../identity/sigv4/sha256.js';
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -30,7 +30,7 @@ export interface SendAnswer {
 /**
  * SendDirectMessage, signed with SigV4 as any AWS client signs it.
  *
- * @throws what `fetch` throws where the endpoint cannot be reached.
+ * @throws what `fetch` throws where the endpoint cannot be reached; Error where something else than the data plane answers.
  */
 export async function sendDirectMessage(request: SendRequest): Promise<SendAnswer> {
   const url = new URL(request.endpoint);
@@ -42,7 +42,7 @@ export async function sendDirectMessage(request: SendRequest): Promise<SendAnswe
     service: 'iotdata',
     region: request.region,
     credentials: request.credentials,
-    sha256: NodeSha256,
+    sha256: Sha256,
   });
   const signed = await signer.sign({
     method: 'POST',
@@ -63,30 +63,16 @@ export async function sendDirectMessage(request: SendRequest): Promise<SendAnswe
   return {
     status: response.status,
     exception: response.headers.get('x-amzn-errortype'),
-    body: (await response.json()) as SendAnswer['body'],
+    body: bodyOf(await response.text(), `${request.endpoint} answered HTTP ${response.status}`),
   };
 }
 
-/** The hash the signer asks for (`@smithy/types` Checksum), from Node itself. */
-class NodeSha256 {
-  readonly #hash;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', toBytes(secret));
+function bodyOf(text: string, answered: string): SendAnswer['body'] {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null) return body;
+  } catch {
+    // Told below, by who answered: a syntax error would say nothing to the caller.
   }
-  update(data: Uint8Array): void {
-    this.#hash.update(data);
-  }
-  digest(): Promise<Uint8Array> {
-    return Promise.resolve(this.#hash.digest());
-  }
-  reset(): void {
-    throw new Error('A hash is used once.');
-  }
-}
-
-function toBytes(secret: string | ArrayBuffer | ArrayBufferView): Buffer {
-  if (typeof secret === 'string') return Buffer.from(secret);
-  return ArrayBuffer.isView(secret)
-    ? Buffer.from(secret.buffer, secret.byteOffset, secret.byteLength)
-    : Buffer.from(secret);
+  throw new Error(`${answered}, and not as the data-plane API does: is the address right?`);
 }

@@ -21,7 +21,7 @@ interface ApiFlags {
 }
 
 interface InstallFlags extends ApiFlags {
-  readonly exhookUrl: string;
+  readonly exhookUrl?: string;
   readonly plugin?: string;
   readonly upgrade: boolean;
   readonly exclusive: boolean;
@@ -33,12 +33,18 @@ export function addEmqxCommands(program: Command, version = VERSION): void {
   const emqx = program.command('emqx').description('set up, examine and restore an EMQX that you run');
 
   apiOptions(emqx.command('install'))
-    .description('let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand')
+    .description(
+      'let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand, and exits with ' +
+        '1 until nothing is left',
+    )
     .addOption(
-      new Option('--exhook-url <url>', "where EMQX's nodes reach the hook provider: grpc://HOST:PORT")
+      new Option(
+        '--exhook-url <url>',
+        "where EMQX's nodes reach the hook provider: grpc://HOST:PORT (default: as registered, else port 9000 of EMQX's " +
+          'own machine)',
+      )
         .env('TIGHTBEAM_EMQX_EXHOOK_URL')
-        .argParser(parsed(exHookUrl))
-        .default('http://127.0.0.1:9000'),
+        .argParser(parsed(exHookUrl)),
     )
     .option('--plugin <file>', 'package to upload: tightbeam-VERSION.tar.gz')
     .option('--upgrade', 'replace an installed plugin of another version', false)
@@ -66,23 +72,35 @@ function apiOptions(command: Command): Command {
     )
     .addOption(new Option('--key <key>', 'API key').env('TIGHTBEAM_EMQX_API_KEY'))
     .addOption(
-      new Option('--secret <secret>', 'its secret; better by environment or file').env('TIGHTBEAM_EMQX_API_SECRET'),
+      new Option(
+        '--secret <secret>',
+        'its secret; better by environment or file (env: TIGHTBEAM_EMQX_API_SECRET)',
+      ).conflicts('secretFile'),
     )
-    .addOption(new Option('--secret-file <file>', 'a file that holds it').env('TIGHTBEAM_EMQX_API_SECRET_FILE'))
+    .option('--secret-file <file>', 'a file that holds it (env: TIGHTBEAM_EMQX_API_SECRET_FILE)')
     .option('-c, --config <file>', "the service's configuration, for its user on the broker");
 }
 
 async function install(flags: InstallFlags, version: string): Promise<void> {
-  const { username } = loadConfig(flags.config).broker;
+  const username = serviceUser(flags.config);
   const given = flags.plugin === undefined ? undefined : readPackage(flags.plugin);
   const api = connect(flags);
   const plan = planInstall(await readState(api), {
-    username,
+    ...(username !== undefined && { username }),
     exclusive: flags.exclusive,
-    exHookUrl: flags.exhookUrl,
+    ...(flags.exhookUrl !== undefined && { exHookUrl: flags.exhookUrl }),
     plugin: { version: given?.version ?? version, upgrade: flags.upgrade, ...(given && { package: given }) },
   });
   await perform(api, plan, flags.dryRun, 'Tightbeam is installed.');
+}
+
+/**
+ * The service's user where it is told, by its configuration or its environment; the user that is only the default of
+ * the configuration must not take the place of the one in the ACL.
+ */
+function serviceUser(config: string | undefined): string | undefined {
+  const { username } = loadConfig(config).broker;
+  return config === undefined && (process.env['TIGHTBEAM_BROKER_USERNAME'] ?? '') === '' ? undefined : username;
 }
 
 async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
@@ -107,22 +125,29 @@ async function perform(api: EmqxApi, plan: Plan, dryRun: boolean, nothing: strin
   if (plan.steps.length === 0) print(`${nothing} There is nothing to change.`);
   if (dryRun) {
     for (const { what, detail = [] } of plan.steps) print([`would ${what}`, ...detail].join('\n    '));
-    left(plan.left);
+    tell(plan.left, plan.notes);
     return;
   }
   const details = new Map(plan.steps.map(({ what, detail = [] }) => [what, detail]));
   const outcome = await carryOut(api, plan, (what) => {
     print([what, ...(details.get(what) ?? [])].join('\n    '));
   });
-  left(outcome.left);
+  tell(outcome.left, plan.notes);
 }
 
-function left(items: readonly string[]): void {
-  if (items.length > 0) print(`Left to you:\n${items.map((item) => `  - ${item}`).join('\n')}`);
+/** A script must not take an installation for finished that delivers nothing yet. */
+function tell(left: readonly string[], notes: readonly string[] = []): void {
+  const listed = (items: readonly string[]) => items.map((item) => `\n  - ${item}`).join('');
+  if (notes.length > 0) print(`Left as it is:${listed(notes)}`);
+  if (left.length === 0) return;
+  print(`Left to you:${listed(left)}`);
+  process.exitCode = 1;
 }
 
-function connect({ api, key, secret, secretFile }: ApiFlags): EmqxApi {
-  const password = secret ?? (secretFile === undefined ? undefined : readFileSync(secretFile, 'utf8').trim());
+function connect({ api, key, ...flags }: ApiFlags): EmqxApi {
+  const { TIGHTBEAM_EMQX_API_SECRET: secret, TIGHTBEAM_EMQX_API_SECRET_FILE: secretFile } = process.env;
+  // Not by commander's env(): it fills each flag by itself, so a secret of the environment would beat --secret-file.
+  const password = secretOf(flags) ?? secretOf({ secret, secretFile });
   if (key === undefined || password === undefined) {
     throw new InstallError(
       'an API key is needed: --key (TIGHTBEAM_EMQX_API_KEY) and --secret-file (TIGHTBEAM_EMQX_API_SECRET_FILE) or ' +
@@ -130,6 +155,10 @@ function connect({ api, key, secret, secretFile }: ApiFlags): EmqxApi {
     );
   }
   return new EmqxApi(new EmqxRest({ url: api, key, secret: password }));
+}
+
+function secretOf({ secret, secretFile }: { secret?: string | undefined; secretFile?: string | undefined }) {
+  return secret ?? (secretFile === undefined ? undefined : readFileSync(secretFile, 'utf8').trim());
 }
 
 function readPackage(file: string): PluginPackage {
@@ -159,7 +188,8 @@ async function reported(run: () => Promise<void>): Promise<void> {
 }
 
 function isFileError(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).syscall === 'open';
+  // A folder can be opened, and not read.
+  return ['open', 'read'].includes((error as NodeJS.ErrnoException).syscall ?? '');
 }
 
 function print(text: string): void {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type SendAnswer, sendDirectMessage } from './client.js';
 
 /** Exit codes of `tightbeam send`, by the HTTP status of the answer. */
@@ -36,11 +36,16 @@ export function addSendCommand(program: Command): void {
     .description('send one message to one device and print what became of it')
     .requiredOption('--client-id <id>', 'MQTT client ID of the device')
     .requiredOption('--topic <topic>', 'topic on which the device receives it')
-    .option('--payload <text>', 'payload (default: empty)')
+    .addOption(new Option('--payload <text>', 'payload (default: empty)').conflicts('file'))
     .option('--file <path>', 'file with the payload; - for standard input')
     .option('--no-confirmation', "do not wait for the device's PUBACK (QoS 0)")
     .option('--timeout <seconds>', 'how long to wait for the PUBACK, 1 to 15 (default: 5)', wholeNumber)
-    .option('--endpoint <url>', 'data-plane API', process.env['TIGHTBEAM_URL'] ?? 'http://127.0.0.1:8080')
+    .addOption(
+      new Option('--endpoint <url>', 'data-plane API: http(s)://HOST:PORT')
+        .env('TIGHTBEAM_URL')
+        .default('http://127.0.0.1:8080')
+        .argParser(origin),
+    )
     .option('--region <name>', 'region of the signature', process.env['AWS_REGION'] ?? 'us-east-1')
     .option('--json', 'print the answer as JSON')
     .addHelpText(
@@ -90,6 +95,15 @@ function readPayload({ payload, file }: SendOptions): Uint8Array<ArrayBuffer> {
 function describeFailure(error: unknown, endpoint: string): string {
   const { message, cause } = error as Error;
   return cause instanceof Error ? `${endpoint}: ${cause.message || String(cause)}` : message;
+}
+
+/** The signature is of the paths of AWS, so there is no place for a path in front of them. */
+function origin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname + url.search + url.hash !== '/') {
+    throw new InvalidArgumentError('It must be http://HOST:PORT or https://HOST:PORT, without a path.');
+  }
+  return text;
 }
 
 function wholeNumber(text: string): number {

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { Readable, type Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { writeTailFilter, type TailFilter } from '../telemetry/tail/filter.js';
@@ -33,7 +34,10 @@ export function addTailCommand(program: Command): void {
         .default('http://127.0.0.1:9464'),
     )
     .addOption(
-      new Option('--token <token>', 'bearer token, where the service asks for one').env('TIGHTBEAM_TAIL_TOKEN'),
+      new Option(
+        '--token <token>',
+        'bearer token, where the service asks for one; else that in the file TIGHTBEAM_TAIL_TOKEN_FILE',
+      ).env('TIGHTBEAM_TAIL_TOKEN'),
     )
     .option('--client-id <id...>', 'only this sender or receiver; * stands for any characters')
     .option(
@@ -72,11 +76,17 @@ What a reason means and what to do next: tightbeam logs explain REASON`,
       const { env, stdout, stderr } = process;
       const colour = options.color && stdout.isTTY && (env['NO_COLOR'] ?? '') === '';
       try {
-        await follow(options, { output: stdout, notices: stderr, colour });
+        await follow({ ...options, ...tokenOf(options, env) }, { output: stdout, notices: stderr, colour });
       } catch (error) {
         command.error(`error: ${error instanceof Error ? error.message : String(error)}`);
       }
     });
+}
+
+/** In the container of the service its environment says where the token is, as it says it to the service. */
+function tokenOf({ token = '' }: TailOptions, env: NodeJS.ProcessEnv): Pick<TailOptions, 'token'> {
+  const file = env['TIGHTBEAM_TAIL_TOKEN_FILE'] ?? '';
+  return token === '' && file !== '' ? { token: readFileSync(file, 'utf8').trim() } : {};
 }
 
 export interface Terminal {

@@ -2,6 +2,8 @@ import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { type EventEmitter, once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -125,6 +127,26 @@ describe('tightbeam send', () => {
     );
     expect(end.code).toBe(1);
     expect(end.stderr).toContain('http://127.0.0.1:9');
+  });
+
+  test('says what answered where it is no data plane', async () => {
+    const other = createServer((_, response) => response.writeHead(502).end('<html>')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const endpoint = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const end = await ended(tightbeam(['send', '--client-id', 'a', '--topic', 't', '--endpoint', endpoint], KEYS));
+    other.close();
+    expect(end.code).toBe(1);
+    expect(end.stderr).toContain(`${endpoint} answered HTTP 502`);
+  });
+
+  test.each([
+    [['--payload', 'a', '--file', 'f'], 'cannot be used with'],
+    [['--endpoint', 'http://127.0.0.1:9/path'], 'without a path'],
+    [['--endpoint', 'localhost:8080'], 'It must be http://HOST:PORT'],
+  ])('refuses %j', async (args, says) => {
+    const end = await ended(tightbeam(['send', '--client-id', 'a', '--topic', 't', ...args], KEYS));
+    expect(end.code).toBe(1);
+    expect(end.stderr).toContain(says);
   });
 
   test('asks for credentials where there are none', async () => {

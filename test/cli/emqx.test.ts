@@ -64,9 +64,39 @@ describe('tightbeam emqx', () => {
     expect(errors).toBe('');
   });
 
-  it('prints what is left to do by hand', async () => {
+  it('run again, keeps address and user unless others are named', async () => {
+    emqx.allowed = ['tightbeam-0.1.0'];
+    process.env['TIGHTBEAM_BROKER_USERNAME'] = 'relay';
+    await run('install', '--exhook-url', 'grpc://service:9000', ...plugin());
+    delete process.env['TIGHTBEAM_BROKER_USERNAME'];
+    const before = emqx.configuration;
+    output = '';
+    await run('install');
+    expect(output).toBe('Tightbeam is installed. There is nothing to change.\n');
+    expect(emqx.configuration).toEqual(before);
+
+    writeFileSync(join(folder, 'tightbeam.yaml'), 'broker: { username: other }\n');
+    await run('install', '--dry-run', '--config', join(folder, 'tightbeam.yaml'));
+    expect(output).toContain('+ the user other may use $dm/#');
+  });
+
+  it('prints what is left to do by hand, and exits with 1 until nothing is', async () => {
     await run('install', ...plugin());
     expect(output).toMatch(/Left to you:\n {2}- .*`emqx ctl plugins allow tightbeam-0\.1\.0`/);
+    expect(process.exitCode).toBe(1);
+
+    process.exitCode = undefined;
+    emqx.allowed = ['tightbeam-0.1.0'];
+    await run('install', ...plugin());
+    expect(process.exitCode).toBeUndefined();
+  });
+
+  it('counts the work of others, which it leaves as it is, for no failure', async () => {
+    emqx.allowed = ['tightbeam-0.1.0'];
+    emqx.sources.unshift({ type: 'http', enable: true, url: 'http://authz' });
+    await run('install', ...plugin());
+    expect(output).toMatch(/Left as it is:\n {2}- Authorization sources of yours/);
+    expect(process.exitCode).toBeUndefined();
   });
 
   it('changes nothing with --dry-run', async () => {
@@ -94,6 +124,20 @@ describe('tightbeam emqx', () => {
     process.env['TIGHTBEAM_EMQX_API_SECRET'] = 'secret';
     await run('uninstall');
     expect(output).toContain('nothing to change');
+  });
+
+  it('lets the secret of a flag win over the environment', async () => {
+    process.env['TIGHTBEAM_EMQX_API_SECRET'] = 'wrong';
+    await run('uninstall', '--secret-file', join(folder, 'secret'));
+    expect(output).toContain('nothing to change');
+    await expect(run('uninstall', '--secret', 'secret', '--secret-file', 'x')).rejects.toThrow('cannot be used with');
+  });
+
+  it('says in one line that a file of the secret cannot be read', async () => {
+    await run('uninstall', '--secret-file', folder);
+    await run('uninstall', '--secret-file', join(folder, 'none'));
+    expect(errors).toMatch(/^error: EISDIR.*\nerror: ENOENT.*\n$/);
+    expect(process.exitCode).toBe(1);
   });
 
   it('says in one line, without the secret, what EMQX refused', async () => {

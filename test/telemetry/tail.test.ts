@@ -1,9 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Command } from 'commander';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { addTailCommand, follow, type TailOptions } from '../../src/cli/tail.js';
+import { EVENT_TYPES } from '../../src/telemetry/log/levels.js';
 import type { LogRecord } from '../../src/telemetry/log/record.js';
 import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
 import { renderTailLine } from '../../src/telemetry/tail/render.js';
@@ -28,7 +34,7 @@ const success: LogRecord & { timestamp: string } = {
 describe('a line of tightbeam tail', () => {
   it('tells in one line what, how long, from whom, to whom, and what decided', () => {
     expect(renderTailLine(success, { colour: false })).toBe(
-      '03:04:05.678  ok    SendDirectMessage    DELIVERED                       12.3 ms  backend > lock-17  locks/17/open' +
+      '03:04:05.678  ok    SendDirectMessage     DELIVERED                       12.3 ms  backend > lock-17  locks/17/open' +
         `  by BackendCommands/SendCommands  ${TRACE_ID}`,
     );
   });
@@ -47,6 +53,11 @@ describe('a line of tightbeam tail', () => {
     const at = (reason: LogRecord['reason']) =>
       renderTailLine({ ...success, reason }, { colour: false }).indexOf('backend >');
     expect(at('CLIENT_OFFLINE_WITH_SESSION')).toBe(at('DELIVERED'));
+  });
+
+  it('keeps its columns in one place for every event type', () => {
+    const at = (eventType: string) => renderTailLine({ ...success, eventType }, { colour: false }).indexOf('backend >');
+    expect(new Set(EVENT_TYPES.map(at)).size).toBe(1);
   });
 
   it('is coloured only where that is asked for', () => {
@@ -135,6 +146,35 @@ describe('tightbeam tail', () => {
   it('ends with an explanation where no service answers, or it refuses', async () => {
     await expect(tail({ url: 'http://127.0.0.1:1' }).ended).rejects.toThrow('No service answers at http://127.0.0.1:1');
     await expect(tail({ reason: Array.from({ length: 65 }, () => 'A') }).ended).rejects.toThrow('400');
+  });
+
+  it('shows the token of the file that the environment names, where none is given', async () => {
+    const shown: (string | undefined)[] = [];
+    const service = createServer((request, response) => {
+      shown.push(request.headers.authorization);
+      response.writeHead(401).end('no');
+    }).listen(0, '127.0.0.1');
+    await once(service, 'listening');
+    const folder = mkdtempSync(join(tmpdir(), 'tightbeam-'));
+    process.env['TIGHTBEAM_TAIL_TOKEN_FILE'] = join(folder, 'token');
+    writeFileSync(join(folder, 'token'), 'from file\n');
+    const run = (...args: string[]) => {
+      const program = new Command();
+      addTailCommand(program);
+      const [command] = program.commands;
+      command?.exitOverride().configureOutput({ writeErr: () => undefined });
+      const { port } = service.address() as AddressInfo;
+      return program.parseAsync(['tail', '--url', `http://127.0.0.1:${port}`, ...args], { from: 'user' });
+    };
+    try {
+      await expect(run()).rejects.toThrow('answers 401: no');
+      await expect(run('--token', 'given')).rejects.toThrow('answers 401: no');
+      expect(shown).toEqual(['Bearer from file', 'Bearer given']);
+    } finally {
+      delete process.env['TIGHTBEAM_TAIL_TOKEN_FILE'];
+      rmSync(folder, { recursive: true });
+      await new Promise((resolve) => service.close(resolve));
+    }
   });
 
   it('offers a filter on the command line for each that the service has', () => {

@@ -1,3 +1,4 @@
+import { EVENT_TYPES } from '../log/levels.js';
 import type { LogRecord } from '../log/record.js';
 
 /** One line of `/events`: a record, or the number of records that this follower was too slow for. */
@@ -8,7 +9,7 @@ export interface RenderOptions {
 }
 
 /** Widths of the columns that have one: the longest event type, the longest reason, `15000.0 ms`. */
-const EVENT_TYPE = 19;
+const EVENT_TYPE = Math.max(...EVENT_TYPES.map(({ length }) => length));
 const REASON = 27;
 const DURATION = 10;
 

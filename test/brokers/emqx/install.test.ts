@@ -1,19 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { activeRules } from '../../../src/brokers/emqx/install/acl.js';
-import { carryOut, exHookUrl, type InstallOptions, planInstall } from '../../../src/brokers/emqx/install/install.js';
+import { carryOut, type InstallOptions, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { packageVersion } from '../../../src/brokers/emqx/install/plan-plugin.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
 import { FakeEmqx } from './fake-emqx.js';
 
 const PACKAGE = { version: '0.1.0', content: new TextEncoder().encode('package') };
-const OPTIONS: InstallOptions = {
+const OPTIONS = {
   username: 'tightbeam',
   exclusive: false,
   exHookUrl: 'http://service:9000',
   reachWithinMs: 600,
   plugin: { package: PACKAGE, version: '0.1.0', upgrade: false },
-};
+} satisfies InstallOptions;
+const { exclusive, reachWithinMs, plugin } = OPTIONS;
+const NEITHER_ADDRESS_NOR_USER = { exclusive, reachWithinMs, plugin };
 const SERVICE_RULE = '{allow,{username,"tightbeam"},all,["$dm/#"]}';
 
 describe('installing into EMQX', () => {
@@ -70,6 +72,24 @@ describe('installing into EMQX', () => {
     expect(await plan()).toEqual({ steps: [], left: [] });
   });
 
+  it('keeps the registered URL and the user of the ACL where none is given', async () => {
+    const replan = async () => planInstall(await readState(emqx.api), NEITHER_ADDRESS_NOR_USER);
+    await install({ username: 'a "service"', exHookUrl: 'http://elsewhere:9001' });
+    expect(await replan()).toEqual({ steps: [], left: [] });
+    emqx.sources = [{ type: 'file', enable: true, rules: '{allow, {username, "by file"}, all, ["$dm/#"]}.\n' }];
+    expect(await replan()).toEqual({ steps: [], left: [] });
+    expect((await plan()).steps.map(({ what }) => what)).toEqual([
+      'change the ExHook server tightbeam',
+      'change the ACL (authorization source "file")',
+    ]);
+  });
+
+  it('takes the service for a neighbour of EMQX, with its default user, where nothing is given and nothing there', async () => {
+    await carryOut(emqx.api, planInstall(await readState(emqx.api), NEITHER_ADDRESS_NOR_USER));
+    expect(emqx.exHooks).toEqual([expect.objectContaining({ url: 'http://127.0.0.1:9000' })]);
+    expect(rulesInForce()).toEqual([SERVICE_RULE]);
+  });
+
   it('has nothing to do where all is configured by files', async () => {
     await install();
     emqx.sources = [{ type: 'file', enable: true, rules: '{allow, {username, "tightbeam"}, all, ["$dm/#"]}.\n' }];
@@ -109,10 +129,11 @@ describe('installing into EMQX', () => {
         { type: 'http', enable: true, url: 'http://authz', password: '******' },
         { type: 'file', enable: true, rules: CUSTOM },
       ];
-      const { left } = await install();
+      const { notes } = await plan();
+      expect((await install()).left).toEqual([]);
       expect(rulesInForce()).toEqual([SERVICE_RULE, '{allow,{username,"ops"},all,["plant/#"]}']);
       expect(emqx.sources[0]).toMatchObject({ type: 'http', enable: true });
-      expect(left).toEqual([expect.stringContaining('{allow,{username,"ops"}'), expect.stringContaining('http')]);
+      expect(notes).toEqual([expect.stringContaining('{allow,{username,"ops"}'), expect.stringContaining('http')]);
       expect((await plan()).steps).toEqual([]);
     });
 
@@ -145,9 +166,10 @@ describe('installing into EMQX', () => {
 
     it('does not stop message.publish of another ExHook server', async () => {
       emqx.addForeignExHook('audit', 'ignore', ['message.publish']);
-      const { left } = await install();
+      const { notes } = await plan();
+      expect((await install()).left).toEqual([]);
       expect(emqx.exHooks[1]).toMatchObject({ name: 'tightbeam', failed_action: 'ignore' });
-      expect(left).toEqual([expect.stringContaining('audit has registered message.publish')]);
+      expect(notes).toEqual([expect.stringContaining('audit has registered message.publish')]);
     });
 
     it('goes in front of a server that would stop EMQX from asking for authentication', async () => {
@@ -195,6 +217,15 @@ describe('installing into EMQX', () => {
       expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
       await install({ plugin: { ...next, upgrade: true } });
       expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.2.0' })]);
+    });
+
+    it('is not replaced by --upgrade without a package, which is said where it is of another version', async () => {
+      emqx.addPlugin('0.1.0');
+      expect((await install({ plugin: { version: '0.2.0', upgrade: true } })).left).toEqual([
+        expect.stringContaining('--plugin tightbeam-0.2.0.tar.gz'),
+      ]);
+      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
+      expect((await install({ plugin: { version: '0.1.0', upgrade: true } })).left).toEqual([]);
     });
 
     it('takes its version from the file name', () => {
@@ -277,21 +308,4 @@ describe('installing into EMQX', () => {
       expect(emqx.settings).toMatchObject({ no_match: 'deny', cache: { excludes: ['$dm/#'] } });
     });
   });
-
-  it.each([
-    ['grpc://service:9000', 'http://service:9000'],
-    ['grpcs://service:9443', 'https://service:9443'],
-    ['http://10.0.0.7', 'http://10.0.0.7:9000'],
-    ['http://service:80/', 'http://service:80'],
-    ['grpc://[::1]:9000', 'http://[::1]:9000'],
-  ])('writes %s as EMQX takes it: %s', (text, url) => {
-    expect(exHookUrl(text)).toBe(url);
-  });
-
-  it.each(['service:9000', 'mqtt://service:1883', 'grpc://', 'grpc://service:9000/path', ''])(
-    'refuses the ExHook URL "%s"',
-    (text) => {
-      expect(() => exHookUrl(text)).toThrow(TypeError);
-    },
-  );
 });

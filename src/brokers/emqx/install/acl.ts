@@ -26,6 +26,15 @@ export function serviceRule(username: string): string {
 }
 
 /**
+ * Whom the file lets use `$dm/#` as the service: the user of the block, and without one (where files configure EMQX)
+ * that of the first rule; undefined where there is no such rule.
+ */
+export function serviceUserOf(rules: string): string | undefined {
+  const [rule = ''] = activeRules(blockOf(rules) ?? rules);
+  return /^\{allow,\{username,"((?:\\[^]|[^"\\])*)"\},all,\["\$dm\/#"\]\}$/.exec(rule)?.[1]?.replace(/\\([^])/g, '$1');
+}
+
+/**
  * @param rules the file as it is; an existing block is replaced.
  * @param switchOff true to comment out every other rule.
  * @returns the file with the block in front.
@@ -40,10 +49,21 @@ export function withBlock(rules: string, username: string, memory: Memory, switc
 /** The file without the block; rules that are off stay off. */
 function withoutBlock(rules: string): string {
   const lines = rules.split('\n');
+  const [begin, end] = boundsOfBlock(lines) ?? [0, 0];
+  return [...lines.slice(0, begin), ...lines.slice(end)].join('\n');
+}
+
+function blockOf(rules: string): string | undefined {
+  const lines = rules.split('\n');
+  const bounds = boundsOfBlock(lines);
+  return bounds && lines.slice(...bounds).join('\n');
+}
+
+/** Its first line, and the line behind it. */
+function boundsOfBlock(lines: readonly string[]): [begin: number, end: number] | undefined {
   const begin = lines.indexOf(BEGIN);
   const end = lines.indexOf(END);
-  if (begin === -1 || end < begin) return rules;
-  return [...lines.slice(0, begin), ...lines.slice(end + 1)].join('\n');
+  return begin === -1 || end < begin ? undefined : [begin, end + 1];
 }
 
 /** The file as it was before the first installation: no block, and every rule on that the installation switched off. */

@@ -6,8 +6,11 @@ import { type PluginOptions, planPlugin } from './plan-plugin.js';
 import type { EmqxState } from './state.js';
 
 export interface InstallOptions extends AuthorizationOptions {
-  /** Where EMQX's nodes reach the service's hook provider: `http://HOST:PORT`, as EMQX writes a gRPC address. */
-  readonly exHookUrl: string;
+  /**
+   * Where EMQX's nodes reach the service's hook provider: `http://HOST:PORT`, as EMQX writes a gRPC address. Absent: as
+   * it is registered, and `http://127.0.0.1:9000` where nothing is.
+   */
+  readonly exHookUrl?: string;
   readonly plugin: PluginOptions;
   /** How long EMQX may take to reach the service, in milliseconds; default 12,000: two attempts, 5 s apart. */
   readonly reachWithinMs?: number;
@@ -30,6 +33,7 @@ export function planInstall(state: EmqxState, options: InstallOptions): Plan {
 /** What became of a plan. */
 export interface Outcome {
   readonly changed: readonly string[];
+  /** What is still to do by hand; nothing where the work is finished. */
   readonly left: readonly string[];
 }
 

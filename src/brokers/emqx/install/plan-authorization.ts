@@ -1,14 +1,17 @@
 import type { Source } from '../api.js';
-import { hasServiceRule, isShipped, type Memory, memoryOf, otherRules, withBlock } from './acl.js';
+import { hasServiceRule, isShipped, type Memory, memoryOf, otherRules, serviceUserOf, withBlock } from './acl.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
 import { DIRECT_TOPICS, type EmqxState } from './state.js';
 
 export interface AuthorizationOptions {
-  /** The service's own user on the broker. */
-  readonly username: string;
+  /** The service's own user on the broker. Absent: whom the ACL names already, and `tightbeam` where it names nobody. */
+  readonly username?: string;
   /** Switch off every other source and rule, so that the policies alone decide. */
   readonly exclusive: boolean;
 }
+
+/** The service's own, where neither its configuration nor the ACL names another. */
+const DEFAULT_USERNAME = 'tightbeam';
 
 /**
  * EMQX asks its own authorization sources before ExHook, and its default ACL allows everything; so it must have no
@@ -18,12 +21,13 @@ export interface AuthorizationOptions {
 export function planAuthorization(state: EmqxState, options: AuthorizationOptions): Plan {
   const file = state.sources.find(({ type }) => type === 'file');
   const others = state.sources.filter(({ type, enable }) => type !== 'file' && enable);
+  const username = options.username ?? serviceUserOf(file?.rules ?? '') ?? DEFAULT_USERNAME;
   const memory: Memory = { ...changesOf(state, file, others, options), ...memoryOf(file?.rules ?? '') };
   return joined(
-    planFile(file, memory, options),
+    planFile(file, memory, username, options.exclusive),
     options.exclusive ? planOthersOff(others) : NOTHING,
     planSettings(state),
-    { steps: [], left: options.exclusive ? [] : notes(file, others, options.username) },
+    { ...NOTHING, notes: options.exclusive ? [] : notesOnOthers(file, others, username) },
   );
 }
 
@@ -41,7 +45,7 @@ function changesOf(
   };
 }
 
-function planFile(file: Source | undefined, memory: Memory, { username, exclusive }: AuthorizationOptions): Plan {
+function planFile(file: Source | undefined, memory: Memory, username: string, exclusive: boolean): Plan {
   const rules = file?.rules ?? '';
   const others = otherRules(rules, username);
   // A file that was disabled had no say, so none of its rules may get one.
@@ -85,7 +89,7 @@ function planSettings({ settings }: EmqxState): Plan {
   };
 }
 
-function notes(file: Source | undefined, others: readonly Source[], username: string): string[] {
+function notesOnOthers(file: Source | undefined, others: readonly Source[], username: string): string[] {
   const rules = file?.enable === true ? otherRules(file.rules ?? '', username) : [];
   const notes: string[] = [];
   if (rules.length > 0 && !isShipped(rules)) {

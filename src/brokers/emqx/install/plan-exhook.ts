@@ -15,15 +15,23 @@ const TUNABLE = ['request_timeout', 'pool_size', 'ssl', 'socket_options'];
 /** How long clients are accepted without the service after EMQX has started before it: EMQX's default is 60 s. */
 const AUTO_RECONNECT = '5s';
 
-/** Registers the ExHook server, or mends the registration; other servers are left as they are. */
-export function planExHook(state: EmqxState, url: string, reachWithinMs: number): Plan {
+/** The service beside EMQX on one machine. */
+const LOCAL_URL = 'http://127.0.0.1:9000';
+
+/**
+ * Registers the ExHook server, or mends the registration; other servers are left as they are.
+ *
+ * @param given absent to keep the registered URL: a registration that works must not be turned elsewhere by a default.
+ */
+export function planExHook(state: EmqxState, given: string | undefined, reachWithinMs: number): Plan {
   const existing = state.exHooks.find(({ name }) => name === NAME);
+  const url = given ?? existing?.url ?? LOCAL_URL;
   const wanted = settings(url, failedActionBeside(state.exHooks), existing);
   const changes = existing === undefined ? [] : difference(existing, wanted);
   const blockers = blockersOf(NAME, state.exHooks);
   const blocked = blockers.length > 0;
-  const left = notes(state);
-  if (existing !== undefined && changes.length === 0 && !blocked) return { ...NOTHING, left };
+  const notes = notesOnPublishers(state);
+  if (existing !== undefined && changes.length === 0 && !blocked) return { ...NOTHING, notes };
 
   const what = existing === undefined ? `register the ExHook server ${NAME}` : `change the ExHook server ${NAME}`;
   const detail = existing === undefined ? difference({}, wanted) : changes;
@@ -37,7 +45,8 @@ export function planExHook(state: EmqxState, url: string, reachWithinMs: number)
         await reached(api, url, reachWithinMs);
       }),
     ],
-    left,
+    left: [],
+    notes,
   };
 }
 
@@ -77,7 +86,7 @@ async function reached(api: EmqxApi, url: string, withinMs: number): Promise<voi
   }
 }
 
-function notes(state: EmqxState): string[] {
+function notesOnPublishers(state: EmqxState): string[] {
   const others = publishers(state.exHooks).map(({ name }) => name);
   return others.length === 0
     ? []

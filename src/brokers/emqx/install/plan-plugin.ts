@@ -1,6 +1,6 @@
 import type { EmqxApi } from '../api.js';
 import { EmqxApiError } from '../rest.js';
-import { InstallError, NOTHING, type Plan, step } from './plan.js';
+import { InstallError, type Plan, step } from './plan.js';
 import { type EmqxState, isRunningEverywhere, NAME, nameVersion } from './state.js';
 
 /** A plugin package: `tightbeam-VERSION.tar.gz`. */
@@ -40,11 +40,18 @@ export function planPlugin(state: EmqxState, options: PluginOptions): Plan {
       'Senders get 0x10 or 503 for the seconds between.';
     return { steps: [], left: [left] };
   }
-  if (isRunningEverywhere(installed, state.nodes)) return NOTHING;
   const name = nameVersion(installed);
+  const left =
+    options.upgrade && given === undefined && installed.rel_vsn !== options.version
+      ? [
+          `The plugin ${name} was not replaced, for --upgrade needs the package of the new one: ` +
+            `--plugin ${NAME}-${options.version}.tar.gz.`,
+        ]
+      : [];
+  if (isRunningEverywhere(installed, state.nodes)) return { steps: [], left };
   return {
     steps: [{ what: `start the plugin ${name}`, apply: (api) => start(api, name) }],
-    left: [],
+    left,
   };
 }
 

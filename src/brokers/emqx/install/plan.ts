@@ -18,8 +18,10 @@ export interface Step {
 export interface Plan {
   /** In the order in which they are safe: each leaves EMQX in a state that works. */
   readonly steps: readonly Step[];
-  /** What Tightbeam leaves alone, and why somebody should look at it. */
+  /** What was asked for and cannot be done from here; until somebody does it, the work is not finished. */
   readonly left: readonly string[];
+  /** What Tightbeam leaves alone on purpose, and why somebody should look at it. */
+  readonly notes?: readonly string[];
 }
 
 /** Why an installation stopped, and what to do. What was changed before stays; running it again goes on from there. */
@@ -30,7 +32,12 @@ export class InstallError extends Error {
 export const NOTHING: Plan = { steps: [], left: [] };
 
 export function joined(...plans: readonly Plan[]): Plan {
-  return { steps: plans.flatMap(({ steps }) => steps), left: plans.flatMap(({ left }) => left) };
+  const notes = plans.flatMap((plan) => plan.notes ?? []);
+  return {
+    steps: plans.flatMap(({ steps }) => steps),
+    left: plans.flatMap(({ left }) => left),
+    ...(notes.length > 0 && { notes }),
+  };
 }
 
 /** A step which always succeeds or throws. */

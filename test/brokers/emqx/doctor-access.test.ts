@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import { isHealthy } from '../../../src/brokers/emqx/install/doctor.js';
+import { SHIPPED_ACL } from './fake-emqx.js';
+import { Patient } from './patient.js';
+
+const SERVICE_RULE = '{allow, {username, "tightbeam"}, all, ["$dm/#"]}.\n';
+
+describe('the doctor, of who decides about clients', () => {
+  const patient = new Patient();
+
+  it.each<[check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void]>([
+    [
+      'listeners',
+      'fail',
+      /tcp:default admits every client unasked/,
+      'a listener without authentication',
+      () => (patient.emqx.listeners = [{ id: 'tcp:default', enable: true, enable_authn: false }]),
+    ],
+    [
+      'listeners',
+      'warn',
+      /refuses clients without a username/,
+      'a listener that denies anonymous clients early',
+      () => (patient.emqx.listeners = [{ id: 'tcp:default', enable: true, enable_authn: 'quick_deny_anonymous' }]),
+    ],
+    [
+      'authentication',
+      'warn',
+      /\(built_in_database\), before it asks Tightbeam/,
+      'a chain of its own',
+      () =>
+        (patient.emqx.authenticators = [{ mechanism: 'password_based', backend: 'built_in_database', enable: true }]),
+    ],
+    [
+      'authorization',
+      'fail',
+      /no_match is "allow"/,
+      'no_match allow',
+      () => (patient.emqx.settings = { ...patient.emqx.settings, no_match: 'allow' }),
+    ],
+    [
+      'authorization',
+      'warn',
+      /before the policies: http/,
+      'a source of its own',
+      () => patient.emqx.sources.push({ type: 'http', enable: true }),
+    ],
+    [
+      'acl',
+      'fail',
+      /no first rule/,
+      'an ACL without the service',
+      () => {
+        patient.setAcl('');
+      },
+    ],
+    ['acl', 'fail', /no first rule/, 'no ACL', () => (patient.emqx.sources = [])],
+    [
+      'acl',
+      'fail',
+      /decides everything \(\{allow,all\}\)/,
+      'the ACL that EMQX ships',
+      () => {
+        patient.setAcl(SERVICE_RULE + SHIPPED_ACL);
+      },
+    ],
+    [
+      'acl',
+      'warn',
+      /1 rules that decide before/,
+      'a rule of somebody',
+      () => {
+        patient.setAcl(`${SERVICE_RULE}{deny, {username, "x"}, all, ["#"]}.`);
+      },
+    ],
+  ])('%s: %s, %s, for %s, and says how to mend it', async (check, status, says, _, arrange) => {
+    arrange();
+    const diagnoses = await patient.examine();
+    const found = diagnoses.filter((diagnosis) => diagnosis.check === check && diagnosis.status !== 'ok');
+    expect(found).toEqual([
+      expect.objectContaining({ status, message: expect.stringMatching(says), mend: expect.stringMatching(/\w+/) }),
+    ]);
+    // A warning of one check may be a failure of another: two nodes, one without the plugin.
+    expect(status === 'fail' && isHealthy(diagnoses)).toBe(false);
+  });
+});

@@ -1,0 +1,193 @@
+import { describe, expect, it } from '@jest/globals';
+import { isHealthy } from '../../../src/brokers/emqx/install/doctor.js';
+import { HOOKS } from './fake-emqx.js';
+import { Patient } from './patient.js';
+
+describe('the doctor, of nodes, hooks and plugin', () => {
+  const patient = new Patient();
+
+  it.each<[check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void]>([
+    [
+      'nodes',
+      'fail',
+      /not running: emqx9/,
+      'a node that is down',
+      () => (patient.emqx.nodes = [{ ...patient.emqx.nodes[0], node_status: 'stopped' }]),
+    ],
+    [
+      'nodes',
+      'fail',
+      /older than 5\.0/,
+      'EMQX 4',
+      () => (patient.emqx.nodes = [{ ...patient.emqx.nodes[0], version: '4.4.19' }]),
+    ],
+    [
+      'nodes',
+      'warn',
+      /5\.8\.9, 6\.0\.1/,
+      'half an upgrade',
+      () => patient.emqx.nodes.push({ ...patient.emqx.nodes[0], node: 'two', version: '6.0.1' }),
+    ],
+    ['exhook', 'fail', /no ExHook server/, 'no registration', () => (patient.emqx.exHooks = [])],
+    [
+      'exhook',
+      'fail',
+      /disabled/,
+      'a registration that is off',
+      () => {
+        patient.change({ enable: false, hooks: [] });
+      },
+    ],
+    [
+      'exhook',
+      'fail',
+      /does not reach the service at http:\/\/service:9000 \(connecting\)/,
+      'a service that is down',
+      () => {
+        patient.change({ hooks: [], node_status: [{ node: 'emqx9@127.0.0.1', status: 'connecting' }] });
+      },
+    ],
+    [
+      'exhook',
+      'warn',
+      /failed_action is "ignore"/,
+      'failed_action ignore without need',
+      () => {
+        patient.change({ failed_action: 'ignore' });
+      },
+    ],
+    [
+      'exhook',
+      'warn',
+      /auto_reconnect is 1m/,
+      'a slow auto_reconnect',
+      () => {
+        patient.change({ auto_reconnect: '1m' });
+      },
+    ],
+    [
+      'exhook',
+      'warn',
+      /auto_reconnect is false/,
+      'no auto_reconnect',
+      () => {
+        patient.change({ auto_reconnect: false });
+      },
+    ],
+    [
+      'hooks',
+      'fail',
+      /no hook is loaded/,
+      'no hooks',
+      () => {
+        patient.change({ hooks: [] });
+      },
+    ],
+    [
+      'hooks',
+      'fail',
+      /not loaded: client\.authorize/,
+      'a hook too few',
+      () => {
+        patient.change({ hooks: HOOKS.filter(({ name }) => name !== 'client.authorize') });
+      },
+    ],
+    [
+      'hooks',
+      'warn',
+      /message\.acked is called for every message/,
+      'a hook on every message',
+      () => {
+        patient.change({ hooks: [...HOOKS, { name: 'message.acked', params: { topics: [] } }] });
+      },
+    ],
+    [
+      'other exhooks',
+      'fail',
+      /EMQX asks the ExHook server audit first, and stops there/,
+      'a server in the way',
+      () => {
+        patient.emqx.addForeignExHook('audit', 'deny', ['message.delivered']);
+        patient.emqx.exHooks.reverse();
+      },
+    ],
+    [
+      'other exhooks',
+      'fail',
+      /audit has registered message\.publish/,
+      'a server that Tightbeam is in the way of',
+      () => {
+        patient.emqx.addForeignExHook('audit', 'ignore', ['message.publish']);
+      },
+    ],
+    ['plugin', 'fail', /not installed/, 'no plugin', () => (patient.emqx.plugins = [])],
+    [
+      'plugin',
+      'fail',
+      /tightbeam-0\.1\.0 does not run on emqx9/,
+      'a stopped plugin',
+      () => {
+        patient.emqx.plugins = [];
+        patient.emqx.addPlugin('0.1.0', 'stopped');
+      },
+    ],
+    [
+      'plugin',
+      'fail',
+      /does not run on two/,
+      'a node without the plugin',
+      () => patient.emqx.nodes.push({ ...patient.emqx.nodes[0], node: 'two' }),
+    ],
+    [
+      'plugin',
+      'warn',
+      /tightbeam-0\.0\.9 with release 0\.1\.0/,
+      'an old plugin',
+      () => {
+        patient.emqx.plugins = [];
+        patient.emqx.addPlugin('0.0.9');
+      },
+    ],
+    [
+      'plugin',
+      'fail',
+      /several versions/,
+      'two plugins',
+      () => {
+        patient.emqx.addPlugin('0.0.9');
+      },
+    ],
+    ['guard', 'fail', /switched off/, 'the guard off', () => (patient.emqx.pluginConfig = { guard: 'off' })],
+    [
+      'guard',
+      'fail',
+      /switched off/,
+      'half a guard',
+      () => (patient.emqx.pluginConfig = { guard: 'deny', guard_authorize: false }),
+    ],
+    [
+      'guard',
+      'fail',
+      /another ExHook server or service user/,
+      'a guard of another server',
+      () => (patient.emqx.pluginConfig = { exhook_server: 'other' }),
+    ],
+    [
+      'guard',
+      'fail',
+      /alarm tightbeam_no_hook_provider/,
+      'the alarm of the guard',
+      () => patient.emqx.alarms.push({ name: 'tightbeam_no_hook_provider', message: 'denied' }),
+    ],
+    ['guard', 'fail', /none without the plugin/, 'no plugin', () => (patient.emqx.plugins = [])],
+  ])('%s: %s, %s, for %s, and says how to mend it', async (check, status, says, _, arrange) => {
+    arrange();
+    const diagnoses = await patient.examine();
+    const found = diagnoses.filter((diagnosis) => diagnosis.check === check && diagnosis.status !== 'ok');
+    expect(found).toEqual([
+      expect.objectContaining({ status, message: expect.stringMatching(says), mend: expect.stringMatching(/\w+/) }),
+    ]);
+    // A warning of one check may be a failure of another: two nodes, one without the plugin.
+    expect(status === 'fail' && isHealthy(diagnoses)).toBe(false);
+  });
+});

@@ -1,0 +1,45 @@
+import { afterEach, beforeEach } from '@jest/globals';
+import type { EmqxApi } from '../../../src/brokers/emqx/api.js';
+import { type Diagnosis, diagnose } from '../../../src/brokers/emqx/install/doctor.js';
+import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
+import { readState } from '../../../src/brokers/emqx/install/state.js';
+import { FakeBroker } from './fake-broker.js';
+import { FakeEmqx } from './fake-emqx.js';
+
+/** An EMQX on which Tightbeam has just been installed, for the doctor to examine; a new one for each test. */
+export class Patient {
+  emqx!: FakeEmqx;
+  broker!: FakeBroker;
+
+  constructor() {
+    beforeEach(async () => {
+      this.emqx = await FakeEmqx.start();
+      this.emqx.folder = ['tightbeam-0.1.0'];
+      this.broker = await FakeBroker.start();
+      const plugin = { version: '0.1.0', upgrade: false };
+      const options = { username: 'tightbeam', exclusive: false, exHookUrl: 'http://service:9000', plugin };
+      await carryOut(this.emqx.api, planInstall(await readState(this.emqx.api), options));
+    });
+    afterEach(async () => {
+      await this.emqx.stop();
+      await this.broker.stop();
+    });
+  }
+
+  examine(api: EmqxApi = this.emqx.api): Promise<readonly Diagnosis[]> {
+    return diagnose(api, {
+      version: '0.1.0',
+      probeTimeoutMs: 500,
+      broker: { url: this.broker.url, username: 'tightbeam', password: 'secret' },
+    });
+  }
+
+  /** Changes the registration of Tightbeam's ExHook server. */
+  change(server: Record<string, unknown>): void {
+    this.emqx.exHooks[0] = { ...this.emqx.exHooks[0], ...server };
+  }
+
+  setAcl(rules: string): void {
+    this.emqx.sources = [{ type: 'file', enable: true, rules }];
+  }
+}
