@@ -81,6 +81,8 @@ delivery_qos(_, _) -> error.
 
 timeout([]) ->
     {ok, ?DEFAULT_TIMEOUT};
+timeout([<<Sign, _/binary>>]) when Sign =:= $+; Sign =:= $- ->
+    error;
 timeout([Value]) when byte_size(Value) =< 5 ->
     try binary_to_integer(Value) of
         Ms when Ms >= 1, Ms =< ?MAX_TIMEOUT -> {ok, Ms};

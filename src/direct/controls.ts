@@ -14,29 +14,36 @@ export interface Controls {
 }
 
 /**
- * Reads the control properties of a direct PUBLISH. Where a name repeats, the first counts, and each must be valid.
- * Other names that start with `dm-` are left for later versions: without effect here, and kept from the device.
+ * Reads the control properties of a direct PUBLISH, each of which stands there once at the most. Other names that start
+ * with `dm-` are left for later versions: without effect here, and kept from the device. The delivery plugin has the
+ * same rules.
+ *
+ * @param qos of the PUBLISH. At QoS 0, to which MQTT has no answer, there is no confirmation to ask for.
  */
 export function readControls(
   userProperties: Iterable<readonly [name: string, value: string]>,
   limits: Limits,
+  qos: number,
 ): { readonly ok: true; readonly controls: Controls } | ({ readonly ok: false } & Fault) {
   let confirmation: boolean | undefined;
   let timeoutMs: number | undefined;
   for (const [name, value] of userProperties) {
     if (name === CONTROL_QOS) {
       if (value !== '0' && value !== '1') return invalid(`${CONTROL_QOS} is neither 0 nor 1.`);
-      confirmation ??= value === '1';
+      if (confirmation !== undefined) return invalid(`${CONTROL_QOS} is there twice.`);
+      confirmation = value === '1';
+      if (confirmation && qos === 0) return invalid(`${CONTROL_QOS} is 1, and the PUBLISH has QoS 0.`);
     } else if (name === CONTROL_TIMEOUT) {
-      const asked = /^[0-9]{1,9}$/.test(value) ? Number(value) : NaN;
+      const asked = /^[0-9]{1,5}$/.test(value) ? Number(value) : NaN;
       const fault = checkTimeoutMs(asked, limits);
       if (fault !== undefined) return { ok: false, ...fault };
-      timeoutMs ??= asked;
+      if (timeoutMs !== undefined) return invalid(`${CONTROL_TIMEOUT} is there twice.`);
+      timeoutMs = asked;
     }
   }
   return {
     ok: true,
-    controls: { confirmation: confirmation ?? true, timeoutMs: timeoutMs ?? limits.defaultTimeoutMs },
+    controls: { confirmation: confirmation ?? qos > 0, timeoutMs: timeoutMs ?? limits.defaultTimeoutMs },
   };
 }
 

@@ -51,8 +51,3 @@ export function parseDirectTopic(
     return { ok: false, reason: 'INVALID_CLIENT_ID', details: 'The percent-encoding of the client ID is broken.' };
   }
 }
-
-/** The filter that a shared subscription is about: `$share/{group}/{filter}` (MQTT 5, section 4.8.2), or the filter itself. */
-export function withoutShare(filter: string): string {
-  return filter.replace(/^\$share\/[^/]*\//, '');
-}

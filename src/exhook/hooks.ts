@@ -1,3 +1,4 @@
+import { DIRECT_FILTER } from '../direct/topic.js';
 import type { CallName, HookSpec } from './wire.js';
 
 /** Hook names as OnProviderLoaded lists them, with the call that each leads to. */
@@ -40,7 +41,7 @@ export const REQUIRED_HOOKS: readonly Hook[] = [
   { name: 'client.authorize', topics: [] },
   { name: 'client.connected', topics: [] },
   { name: 'client.disconnected', topics: [] },
-  { name: 'message.dropped', topics: ['$dm/#'] },
+  { name: 'message.dropped', topics: [DIRECT_FILTER] },
 ];
 
 /**

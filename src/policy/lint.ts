@@ -1,5 +1,5 @@
 import { ACTIONS } from './actions.js';
-import { residualsAfter } from './compile.js';
+import { residualsAfter } from './residuals.js';
 import type { PolicyDocument, Statement } from './document.js';
 import { matchTokens, parsePattern, type PlainToken } from './pattern.js';
 import type { Reporter } from './problems.js';

@@ -20,11 +20,6 @@ export function parseTraceparent(text: string | undefined): Traceparent | undefi
   return { traceId, spanId, sampled: (parseInt(flags, 16) & 1) === 1 };
 }
 
-/** The trace id of a `traceparent`, or undefined where it is not one. */
-export function traceIdOf(traceparent: string | undefined): string | undefined {
-  return parseTraceparent(traceparent)?.traceId;
-}
-
 const POOL_BYTES = 4096;
 const pool = Buffer.allocUnsafe(POOL_BYTES);
 let used = POOL_BYTES;

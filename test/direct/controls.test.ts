@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readControls } from '../../src/direct/controls.js';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 
-const read = (...properties: [string, string][]) => readControls(properties, DEFAULT_LIMITS);
+const read = (...properties: [string, string][]) => readControls(properties, DEFAULT_LIMITS, 1);
 
 describe('control properties', () => {
   test('default to confirmation within 5 seconds', () => {
@@ -17,8 +17,18 @@ describe('control properties', () => {
     expect(read(['dm-qos', '1'])).toMatchObject({ ok: true, controls: { confirmation: true } });
   });
 
-  test('count by their first value where a name repeats', () => {
-    expect(read(['dm-timeout-ms', '1'], ['dm-timeout-ms', '15000'])).toMatchObject({ controls: { timeoutMs: 1 } });
+  test.each([
+    ['dm-timeout-ms', '1'],
+    ['dm-qos', '1'],
+  ])('%s is refused where it is there twice', (name, value) => {
+    expect(read([name, value], [name, value])).toMatchObject({ ok: false, reason: 'INVALID_PARAMETER' });
+  });
+
+  test('ask for no confirmation at QoS 0, where there is none', () => {
+    const atQos0 = (value: string) => readControls([['dm-qos', value]], DEFAULT_LIMITS, 0);
+    expect(atQos0('0')).toMatchObject({ ok: true, controls: { confirmation: false } });
+    expect(atQos0('1')).toMatchObject({ ok: false, reason: 'INVALID_PARAMETER' });
+    expect(readControls([], DEFAULT_LIMITS, 0)).toMatchObject({ controls: { confirmation: false } });
   });
 
   test('are ignored where their name is unknown', () => {
@@ -34,6 +44,8 @@ describe('control properties', () => {
     ['dm-timeout-ms', ' 5'],
     ['dm-timeout-ms', ''],
     ['dm-timeout-ms', 'soon'],
+    ['dm-timeout-ms', '+5'],
+    ['dm-timeout-ms', '000005'],
     ['dm-qos', '2'],
     ['dm-qos', ''],
   ])('%s: "%s" is refused', (name, value) => {

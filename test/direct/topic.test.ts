@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { formatDirectTopic, isUnderDirect, parseDirectTopic, withoutShare } from '../../src/direct/topic.js';
+import { formatDirectTopic, isUnderDirect, parseDirectTopic } from '../../src/direct/topic.js';
 
 const clientIds = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 });
 const awkwardIds = fc.string({
@@ -89,10 +89,4 @@ describe('a direct topic', () => {
   ])('%s being under $dm is %s', (text, under) => {
     expect(isUnderDirect(text)).toBe(under);
   });
-});
-
-test('a shared subscription is about the filter behind its group', () => {
-  expect(withoutShare('$share/g/a/+')).toBe('a/+');
-  expect(withoutShare('$share/g/$dm/x')).toBe('$dm/x');
-  expect(withoutShare('a/$share/g/b')).toBe('a/$share/g/b');
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { formatDirectTopic, isUnderDirect, withoutShare } from '../../src/direct/topic.js';
+import { formatDirectTopic, isUnderDirect } from '../../src/direct/topic.js';
+import { realFilter } from '../../src/policy/topics.js';
 import { GENERATIONS, type Generation } from '../../src/exhook/protocol.js';
 import type { RequestOf } from '../../src/exhook/wire.js';
 import type { Identity } from '../../src/identity/identity.js';
@@ -86,7 +87,7 @@ function carriesRequest(item: CorpusCase): boolean {
   if (action === 'iot:Connect' && mentions(item, 'iot:ConnectAttributes')) return false;
   // Under $dm/ these are direct messages, which are other actions.
   if (action === 'iot:Publish') return !isUnderDirect(name);
-  if (action === 'iot:Subscribe') return !isUnderDirect(withoutShare(name));
+  if (action === 'iot:Subscribe') return !isUnderDirect(realFilter(name));
   return true;
 }
 

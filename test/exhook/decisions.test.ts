@@ -221,15 +221,22 @@ describe('authorization of direct messages', () => {
     });
   });
 
-  test.each(['$dm/lock-18/t', '$dm/#', '$dm/+/t', '$dm/lock-17/#', '$dm/lock-17/+', '$dm', '$share/g/$dm/lock-17/t'])(
-    'lets nobody subscribe to %s',
-    async (filter) => {
-      await start();
-      expect(await authorize('SUBSCRIBE', filter)).toEqual(DENIED);
-      expect(await harness.events.next('subscribe')).toMatchObject({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' });
-      expect(harness.authorizer.asked).toEqual([]);
-    },
-  );
+  test.each([
+    '$dm/lock-18/t',
+    '$dm/#',
+    '$dm/+/t',
+    '$dm/lock-17/#',
+    '$dm/lock-17/+',
+    '$dm',
+    '$share/g/$dm/lock-17/t',
+    '$queue/$dm/lock-17/t',
+    '$exclusive/$dm/lock-17/t',
+  ])('lets nobody subscribe to %s', async (filter) => {
+    await start();
+    expect(await authorize('SUBSCRIBE', filter)).toEqual(DENIED);
+    expect(await harness.events.next('subscribe')).toMatchObject({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' });
+    expect(harness.authorizer.asked).toEqual([]);
+  });
 
   test('lets the service publish, and receive only what is sent to itself', async () => {
     await start({ authorizer: fakeAuthorizer(() => true) });

@@ -1,5 +1,6 @@
 import { writeToStream, type ISubscribePacket, type ISubscription } from 'mqtt-packet';
-import { isUnderDirect, withoutShare } from '../../direct/topic.js';
+import { isUnderDirect } from '../../direct/topic.js';
+import { realFilter } from '../../policy/topics.js';
 import type { Authorization } from './authorize.js';
 import type { Callouts } from './callouts.js';
 import type { Connection } from './connection.js';
@@ -50,11 +51,10 @@ async function refusalOf(
   filter: string,
   authorization: Authorization,
 ): Promise<number | undefined> {
-  const real = withoutShare(filter);
   // Nobody subscribes under `$dm/`, in whatever disguise.
-  if (isUnderDirect(real)) return connection.isMqtt5 ? NOT_AUTHORIZED : FAILURE;
+  if (isUnderDirect(realFilter(filter))) return connection.isMqtt5 ? NOT_AUTHORIZED : FAILURE;
   // Aedes has none, and says so in CONNACK.
-  if (real !== filter) return connection.isMqtt5 ? SHARED_SUBSCRIPTIONS_NOT_SUPPORTED : FAILURE;
+  if (filter.startsWith('$share/')) return connection.isMqtt5 ? SHARED_SUBSCRIPTIONS_NOT_SUPPORTED : FAILURE;
   if (await authorization.ask(connection, 'SUBSCRIBE', filter)) return undefined;
   return connection.isMqtt5 ? NOT_AUTHORIZED : FAILURE;
 }

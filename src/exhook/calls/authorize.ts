@@ -1,9 +1,10 @@
-import { isUnderDirect, parseDirectTopic, withoutShare } from '../../direct/topic.js';
+import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
 import type { HookSpan } from '../../telemetry/tracing.js';
 import { identityOf } from '../normalise.js';
 import type { ValuedResponse } from '../wire.js';
 import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
+import { realFilter } from '../../policy/topics.js';
 
 /**
  * PUBLISH on `$dm/{clientId}/{topic}` asks whether the client may send, SUBSCRIBE on it whether it may receive; all
@@ -19,7 +20,7 @@ export const onClientAuthorize: Handler<'OnClientAuthorize'> = ({ clientinfo, ty
         ? sendDirect(identity, topic, context, span)
         : publish(identity, topic, context, span);
     case 'SUBSCRIBE':
-      return isUnderDirect(withoutShare(topic))
+      return isUnderDirect(realFilter(topic))
         ? receiveDirect(identity, topic, context, span)
         : subscribe(identity, topic, context, span);
     default:

@@ -193,7 +193,15 @@ describe('what is no client’s own PUBLISH', () => {
 });
 
 describe('nobody can subscribe', () => {
-  test.each(['$dm/#', '$dm/lock-17/t', '$dm/+/t', '$dm', '$share/g/$dm/lock-17/t'])('to %s', async (filter) => {
+  test.each([
+    '$dm/#',
+    '$dm/lock-17/t',
+    '$dm/+/t',
+    '$dm',
+    '$share/g/$dm/lock-17/t',
+    '$queue/$dm/lock-17/t',
+    '$exclusive/$dm/lock-17/t',
+  ])('to %s', async (filter) => {
     await start();
     const v5 = await running.raw('lock-17');
     v5.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: filter, qos: 1 }] });

@@ -74,7 +74,7 @@ export class Dispatcher {
   ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; fault?: Fault } {
     const { limits } = this.#context;
     const parsed = parseDirectTopic(packet.topic);
-    const controls = readControls(userPropertiesOf(packet), limits);
+    const controls = readControls(userPropertiesOf(packet), limits, packet.qos);
     const address = parsed.ok ? parsed.address : { targetClientId: '', topic: packet.topic };
     const fault =
       refusal(sender, packet) ??
@@ -85,7 +85,7 @@ export class Dispatcher {
       (controls.ok ? undefined : controls);
     return {
       address,
-      confirmation: packet.qos > 0 && (!controls.ok || controls.controls.confirmation),
+      confirmation: controls.ok ? controls.controls.confirmation : packet.qos > 0,
       timeoutMs: controls.ok ? controls.controls.timeoutMs : limits.defaultTimeoutMs,
       ...(fault === undefined ? {} : { fault }),
     };
