@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { parseConfidential } from '../confidential-yaml.js';
 import { ENVIRONMENT, type EnvironmentVariable } from './environment.js';
 import { type Config, ConfigSchema } from './schema.js';
 
@@ -64,32 +64,12 @@ function readSettings(file: string, problems: string[]): Settings {
     problems.push(`${file}: ${(error as Error).message}`);
     return {};
   }
-  const { mistakes, parsed } = parse(text);
+  const { mistakes, parsed } = parseConfidential(text);
   problems.push(...mistakes.map((mistake) => `${file}: ${mistake}`));
   if (mistakes.length > 0 || parsed === null || parsed === undefined) return {};
   if (isSettings(parsed)) return parsed;
   problems.push(`${file}: must hold an object of settings`);
   return {};
-}
-
-/**
- * Reads YAML without telling what stands in it: the file may hold secrets, and the parser's own messages and warnings
- * quote it. What the parser only warns of, such as an unknown tag, is a mistake here: a password that starts with `!`
- * would be lost.
- */
-function parse(text: string): { readonly mistakes: readonly string[]; readonly parsed?: unknown } {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', lineCounter: lines });
-  const mistakes = [...document.errors, ...document.warnings].map(({ code, pos }) => {
-    const { line, col } = lines.linePos(pos[0]);
-    return `no valid YAML at line ${line}, column ${col}: ${code.toLowerCase().replaceAll('_', ' ')}`;
-  });
-  if (mistakes.length > 0) return { mistakes };
-  try {
-    return { mistakes, parsed: document.toJS() };
-  } catch {
-    return { mistakes: ['no valid YAML: an alias (*) without its anchor (&), or too many; quote text that starts so'] };
-  }
 }
 
 function interpret(variable: EnvironmentVariable, value: string): unknown {

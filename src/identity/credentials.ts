@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { parseConfidential } from '../confidential-yaml.js';
 import type { AccessKeys } from './access-keys.js';
 
 const secrets = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
@@ -32,12 +32,14 @@ export class Credentials implements AccessKeys {
   ) {}
 
   /**
-   * @throws CredentialsError that names the file, the entry and the rule; the parser quotes no source, which holds
-   * the secrets.
+   * @throws CredentialsError that names the file, the entry and the rule; nothing that stands in the file is
+   * quoted but names of entries.
    */
   static fromFile(file: string): Credentials {
     try {
-      return Credentials.parse(parseYaml(readFileSync(file, 'utf8'), { prettyErrors: false }));
+      const { mistakes, parsed } = parseConfidential(readFileSync(file, 'utf8'));
+      if (mistakes.length > 0) throw new CredentialsError(mistakes.join('; '));
+      return Credentials.parse(parsed);
     } catch (error) {
       throw new CredentialsError(`${file}: ${(error as Error).message}`);
     }

@@ -67,6 +67,18 @@ describe('the credentials in force', () => {
     expect(store.current().isPassword('lock', Buffer.from('two'))).toBe(true);
   });
 
+  test.each(['*hunter2', '!hunter2 x', '"hunter2', '[hunter2'])('that are no YAML are not shown: %s', (secret) => {
+    write(`mqttUsers:\n  lock: ${secret}\n`);
+    let message = '';
+    try {
+      CredentialStore.open(file, () => undefined);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toContain('credentials.yaml: no valid YAML');
+    expect(message).not.toContain('hunter2');
+  });
+
   test('stay when the file cannot be used, and the failure shows no secret', () => {
     const failures: Error[] = [];
     store = CredentialStore.open(file, (error) => failures.push(error));
