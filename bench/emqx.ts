@@ -7,10 +7,11 @@
  */
 import { type Broker, brokerOfEnvironment, startBeside } from './emqx/beside.js';
 import { overOrdinaryTopics, overRestApi } from './emqx/ways.js';
-import { type Figures, measure, median } from './main-job/measure.js';
+import { compare, type Figures, measure, median } from './main-job/measure.js';
 import { Devices, overDirectTopic, overHttp, overTopics, type Way } from './main-job/ways.js';
 import type { Rig } from './rig/rig.js';
 import { BACKEND, removeSetting, type Setting, writeSetting } from './rig/setting.js';
+import { print, verdict } from './report.js';
 
 const DEVICES = 50;
 const CONCURRENCIES = [1, 32, 128, 256];
@@ -77,13 +78,8 @@ async function confirmed(rig: Rig, broker: Broker, milliseconds: number, results
   ];
   for (const way of ways) results.set(way.name, new Map());
   for (const concurrency of CONCURRENCIES) {
-    const rounds = new Map<string, Figures[]>(ways.map(({ name }) => [name, []]));
-    for (const way of ways) await measure(way, concurrency, milliseconds / 3);
-    // By turns, so that what else the machine does meets all of them.
-    for (let round = 0; round < ROUNDS; round += 1) {
-      for (const way of ways) rounds.get(way.name)?.push(await measure(way, concurrency, milliseconds));
-    }
-    for (const [name, figures] of rounds) results.get(name)?.set(concurrency, median(figures));
+    const turns = { concurrency, milliseconds, rounds: ROUNDS, firstMilliseconds: milliseconds / 3 };
+    for (const [{ name }, figures] of await compare(ways, turns)) results.get(name)?.set(concurrency, figures);
   }
   await Promise.all(ways.map((way) => way.close()));
   await devices.close();
@@ -122,20 +118,10 @@ function judge(results: Results, bare: Figures, installed: Figures): void {
   verdict(`${ORDINARY}, with against without`, installed.perSecond / bare.perSecond, 'at least', 0.95);
 }
 
-function verdict(what: string, ratio: number, bound: 'at least' | 'at most', target: number): void {
-  const passed = bound === 'at least' ? ratio >= target : ratio <= target;
-  if (!passed) process.exitCode = 1;
-  print(`${passed ? 'PASS' : 'FAIL'}  ${what}: ${ratio.toFixed(2)} (${bound} ${target.toFixed(2)})`);
-}
-
 function cell({ perSecond, p50, p99 }: Figures): string {
   return `${Math.round(perSecond).toLocaleString('en')} (${p50.toFixed(2)} / ${p99.toFixed(2)})`;
 }
 
 function pad(text: string): string {
   return text.padEnd(28);
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

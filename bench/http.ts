@@ -11,11 +11,12 @@ import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { Authority } from '../test/http/pki.js';
 import type { Given, HttpPorts } from './http/protocol.js';
-import { measure, median, type Figures } from './main-job/measure.js';
+import { compare, type Figures } from './main-job/measure.js';
 import type { Way } from './main-job/ways.js';
 import { forkServer } from './rig/fork-server.js';
-import { HttpConnection, signedRequest } from './rig/http-client.js';
+import { HttpConnections, signedRequest } from './rig/http-client.js';
 import { ACCESS_KEY } from './rig/setting.js';
+import { print, verdict } from './report.js';
 
 const CONCURRENCY = 32;
 const ROUNDS = 7;
@@ -55,25 +56,15 @@ export async function run(args: string[]): Promise<void> {
       overTls,
       over('mutual TLS', ports.mutualTls, plain, tls),
     ];
-    const results = await compare(ways, milliseconds);
+    const results = await compare(ways, { concurrency: CONCURRENCY, milliseconds, rounds: ROUNDS });
     await Promise.all(ways.map((way) => way.close()));
     server.disconnect();
     await once(server, 'exit');
     show(results, base);
-    verdict(results, sigv4, base);
+    verdict('SigV4, share of the server without', ratioOf(results, sigv4, base), 'at least', LEAST_SIGV4);
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-/** By turns, so that what else the machine does meets all of them. */
-async function compare(ways: readonly Way[], milliseconds: number): Promise<Map<Way, Figures>> {
-  const rounds = new Map<Way, Figures[]>(ways.map((way) => [way, []]));
-  for (const way of ways) await measure(way, CONCURRENCY, milliseconds);
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [way, figures] of rounds) figures.push(await measure(way, CONCURRENCY, milliseconds));
-  }
-  return new Map([...rounds].map(([way, figures]) => [way, median(figures)]));
 }
 
 /** One kept-alive connection a slot; the handshakes are made before it is measured. */
@@ -83,27 +74,25 @@ function over(
   create: (port: number, index: number) => Promise<Buffer>,
   tls?: ConnectionOptions,
 ): Way {
-  let connections: readonly HttpConnection[] = [];
+  const connections = new HttpConnections();
   let requests: readonly Buffer[] = [];
   let sent = 0;
-  const close = (): Promise<void> => {
-    for (const connection of connections) connection.close();
-    return Promise.resolve();
-  };
   return {
     name,
     async prepare(slots) {
-      await close();
-      connections = await Promise.all(Array.from({ length: slots }, () => HttpConnection.open(port, tls)));
+      await connections.open(slots, port, tls);
       requests = await Promise.all(Array.from({ length: DIFFERENT }, (_, index) => create(port, index)));
     },
     async send(slot) {
       sent += 1;
-      const [connection, request] = [connections[slot], requests[sent % DIFFERENT]];
-      const status = connection && request && (await connection.request(request));
+      const request = requests[sent % DIFFERENT];
+      const status = request && (await connections.request(slot, request));
       if (status !== 200) throw new Error(`${name}: HTTP status ${String(status)}`);
     },
-    close,
+    close() {
+      connections.close();
+      return Promise.resolve();
+    },
   };
 }
 
@@ -146,23 +135,10 @@ function show(results: ReadonlyMap<Way, Figures>, base: Way): void {
   }
 }
 
-function verdict(results: ReadonlyMap<Way, Figures>, way: Way, base: Way): void {
-  const ratio = ratioOf(results, way, base);
-  const passed = ratio >= LEAST_SIGV4;
-  if (!passed) process.exitCode = 1;
-  print(
-    `${passed ? 'PASS' : 'FAIL'}  ${way.name}: ${ratio.toFixed(2)} of the server without (at least ${LEAST_SIGV4})`,
-  );
-}
-
 function ratioOf(results: ReadonlyMap<Way, Figures>, way: Way, base: Way): number {
   return (results.get(way)?.perSecond ?? NaN) / (results.get(base)?.perSecond ?? NaN);
 }
 
 function read(file: string): string {
   return readFileSync(file, 'utf8');
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

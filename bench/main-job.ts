@@ -2,10 +2,11 @@
  * Confirmed messages to single devices: through HTTP, through `$dm/`, and in the usual way, on one broker and machine,
  * in one run. Service and embedded broker are one process, senders and devices another.
  */
-import { measure, median, type Figures } from './main-job/measure.js';
+import { compare, type Figures } from './main-job/measure.js';
 import { Devices, overDirectTopic, overHttp, overTopics, type Way } from './main-job/ways.js';
-import { startRig, type ForkedRig, type Rig } from './rig/rig.js';
+import { startRig, type Rig } from './rig/rig.js';
 import { BACKEND } from './rig/setting.js';
+import { print, verdict } from './report.js';
 
 const CONCURRENCIES = [1, 32, 256];
 /** Few, so that the embedded broker seldom has to ask again what it knew for a second: EMQX knows it for a minute. */
@@ -32,7 +33,8 @@ export async function run(args: string[]): Promise<void> {
     const ways = (await openWays(rig, devices)).filter(({ name }) => name.includes(only));
     const results = new Map(ways.map(({ name }) => [name, new Map<number, Figures>()]));
     for (const concurrency of CONCURRENCIES) {
-      for (const [name, figures] of await compare(rig, ways, concurrency, milliseconds)) {
+      const turns = { concurrency, milliseconds, rounds: ROUNDS, cpuMicros: rig.cpuMicros };
+      for (const [{ name }, figures] of await compare(ways, turns)) {
         results.get(name)?.set(concurrency, figures);
       }
     }
@@ -57,21 +59,6 @@ async function openWays(rig: Rig, devices: Devices): Promise<Way[]> {
   ];
 }
 
-/** All ways by turns, so that what else the machine does meets all of them. */
-async function compare(
-  rig: ForkedRig,
-  ways: readonly Way[],
-  concurrency: number,
-  milliseconds: number,
-): Promise<Map<string, Figures>> {
-  const rounds = new Map<string, Figures[]>(ways.map(({ name }) => [name, []]));
-  for (const way of ways) await measure(way, concurrency, milliseconds, rig.cpuMicros);
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const way of ways) rounds.get(way.name)?.push(await measure(way, concurrency, milliseconds, rig.cpuMicros));
-  }
-  return new Map([...rounds].map(([name, figures]) => [name, median(figures)]));
-}
-
 function show(results: Results): void {
   print(
     'confirmed messages a second (p50 / p99 in milliseconds; CPU of service and broker in microseconds each), by how many are under way at the same time',
@@ -87,18 +74,12 @@ function judge(results: Results): void {
   // An ordinary client's outcomes are reported to the service and logged; those of the usual way are not recorded at all.
   for (const direct of [DIRECT_SERVICE, DIRECT_CLIENT]) {
     for (const concurrency of CONCURRENCIES) {
-      verdict(`${direct}, at ${concurrency}: against the ${USUAL}`, ratio(direct, USUAL, concurrency), 1.3);
+      verdict(`${direct}, at ${concurrency}: against the ${USUAL}`, ratio(direct, USUAL, concurrency), 'at least', 1.3);
     }
   }
   for (const concurrency of CONCURRENCIES) {
-    verdict(`${HTTP}, at ${concurrency}: against the floor`, ratio(HTTP, FLOOR, concurrency), 1 / 3);
+    verdict(`${HTTP}, at ${concurrency}: against the floor`, ratio(HTTP, FLOOR, concurrency), 'at least', 1 / 3);
   }
-}
-
-function verdict(what: string, ratio: number, target: number): void {
-  const passed = ratio >= target;
-  if (!passed) process.exitCode = 1;
-  print(`${passed ? 'PASS' : 'FAIL'}  ${what}: ${ratio.toFixed(2)} (at least ${target.toFixed(2)})`);
 }
 
 function cell({ perSecond, p50, p99, serverMicros = NaN }: Figures): string {
@@ -107,8 +88,4 @@ function cell({ perSecond, p50, p99, serverMicros = NaN }: Figures): string {
 
 function pad(text: string): string {
   return text.padEnd(34);
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -6,6 +6,7 @@ import { HttpConnection, signedRequest } from './rig/http-client.js';
 import { MqttClient } from './rig/mqtt-client.js';
 import type { Held } from './rig/protocol.js';
 import { startRig, type Rig } from './rig/rig.js';
+import { print, verdict } from './report.js';
 
 const DEVICES = 10_000;
 const PENDING = 1_000;
@@ -119,17 +120,11 @@ function pause(milliseconds: number): Promise<void> {
 
 function judge(before: Held, full: Held, after: Held): void {
   print('');
-  verdict('connections left beside the service’s own', after.connections - SERVICE_CONNECTIONS, 0);
-  verdict('messages left that the broker has no outcome for', after.pendingMessages, 0);
-  verdict('messages left that the service has no answer to', after.inFlight, 0);
+  verdict('connections left beside the service’s own', after.connections - SERVICE_CONNECTIONS, 'at most', 0);
+  verdict('messages left that the broker has no outcome for', after.pendingMessages, 'at most', 0);
+  verdict('messages left that the service has no answer to', after.inFlight, 'at most', 0);
   const left = (after.heapBytes - before.heapBytes) / (full.heapBytes - before.heapBytes);
-  verdict('percent of the heap taken that stays', Math.round(left * 10_000) / 100, NOISE * 100);
-}
-
-function verdict(what: string, value: number, most: number): void {
-  const passed = value <= most;
-  if (!passed) process.exitCode = 1;
-  print(`${passed ? 'PASS' : 'FAIL'}  ${what}: ${value} (at most ${most})`);
+  verdict('percent of the heap taken that stays', left * 100, 'at most', NOISE * 100);
 }
 
 async function show(rig: Rig, name: string): Promise<Held> {
@@ -141,8 +136,4 @@ async function show(rig: Rig, name: string): Promise<Held> {
 
 function pad(value: string | number): string {
   return String(value).padEnd(28);
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load, type Load } from './telemetry/load.js';
 import { BenchService, type Setting } from './telemetry/service.js';
+import { print } from './report.js';
 
 const OFF: Setting = { name: 'all off', log: false, metrics: false };
 const TARGET: Setting = { name: 'log, metrics, 1 % traces', log: true, metrics: true, traces: 0.01 };
@@ -114,8 +115,4 @@ async function startCollector(): Promise<{ readonly endpoint: string; close(): v
       server.close();
     },
   };
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

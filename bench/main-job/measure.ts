@@ -54,6 +54,28 @@ export async function measure(
   };
 }
 
+export interface Turns {
+  readonly concurrency: number;
+  readonly milliseconds: number;
+  readonly rounds: number;
+  /** Of the first turn of each, which does not count. Default: as long as the others. */
+  readonly firstMilliseconds?: number;
+  readonly cpuMicros?: () => Promise<number>;
+}
+
+/** All ways by turns, so that what else the machine does meets all of them; of each the median round. */
+export async function compare(
+  ways: readonly Way[],
+  { concurrency, milliseconds, rounds, firstMilliseconds = milliseconds, cpuMicros }: Turns,
+): Promise<Map<Way, Figures>> {
+  const measured = new Map<Way, Figures[]>(ways.map((way) => [way, []]));
+  for (const way of ways) await measure(way, concurrency, firstMilliseconds, cpuMicros);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [way, figures] of measured) figures.push(await measure(way, concurrency, milliseconds, cpuMicros));
+  }
+  return new Map([...measured].map(([way, figures]) => [way, median(figures)]));
+}
+
 /** The round with the median throughput. */
 export function median(rounds: readonly Figures[]): Figures {
   const sorted = [...rounds].sort((a, b) => a.perSecond - b.perSecond);

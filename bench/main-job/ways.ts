@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { HttpConnection, signedRequest } from '../rig/http-client.js';
+import { HttpConnections, signedRequest } from '../rig/http-client.js';
 import { MqttClient, type Login } from '../rig/mqtt-client.js';
 import type { Rig } from '../rig/rig.js';
 import { ACKNOWLEDGEMENTS, BACKEND } from '../rig/setting.js';
@@ -22,29 +22,27 @@ const BACKEND_CONNECTIONS = 4;
 /** `POST /connections/{clientId}/messages?confirmation=true`, one connection a slot, signed beforehand. */
 export function overHttp(name: string, rig: Rig, port: number): Way {
   const { devices } = rig.setting;
-  let connections: readonly HttpConnection[] = [];
+  const connections = new HttpConnections();
   let requests: readonly Buffer[] = [];
-  const close = (): Promise<void> => {
-    for (const connection of connections) connection.close();
-    return Promise.resolve();
-  };
   return {
     name,
-    // Anew each time: the server closes connections that are idle, and signatures expire.
+    // Anew each time: signatures expire.
     async prepare(slots) {
-      await close();
-      connections = await Promise.all(Array.from({ length: slots }, () => HttpConnection.open(port)));
+      await connections.open(slots, port);
       requests = await Promise.all(
-        connections.map((_, slot) =>
+        Array.from({ length: slots }, (_, slot) =>
           signedRequest(port, { clientId: pick(devices, slot), topic: TOPIC, payload: PAYLOAD }),
         ),
       );
     },
     async send(slot) {
-      const status = await pick(connections, slot).request(pick(requests, slot));
+      const status = await connections.request(slot, pick(requests, slot));
       if (status !== 200) throw new Error(`${name}: HTTP status ${status}`);
     },
-    close,
+    close() {
+      connections.close();
+      return Promise.resolve();
+    },
   };
 }
 

@@ -78,3 +78,26 @@ export class HttpConnection {
     this.#answered?.(Number(text.slice(9, 12)));
   }
 }
+
+/** As many kept-alive connections as there are senders. */
+export class HttpConnections {
+  #connections: readonly HttpConnection[] = [];
+
+  /** Anew each time: the server closes connections that are idle. */
+  async open(count: number, port: number, tls?: ConnectionOptions): Promise<void> {
+    this.close();
+    this.#connections = await Promise.all(Array.from({ length: count }, () => HttpConnection.open(port, tls)));
+  }
+
+  /** Resolves with the status of the answer. */
+  request(slot: number, bytes: Buffer): Promise<number> {
+    const connection = this.#connections[slot];
+    if (connection === undefined) throw new Error(`There is no connection ${slot}.`);
+    return connection.request(bytes);
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+    this.#connections = [];
+  }
+}
