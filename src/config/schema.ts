@@ -205,4 +205,3 @@ export const ConfigSchema = z
   });
 
 export type Config = z.output<typeof ConfigSchema>;
-export type ConfigInput = z.input<typeof ConfigSchema>;

@@ -1,8 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parseConfidential } from '../confidential-yaml.js';
 import type { AccessKeys } from './access-keys.js';
+import { secretEquals } from './secret-equals.js';
 
 const secrets = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
@@ -69,12 +69,6 @@ export class Credentials implements AccessKeys {
   isPassword(username: string, password: Uint8Array): boolean {
     return (this.mqttUsers.get(username) ?? []).map((known) => secretEquals(known, password)).includes(true);
   }
-}
-
-/** Constant-time equality of secrets of any length (the digests are compared). */
-export function secretEquals(known: string, given: string | Uint8Array): boolean {
-  const digest = (value: string | Uint8Array) => createHash('sha256').update(value).digest();
-  return timingSafeEqual(digest(known), digest(given));
 }
 
 function toMap(entries: Record<string, string | string[]>): Secrets {

@@ -1,6 +1,7 @@
 import type { Authentication, Authenticator, Credentials as Claim } from './authenticator.js';
-import { type Credentials, secretEquals } from './credentials.js';
+import type { Credentials } from './credentials.js';
 import type { Identity } from './identity.js';
+import { secretEquals } from './secret-equals.js';
 
 export interface MqttAuthenticatorOptions {
   /** The credentials in force; asked once a client. */

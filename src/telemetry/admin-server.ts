@@ -1,6 +1,6 @@
-import { timingSafeEqual, createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { BlockList, isIP, type AddressInfo } from 'node:net';
+import { secretEquals } from '../identity/secret-equals.js';
 import { readTailFilter } from './tail/filter.js';
 import type { Followers } from './tail/followers.js';
 
@@ -116,7 +116,5 @@ function isLoopback(address: string): boolean {
 
 /** Compares digests, which have one length: comparing takes the same time whatever is shown. */
 function showsToken(token: string): (request: IncomingMessage) => boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  const expected = digest(`Bearer ${token}`);
-  return ({ headers }) => timingSafeEqual(digest(headers.authorization ?? ''), expected);
+  return ({ headers }) => secretEquals(`Bearer ${token}`, headers.authorization ?? '');
 }

@@ -1,7 +1,8 @@
+import { DIRECT_FILTER } from '../../../direct/topic.js';
 import { decidesAll, hasServiceRule, isShipped, otherRules } from './acl.js';
 import { INSTALL } from './checks-broker.js';
 import { fail, type Finding, list, unless, warn } from './finding.js';
-import { DIRECT_TOPICS, type EmqxState } from './state.js';
+import type { EmqxState } from './state.js';
 
 /**
  * EMQX's own chain is asked before the hooks (priority 970 against 100). Whom it accepts or refuses is decided; only
@@ -70,7 +71,7 @@ export function acl({ sources }: EmqxState, username: string): readonly Finding[
     [
       ...(hasServiceRule(rules, username)
         ? []
-        : [fail(`no first rule lets the service's user (${username}) use ${DIRECT_TOPICS}`, INSTALL)]),
+        : [fail(`no first rule lets the service's user (${username}) use ${DIRECT_FILTER}`, INSTALL)]),
       ...(all.length > 0
         ? [
             fail(
@@ -87,6 +88,6 @@ export function acl({ sources }: EmqxState, username: string): readonly Finding[
             ]
           : []),
     ],
-    `decides only ${DIRECT_TOPICS} for the user ${username}`,
+    `decides only ${DIRECT_FILTER} for the user ${username}`,
   );
 }

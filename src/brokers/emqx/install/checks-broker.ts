@@ -1,7 +1,7 @@
+import { DIRECT_FILTER } from '../../../direct/topic.js';
 import { fail, type Finding, list, ok, unless, warn } from './finding.js';
 import {
   blockersOf,
-  DIRECT_TOPICS,
   type EmqxState,
   failedActionBeside,
   hasHook,
@@ -206,8 +206,8 @@ export function guard(state: EmqxState, username: string): readonly Finding[] {
 export function cache({ settings }: EmqxState): readonly Finding[] {
   const { enable, excludes = [], ttl } = settings.cache;
   if (!enable) return [ok('off: every message costs a hook call for its sender and one for its receiver')];
-  return excludes.includes(DIRECT_TOPICS)
-    ? [ok(`${DIRECT_TOPICS} is excluded: a policy change counts at once for senders, every message costs a hook call`)]
+  return excludes.includes(DIRECT_FILTER)
+    ? [ok(`${DIRECT_FILTER} is excluded: a policy change counts at once for senders, every message costs a hook call`)]
     : [ok(`a policy change counts for direct messages after ${ttl} at the most`)];
 }
 

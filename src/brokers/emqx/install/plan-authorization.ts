@@ -1,7 +1,8 @@
+import { DIRECT_FILTER } from '../../../direct/topic.js';
 import type { Source } from '../api.js';
 import { hasServiceRule, isShipped, type Memory, memoryOf, otherRules, serviceUserOf, withBlock } from './acl.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
-import { DIRECT_TOPICS, type EmqxState } from './state.js';
+import type { EmqxState } from './state.js';
 
 export interface AuthorizationOptions {
   /** The service's own user on the broker. Absent: whom the ACL names already, and `tightbeam` where it names nobody. */
@@ -55,7 +56,7 @@ function planFile(file: Source | undefined, memory: Memory, username: string, ex
 
   const after: Source = { ...file, type: 'file', enable: true, rules: withBlock(rules, username, memory, switchOff) };
   const detail = [
-    `+ the user ${username} may use ${DIRECT_TOPICS}`,
+    `+ the user ${username} may use ${DIRECT_FILTER}`,
     ...(switchOff ? others.map((rule) => `- ${rule} (kept as a comment)`) : []),
   ];
   return {

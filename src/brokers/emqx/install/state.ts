@@ -13,9 +13,6 @@ import type {
 /** Name of the ExHook server and of the plugin: by it both are known to be Tightbeam's. */
 export const NAME = 'tightbeam';
 
-/** Every direct topic; nobody but the service may have it decided without the policies. */
-export const DIRECT_TOPICS = '$dm/#';
-
 /** Hooks that the service cannot do without. `message.dropped` must be filtered on `$dm/#`. */
 export const NEEDED_HOOKS = [
   'client.authenticate',
