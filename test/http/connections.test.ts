@@ -2,25 +2,25 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Agent } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { Reason } from '../../src/reasons.js';
-import { call, exchange, expectError, openSocket, readAnswer, sign, startServer, type TestServer } from './support.js';
+import {
+  call,
+  exchange,
+  expectError,
+  expectReportedOnce,
+  HEAD,
+  MESSAGE,
+  openSocket,
+  readAnswer,
+  sign,
+  startServer,
+  type TestServer,
+} from './support.js';
 
 let server: TestServer;
 beforeEach(async () => {
   server = await startServer({ timeouts: { headersMs: 50, requestMs: 50, checkMs: 5 } });
 });
 afterEach(() => server.dataPlane.stop());
-
-const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd', confirmation: 'true' }, body: 'open' };
-const HEAD = 'POST /connections/lock-17/messages?topic=cmd HTTP/1.1\r\nHost: x\r\n';
-
-/** Exactly one event says what happened, and the server still works. */
-async function expectReportedOnce(reason: Reason, traceId?: unknown): Promise<void> {
-  expect(server.events.direct).toEqual([]);
-  expect(server.events.operations).toEqual([
-    expect.objectContaining({ reason, ...(traceId !== undefined && { traceId }) }),
-  ]);
-  expect((await call(server.port, MESSAGE)).status).toBe(200);
-}
 
 /** Deliveries begin, and end only when the test says so. */
 function holdDelivery(): { readonly begun: Promise<void>; readonly finish: () => void } {
@@ -56,7 +56,7 @@ describe('slow and vanishing callers', () => {
     socket.write(bytes);
     const answer = await readAnswer(socket);
     expectError(answer, 'INVALID_REQUEST');
-    await expectReportedOnce('INVALID_REQUEST', answer.body['traceId']);
+    await expectReportedOnce(server, 'INVALID_REQUEST', answer.body['traceId']);
   });
 
   test('a caller who hangs up while sending is reported once, and nothing is delivered', async () => {
@@ -73,7 +73,7 @@ describe('slow and vanishing callers', () => {
     await reported;
     expect(server.delivery.messages).toEqual([]);
     socket.destroy();
-    await expectReportedOnce('INVALID_REQUEST');
+    await expectReportedOnce(server, 'INVALID_REQUEST');
   });
 
   test('garbage behind a request that is being answered does not become its answer', async () => {

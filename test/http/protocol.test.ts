@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
-import type { Reason } from '../../src/reasons.js';
 import {
   call,
   exchange,
   expectError,
+  expectReportedOnce,
+  HEAD,
+  MESSAGE,
   openSocket,
   presign,
   readAnswer,
@@ -20,18 +22,6 @@ beforeEach(async () => {
 });
 afterEach(() => server.dataPlane.stop());
 
-const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd', confirmation: 'true' }, body: 'open' };
-const HEAD = 'POST /connections/lock-17/messages?topic=cmd HTTP/1.1\r\nHost: x\r\n';
-
-/** Exactly one event says what happened, and the server still works. */
-async function expectReportedOnce(reason: Reason, traceId?: unknown): Promise<void> {
-  expect(server.events.direct).toEqual([]);
-  expect(server.events.operations).toEqual([
-    expect.objectContaining({ reason, ...(traceId !== undefined && { traceId }) }),
-  ]);
-  expect((await call(server.port, MESSAGE)).status).toBe(200);
-}
-
 describe('credentials', () => {
   test('without any there is no answer but 401', async () => {
     const answer = await exchange(server.port, MESSAGE);
@@ -41,7 +31,7 @@ describe('credentials', () => {
       eventType: 'SendDirectMessage',
       identity: { sourceIp: '127.0.0.1' },
     });
-    await expectReportedOnce('MISSING_CREDENTIALS', answer.body['traceId']);
+    await expectReportedOnce(server, 'MISSING_CREDENTIALS', answer.body['traceId']);
   });
 
   test('a wrong secret, an unknown key, another region and a changed body look the same to the caller', async () => {
@@ -75,7 +65,7 @@ describe('credentials', () => {
   test('an old signature has expired', async () => {
     const signingDate = new Date(Date.now() - 301_000);
     expectError(await call(server.port, MESSAGE, { signingDate }), 'EXPIRED_SIGNATURE');
-    await expectReportedOnce('EXPIRED_SIGNATURE');
+    await expectReportedOnce(server, 'EXPIRED_SIGNATURE');
   });
 
   test('a presigned URL sends until it expires', async () => {
@@ -99,7 +89,7 @@ describe('paths and methods', () => {
   ])('%s is unknown', async (path) => {
     const answer = await call(server.port, { ...MESSAGE, path });
     expectError(answer, 'UNKNOWN_OPERATION');
-    await expectReportedOnce('UNKNOWN_OPERATION', answer.body['traceId']);
+    await expectReportedOnce(server, 'UNKNOWN_OPERATION', answer.body['traceId']);
   });
 
   test('shadows and jobs say that they are out of scope', async () => {
@@ -113,20 +103,20 @@ describe('paths and methods', () => {
     expect(answer.headers['x-amzn-errortype']).toBe('MethodNotAllowedException');
     if (method === 'HEAD') expect(answer.body).toEqual({});
     else expectError(answer, 'METHOD_NOT_ALLOWED');
-    await expectReportedOnce('METHOD_NOT_ALLOWED');
+    await expectReportedOnce(server, 'METHOD_NOT_ALLOWED');
   });
 
   test('broken percent-encoding of the query', async () => {
     const answer = await exchange(server.port, { path: `${MESSAGE.path}?topic=%zz` });
     expectError(answer, 'INVALID_PARAMETER');
-    await expectReportedOnce('INVALID_PARAMETER');
+    await expectReportedOnce(server, 'INVALID_PARAMETER');
   });
 
   test('a path that is not ASCII', async () => {
     const socket = await openSocket(server.port);
     socket.write(Buffer.from(`${HEAD.replace('lock-17', 'löck')}Content-Length: 0\r\nConnection: close\r\n\r\n`));
     expectError(await readAnswer(socket), 'INVALID_REQUEST');
-    await expectReportedOnce('INVALID_REQUEST');
+    await expectReportedOnce(server, 'INVALID_REQUEST');
   });
 });
 
@@ -141,7 +131,7 @@ describe('size', () => {
     const socket = await openSocket(server.port);
     socket.write(`${HEAD}Content-Length: 131073\r\n\r\n`);
     expectError(await readAnswer(socket), 'PAYLOAD_TOO_LARGE');
-    await expectReportedOnce('PAYLOAD_TOO_LARGE');
+    await expectReportedOnce(server, 'PAYLOAD_TOO_LARGE');
   });
 
   test('131,073 bytes of chunks are cut at the limit, and the answer survives what is still under way', async () => {
@@ -151,7 +141,7 @@ describe('size', () => {
     socket.write(chunk);
     socket.write(chunk);
     expectError(await readAnswer(socket), 'PAYLOAD_TOO_LARGE');
-    await expectReportedOnce('PAYLOAD_TOO_LARGE');
+    await expectReportedOnce(server, 'PAYLOAD_TOO_LARGE');
   });
 
   test('whoever waits for 100 Continue is not asked for a body that is too large', async () => {
@@ -179,7 +169,7 @@ describe('size', () => {
     const socket = await openSocket(server.port);
     socket.write(`${HEAD}Content-Length: 0\r\nExpect: the unexpected\r\n\r\n`);
     expectError(await readAnswer(socket), 'INVALID_REQUEST');
-    await expectReportedOnce('INVALID_REQUEST');
+    await expectReportedOnce(server, 'INVALID_REQUEST');
   });
 });
 
@@ -200,14 +190,14 @@ describe('what is not quite HTTP', () => {
     socket.write(bytes);
     const answer = await readAnswer(socket);
     expectError(answer, 'INVALID_REQUEST');
-    await expectReportedOnce('INVALID_REQUEST', answer.body['traceId']);
+    await expectReportedOnce(server, 'INVALID_REQUEST', answer.body['traceId']);
   });
 
   test('CONNECT', async () => {
     const socket = await openSocket(server.port);
     socket.write('CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n');
     expectError(await readAnswer(socket), 'METHOD_NOT_ALLOWED');
-    await expectReportedOnce('METHOD_NOT_ALLOWED');
+    await expectReportedOnce(server, 'METHOD_NOT_ALLOWED');
   });
 });
 

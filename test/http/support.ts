@@ -190,3 +190,18 @@ export function expectError({ status, headers, body }: Received, reason: Reason)
   expect(headers['x-amzn-requestid']).toBe(body['traceId']);
   expect(JSON.stringify(body)).not.toMatch(/node_modules|\bat .*:\d+:\d+/);
 }
+
+/** A message that is as it should be. */
+export const MESSAGE = {
+  path: '/connections/lock-17/messages',
+  query: { topic: 'cmd', confirmation: 'true' },
+  body: 'open',
+};
+export const HEAD = 'POST /connections/lock-17/messages?topic=cmd HTTP/1.1\r\nHost: x\r\n';
+
+/** Exactly one event says what happened, and the server still works. */
+export async function expectReportedOnce({ events, port }: TestServer, reason: Reason, traceId?: unknown) {
+  expect(events.direct).toEqual([]);
+  expect(events.operations).toEqual([expect.objectContaining({ reason, ...(traceId !== undefined && { traceId }) })]);
+  expect((await call(port, MESSAGE)).status).toBe(200);
+}

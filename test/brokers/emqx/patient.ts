@@ -1,6 +1,6 @@
-import { afterEach, beforeEach } from '@jest/globals';
+import { afterEach, beforeEach, expect } from '@jest/globals';
 import type { EmqxApi } from '../../../src/brokers/emqx/api.js';
-import { type Diagnosis, diagnose } from '../../../src/brokers/emqx/install/doctor.js';
+import { type Diagnosis, diagnose, isHealthy } from '../../../src/brokers/emqx/install/doctor.js';
 import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { FakeBroker } from './fake-broker.js';
@@ -41,5 +41,16 @@ export class Patient {
 
   setAcl(rules: string): void {
     this.emqx.sources = [{ type: 'file', enable: true, rules }];
+  }
+
+  /** One check, and in it one thing, is found and can be mended; with a failure the whole is not healthy. */
+  async expectFinding(check: string, status: 'warn' | 'fail', says: RegExp): Promise<void> {
+    const diagnoses = await this.examine();
+    const found = diagnoses.filter((diagnosis) => diagnosis.check === check && diagnosis.status !== 'ok');
+    expect(found).toEqual([
+      expect.objectContaining({ status, message: expect.stringMatching(says), mend: expect.stringMatching(/\w+/) }),
+    ]);
+    // A warning of one check may be a failure of another: two nodes, one without the plugin.
+    expect(status === 'fail' && isHealthy(diagnoses)).toBe(false);
   }
 }
