@@ -110,7 +110,7 @@ async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
 
 async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {
   const { urls, username, password, tls } = loadConfig(flags.config).broker;
-  const broker = { url: urls[0] as string, username, password, tls };
+  const broker = { urls, username, password, tls };
   const diagnoses = await diagnose(connect(flags), { version, broker });
   print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
   if (!isHealthy(diagnoses)) process.exitCode = 1;

@@ -8,7 +8,7 @@ import { onEmqx } from './support/suite.js';
 
 onEmqx('Installation', (bench) => {
   const doctor = ({ api, emqx }: Bench) =>
-    diagnose(api, { version: VERSION, broker: { url: emqx.mqttUrl, ...SERVICE }, probeTimeoutMs: 2_000 });
+    diagnose(api, { version: VERSION, broker: { urls: [emqx.mqttUrl], ...SERVICE }, probeTimeoutMs: 2_000 });
   const problems = async () => (await doctor(bench())).filter(({ status }) => status !== 'ok');
   const configuration = async () => {
     const { exHooks, settings, sources, plugins } = await readState(bench().api);

@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { EmqxApiError, type EmqxRest } from './rest.js';
 
-const Node = z.looseObject({ node: z.string(), node_status: z.string(), version: z.string() });
+const Node = z.looseObject({
+  node: z.string(),
+  node_status: z.string(),
+  /** Absent of a node of the cluster that is down. */
+  version: z.string().optional(),
+});
 const Hook = z.looseObject({
   name: z.string(),
   params: z.looseObject({ topics: z.array(z.string()).optional() }).optional(),
@@ -59,6 +64,12 @@ export type Plugin = z.output<typeof Plugin>;
 export type Alarm = z.output<typeof Alarms>['data'][number];
 
 /**
+ * A cluster makes a change on one node, and then on the others; each waits for an ExHook server that accepts and does not
+ * answer (its request_timeout, 5 s, twice where the address changes), or for the package of a plugin.
+ */
+const CHANGE_TIMEOUT_MS = 30_000;
+
+/**
  * EMQX's management API (EMQX 5.0 to 6.x), as far as setting up and examining an EMQX needs it.
  *
  * Every method throws EmqxApiError: no answer in time, a status other than 2xx, or an answer that is not EMQX's.
@@ -79,11 +90,11 @@ export class EmqxApi {
   }
 
   addExHook(settings: ExHookSettings): Promise<void> {
-    return this.#rest.send('POST', '/exhooks', settings);
+    return this.#rest.send('POST', '/exhooks', settings, CHANGE_TIMEOUT_MS);
   }
 
   changeExHook(settings: ExHookSettings): Promise<void> {
-    return this.#rest.send('PUT', `/exhooks/${encodeURIComponent(settings.name)}`, settings);
+    return this.#rest.send('PUT', `/exhooks/${encodeURIComponent(settings.name)}`, settings, CHANGE_TIMEOUT_MS);
   }
 
   /** Moves a server in front of the others: servers are asked in their order. */
@@ -152,12 +163,12 @@ export class EmqxApi {
   async uploadPlugin(fileName: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
     const form = new FormData();
     form.append('plugin', new Blob([content], { type: 'application/gzip' }), fileName);
-    await this.#rest.send('POST', '/plugins/install', form);
+    await this.#rest.send('POST', '/plugins/install', form, CHANGE_TIMEOUT_MS);
   }
 
   /** Starts a plugin on all nodes; one whose package lies in the plugins folder of a node is installed first. */
   startPlugin(nameVersion: string): Promise<void> {
-    return this.#rest.send('PUT', `/plugins/${encodeURIComponent(nameVersion)}/start`);
+    return this.#rest.send('PUT', `/plugins/${encodeURIComponent(nameVersion)}/start`, undefined, CHANGE_TIMEOUT_MS);
   }
 
   stopPlugin(nameVersion: string): Promise<void> {

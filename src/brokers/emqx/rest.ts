@@ -48,7 +48,7 @@ export class EmqxRest {
 
   /** What is at the path. */
   async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-    const text = await this.#call('GET', path);
+    const text = await this.#call('GET', path, this.#timeoutMs);
     let answer: unknown;
     try {
       answer = JSON.parse(text);
@@ -62,16 +62,22 @@ export class EmqxRest {
     );
   }
 
-  /** A change; an object goes as JSON. */
-  async send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<void> {
-    await this.#call(method, path, body === undefined || body instanceof FormData ? body : JSON.stringify(body));
+  /** A change; an object goes as JSON. `timeoutMs` for one that takes longer than other calls. */
+  async send(
+    method: 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body?: object,
+    timeoutMs = this.#timeoutMs,
+  ): Promise<void> {
+    const content = body === undefined || body instanceof FormData ? body : JSON.stringify(body);
+    await this.#call(method, path, timeoutMs, content);
   }
 
-  async #call(method: string, path: string, body?: string | FormData): Promise<string> {
+  async #call(method: string, path: string, timeoutMs: number, body?: string | FormData): Promise<string> {
     const url = this.#base + path;
     const headers: Record<string, string> = { authorization: this.#authorization };
     if (typeof body === 'string') headers['content-type'] = 'application/json';
-    const signal = AbortSignal.timeout(this.#timeoutMs);
+    const signal = AbortSignal.timeout(timeoutMs);
     let status: number;
     let text: string;
     try {
@@ -79,7 +85,7 @@ export class EmqxRest {
       status = response.status;
       text = await response.text();
     } catch (error) {
-      throw new EmqxApiError(`${method} ${url}: ${whyNoAnswer(error, this.#timeoutMs)}`);
+      throw new EmqxApiError(`${method} ${url}: ${whyNoAnswer(error, timeoutMs)}`);
     }
     if (status >= 200 && status < 300) return text;
     const { code, message } = errorOf(text);

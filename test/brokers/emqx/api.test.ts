@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EmqxApi } from '../../../src/brokers/emqx/api.js';
 import { EmqxApiError, EmqxRest } from '../../../src/brokers/emqx/rest.js';
@@ -112,6 +112,18 @@ describe("the client of EMQX's management API", () => {
     const error = await failure(api({ timeoutMs: 100 }).nodes());
     expect(error.message).toContain('no answer within 100 ms');
     expect(error.status).toBeUndefined();
+  });
+
+  it('gives the nodes of a cluster more time for a change', async () => {
+    let reply: ServerResponse | undefined;
+    answer = (request, response) => {
+      if (request.method === 'PUT') reply = response;
+    };
+    const hasty = api({ timeoutMs: 100 });
+    const changed = hasty.startPlugin('tightbeam-0.1.0');
+    expect((await failure(hasty.nodes())).message).toContain('no answer within 100 ms');
+    reply?.writeHead(204).end();
+    await changed;
   });
 
   it('says that nobody listens', async () => {

@@ -1,18 +1,12 @@
 import { describe, it } from '@jest/globals';
-import { HOOKS } from './fake-emqx.js';
+import { DOWN, HOOKS } from './fake-emqx.js';
 import { Patient } from './patient.js';
 
 describe('the doctor, of nodes, hooks and plugin', () => {
   const patient = new Patient();
 
   it.each<[check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void]>([
-    [
-      'nodes',
-      'fail',
-      /not running: emqx9/,
-      'a node that is down',
-      () => (patient.emqx.nodes = [{ ...patient.emqx.nodes[0], node_status: 'stopped' }]),
-    ],
+    ['nodes', 'fail', /^not running: emqx2@127.0.0.1$/, 'a node that is down', () => patient.emqx.nodes.push(DOWN)],
     [
       'nodes',
       'fail',

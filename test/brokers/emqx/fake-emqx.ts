@@ -47,6 +47,9 @@ export const HOOKS = [
   { name: 'message.dropped', params: { topics: ['$dm/#'] } },
 ];
 
+/** How EMQX 5.8.9 lists a node of its cluster that is down. */
+export const DOWN = { node: 'emqx2@127.0.0.1', node_status: 'stopped', role: 'core' };
+
 /**
  * EMQX's management API as far as Tightbeam uses it: a real HTTP server, whose answers are the recorded ones, with the
  * settings kept in memory.
@@ -58,6 +61,8 @@ export class FakeEmqx {
   allowed: string[] = [];
   /** Packages that lie in the plugins folder. */
   folder: string[] = [];
+  /** Nodes on which no plugin starts, whatever EMQX answers. */
+  refusing: string[] = [];
   nodes = recorded('nodes').response as Json[];
   settings = recorded('authorization settings').response as Json;
   sources: Json[] = [{ type: 'file', enable: true, rules: SHIPPED_ACL }];
@@ -116,8 +121,15 @@ export class FakeEmqx {
     this.plugins.push({
       name: 'tightbeam',
       rel_vsn: version,
-      running_status: this.nodes.map(({ node }) => ({ node, status })),
+      running_status: this.#statuses(status),
     });
+  }
+
+  /** As EMQX lists them: of the nodes that run. */
+  #statuses(status: string): Json[] {
+    return this.nodes
+      .filter(({ node_status }) => node_status === 'running')
+      .map(({ node }) => ({ node, status: this.refusing.includes(node as string) ? 'stopped' : status }));
   }
 
   async stop(): Promise<void> {
@@ -221,7 +233,7 @@ export class FakeEmqx {
     if (action === 'start') {
       if (this.folder.includes(name) && this.plugins.length === 0) this.addPlugin(name.replace('tightbeam-', ''));
       for (const plugin of this.plugins) {
-        plugin['running_status'] = this.nodes.map(({ node }) => ({ node, status: 'running' }));
+        plugin['running_status'] = this.#statuses('running');
       }
     }
     // As EMQX 5.8.9: success, whatever came of it.

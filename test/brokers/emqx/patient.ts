@@ -30,7 +30,7 @@ export class Patient {
     return diagnose(api, {
       version: '0.1.0',
       probeTimeoutMs: 500,
-      broker: { url: this.broker.url, username: 'tightbeam', password: 'secret' },
+      broker: { urls: [this.broker.url], username: 'tightbeam', password: 'secret' },
     });
   }
 

@@ -16,7 +16,7 @@ describe("the doctor's probe", () => {
     await broker.stop();
   });
 
-  const access = () => ({ url: broker.url, username: 'tightbeam', password: 'secret' });
+  const access = () => ({ urls: [broker.url], username: 'tightbeam', password: 'secret' });
   const probe = async () =>
     (await diagnose(emqx.api, { version: '0.1.0', probeTimeoutMs: 500, broker: access() })).find(
       ({ check }) => check === 'probe',
@@ -56,6 +56,22 @@ describe("the doctor's probe", () => {
     },
     15_000,
   );
+
+  it('goes to every address that the service has, for each may be another node', async () => {
+    const peer = await FakeBroker.start();
+    Object.assign(peer, { puback: 0x10, deliver: false });
+    const urls = [broker.url, peer.url];
+    const diagnoses = await diagnose(emqx.api, {
+      version: '0.1.0',
+      probeTimeoutMs: 500,
+      broker: { ...access(), urls },
+    });
+    await peer.stop();
+    expect(diagnoses.filter(({ check }) => check === 'probe')).toEqual([
+      expect.objectContaining({ status: 'ok', message: expect.stringContaining(`itself at ${broker.url} arrived`) }),
+      expect.objectContaining({ status: 'fail', message: expect.stringContaining(`${peer.url} answered 0x10`) }),
+    ]);
+  });
 
   it('fails where no broker listens', async () => {
     await broker.stop();

@@ -5,10 +5,11 @@ import {
   type EmqxState,
   failedActionBeside,
   hasHook,
-  isRunningEverywhere,
+  isRunning,
   NAME,
   nameVersion,
   NEEDED_HOOKS,
+  nodesWithout,
   publishers,
 } from './state.js';
 
@@ -16,8 +17,9 @@ import {
 export const INSTALL = 'Run `tightbeam emqx install`.';
 
 export function nodes(state: EmqxState): readonly Finding[] {
-  const versions = [...new Set(state.nodes.map(({ version }) => version))];
-  const down = state.nodes.filter(({ node_status }) => node_status !== 'running').map(({ node }) => node);
+  const running = state.nodes.filter(isRunning);
+  const versions = [...new Set(running.flatMap(({ version = [] }) => version))];
+  const down = state.nodes.filter((node) => !isRunning(node)).map(({ node }) => node);
   const old = versions.filter((version) => Number.parseInt(version, 10) < 5);
   return unless(
     [
@@ -29,7 +31,7 @@ export function nodes(state: EmqxState): readonly Finding[] {
         ? [warn(`different versions: ${list(versions)}`, 'Finish the upgrade of the cluster.')]
         : []),
     ],
-    `${state.nodes.length} running, EMQX ${list(versions)}`,
+    `${running.length} running, EMQX ${list(versions)}`,
   );
 }
 
@@ -125,13 +127,13 @@ export function plugin(state: EmqxState, version: string): readonly Finding[] {
       ),
     ];
   }
-  const elsewhere = state.nodes.filter((node) => !isRunningEverywhere(installed, [node])).map(({ node }) => node);
+  const without = nodesWithout(installed, state.nodes);
   return unless(
     [
-      ...(elsewhere.length > 0
+      ...(without.length > 0
         ? [
             fail(
-              `${nameVersion(installed)} does not run on ${list(elsewhere)}`,
+              `${nameVersion(installed)} does not run on ${list(without)}`,
               `${INSTALL} EMQX's log says why it stopped.`,
             ),
           ]

@@ -2,14 +2,15 @@ import type { EmqxApi } from '../api.js';
 import { acl, authentication, authorization, listeners } from './checks-access.js';
 import { cache, exHook, guard, hooks, INSTALL, nodes, otherExHooks, plugin } from './checks-broker.js';
 import { fail, type Finding, ok } from './finding.js';
-import { type BrokerAccess, probe, type ProbeResult } from './probe.js';
+import { type BrokerAccess, type BrokerUser, probe, type ProbeResult } from './probe.js';
 import { type EmqxState, readState } from './state.js';
 
 /** What doctor holds EMQX against. */
 export interface Expected {
   /** Version of this release: the plugin's should be the same. */
   readonly version: string;
-  readonly broker: BrokerAccess;
+  /** Every address of the broker is probed: in a cluster, each may be another node. */
+  readonly broker: BrokerUser & { readonly urls: readonly string[] };
   /** Time for connecting and for the message of the probe, each, in milliseconds; default 5,000. */
   readonly probeTimeoutMs?: number;
 }
@@ -40,8 +41,15 @@ export interface Diagnosis extends Finding {
 
 /** Runs every check; what cannot be looked at is a failure of the check `api`. Never rejects. */
 export async function diagnose(api: EmqxApi, expected: Expected): Promise<readonly Diagnosis[]> {
-  const [found, probed] = await Promise.all([inspect(api, expected), probe(expected.broker, expected.probeTimeoutMs)]);
-  return [...found, { check: 'probe', ...judge(probed, expected.broker) }];
+  const { urls, ...user } = expected.broker;
+  const [found, ...probed] = await Promise.all([
+    inspect(api, expected),
+    ...urls.map(async (url) => {
+      const access = { ...user, url };
+      return { check: 'probe', ...judge(await probe(access, expected.probeTimeoutMs), access) };
+    }),
+  ]);
+  return [...found, ...probed];
 }
 
 async function inspect(api: EmqxApi, expected: Expected): Promise<Diagnosis[]> {
@@ -63,21 +71,23 @@ export function isHealthy(diagnoses: readonly Diagnosis[]): boolean {
 function judge(result: ProbeResult, { url, username }: BrokerAccess): Finding {
   switch (result.kind) {
     case 'arrived':
-      return ok(`a direct message to itself arrived and was acknowledged, in ${result.milliseconds.toFixed(1)} ms`);
+      return ok(
+        `a direct message to itself at ${url} arrived and was acknowledged, in ${result.milliseconds.toFixed(1)} ms`,
+      );
     case 'notConnected':
       return fail(
         `no connection to ${url} as ${username}: ${result.why}`,
         'Check TIGHTBEAM_BROKER_URLS and the password that `tightbeam serve` has; where EMQX refuses, mend "exhook" first.',
       );
     case 'silent':
-      return fail('EMQX did not answer the message', 'Look for errors of the plugin in the log of EMQX.');
+      return fail(`EMQX at ${url} did not answer the message`, 'Look for errors of the plugin in the log of EMQX.');
     case 'answered':
-      return judgeCode(result.reasonCode);
+      return judgeCode(result.reasonCode, url);
   }
 }
 
-function judgeCode(code: number): Finding {
-  const answered = `EMQX answered 0x${code.toString(16).padStart(2, '0')}`;
+function judgeCode(code: number, url: string): Finding {
+  const answered = `EMQX at ${url} answered 0x${code.toString(16).padStart(2, '0')}`;
   switch (code) {
     case 0x00:
       return fail(

@@ -1,9 +1,9 @@
 import type { EmqxApi } from '../api.js';
-import { joined, type Plan } from './plan.js';
+import { joined, NOTHING, type Plan } from './plan.js';
 import { type AuthorizationOptions, planAuthorization } from './plan-authorization.js';
 import { planExHook } from './plan-exhook.js';
 import { type PluginOptions, planPlugin } from './plan-plugin.js';
-import type { EmqxState } from './state.js';
+import { type EmqxState, isRunning } from './state.js';
 
 export interface InstallOptions extends AuthorizationOptions {
   /**
@@ -27,7 +27,19 @@ export function planInstall(state: EmqxState, options: InstallOptions): Plan {
     planExHook(state, options.exHookUrl, options.reachWithinMs ?? 12_000),
     planPlugin(state, options.plugin),
     planAuthorization(state, options),
+    notesOnNodesDown(state),
   );
+}
+
+function notesOnNodesDown(state: EmqxState): Plan {
+  const notes = state.nodes
+    .filter((node) => !isRunning(node))
+    .map(
+      ({ node }) =>
+        `The node ${node} is down. When it starts, it takes settings and plugin from the nodes that run; see with ` +
+        '`tightbeam emqx doctor` whether it has.',
+    );
+  return { ...NOTHING, notes };
 }
 
 /** What became of a plan. */

@@ -1,7 +1,7 @@
 import type { EmqxApi } from '../api.js';
 import { EmqxApiError } from '../rest.js';
 import { InstallError, type Plan, step } from './plan.js';
-import { type EmqxState, isRunningEverywhere, NAME, nameVersion } from './state.js';
+import { type EmqxState, NAME, nameVersion, nodesWithout } from './state.js';
 
 /** A plugin package: `tightbeam-VERSION.tar.gz`. */
 export interface PluginPackage {
@@ -48,7 +48,7 @@ export function planPlugin(state: EmqxState, options: PluginOptions): Plan {
             `--plugin ${NAME}-${options.version}.tar.gz.`,
         ]
       : [];
-  if (isRunningEverywhere(installed, state.nodes)) return { steps: [], left };
+  if (nodesWithout(installed, state.nodes).length === 0) return { steps: [], left };
   return {
     steps: [{ what: `start the plugin ${name}`, apply: (api) => start(api, name) }],
     left,
@@ -120,8 +120,9 @@ async function start(api: EmqxApi, name: string): Promise<string | undefined> {
 async function running(api: EmqxApi, name: string): Promise<string | undefined> {
   const [nodes, plugins] = [await api.nodes(), await api.plugins()];
   const plugin = plugins.find((candidate) => nameVersion(candidate) === name);
-  if (plugin !== undefined && isRunningEverywhere(plugin, nodes)) return undefined;
-  return `The plugin ${name} does not run on every node. EMQX's log says why (failed_to_start_plugin).`;
+  const without = plugin === undefined ? nodes.map(({ node }) => node) : nodesWithout(plugin, nodes);
+  if (without.length === 0) return undefined;
+  return `The plugin ${name} does not run on ${without.join(', ')}. EMQX's log says why (failed_to_start_plugin).`;
 }
 
 async function isInstalled(api: EmqxApi, version: string): Promise<boolean> {

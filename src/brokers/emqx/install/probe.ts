@@ -3,10 +3,8 @@ import { readFileSync } from 'node:fs';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { NAME } from './state.js';
 
-/** How the service connects to the broker. */
-export interface BrokerAccess {
-  /** `mqtt://HOST:PORT` or `mqtts://HOST:PORT`. */
-  readonly url: string;
+/** As whom the service connects to the broker. */
+export interface BrokerUser {
   readonly username: string;
   readonly password?: string | undefined;
   /** Files in PEM. */
@@ -15,6 +13,11 @@ export interface BrokerAccess {
     readonly cert?: string | undefined;
     readonly key?: string | undefined;
   };
+}
+
+export interface BrokerAccess extends BrokerUser {
+  /** `mqtt://HOST:PORT` or `mqtts://HOST:PORT`. */
+  readonly url: string;
 }
 
 export type ProbeResult =

@@ -63,10 +63,14 @@ export function nameVersion({ name, rel_vsn }: Pick<Plugin, 'name' | 'rel_vsn'>)
   return `${name}-${rel_vsn}`;
 }
 
-export function isRunningEverywhere(plugin: Plugin, nodes: readonly Pick<Node, 'node'>[]): boolean {
-  return nodes.every(({ node }) =>
-    plugin.running_status.some((status) => status.node === node && status.status === 'running'),
-  );
+/** EMQX lists the nodes of its cluster that are down, too. */
+export const isRunning = ({ node_status }: Node): boolean => node_status === 'running';
+
+/** The nodes that lack the plugin, of those that run: one that is down can be told to start nothing. */
+export function nodesWithout(plugin: Plugin, nodes: readonly Node[]): readonly string[] {
+  const running = (name: string) =>
+    plugin.running_status.some(({ node, status }) => node === name && status === 'running');
+  return nodes.filter((node) => isRunning(node) && !running(node.node)).map(({ node }) => node);
 }
 
 /** True where a server has been given a hook; EMQX knows only once the server has answered. */

@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
+import { readState } from '../../../src/brokers/emqx/install/state.js';
+import { DOWN, FakeEmqx } from './fake-emqx.js';
+
+const PEER = 'emqx2@127.0.0.1';
+
+describe('installing into a cluster', () => {
+  let emqx: FakeEmqx;
+
+  beforeEach(async () => {
+    emqx = await FakeEmqx.start();
+    emqx.folder = ['tightbeam-0.1.0'];
+  });
+  afterEach(() => emqx.stop());
+
+  const addPeer = () => emqx.nodes.push({ ...emqx.nodes[0], node: PEER });
+  const plan = async () =>
+    planInstall(await readState(emqx.api), {
+      username: 'tightbeam',
+      exclusive: false,
+      exHookUrl: 'http://service:9000',
+      plugin: { version: '0.1.0', upgrade: false },
+    });
+  const install = async () => carryOut(emqx.api, await plan());
+
+  it('starts the plugin on every node', async () => {
+    addPeer();
+    expect((await install()).left).toEqual([]);
+    expect(await plan()).toEqual({ steps: [], left: [] });
+  });
+
+  it('starts the plugin on a node that lacks it', async () => {
+    await install();
+    addPeer();
+    expect((await plan()).steps.map(({ what }) => what)).toEqual(['start the plugin tightbeam-0.1.0']);
+    expect((await install()).left).toEqual([]);
+    expect(await plan()).toEqual({ steps: [], left: [] });
+  });
+
+  it('says on which node the plugin did not start, until it has', async () => {
+    addPeer();
+    emqx.refusing = [PEER];
+    const left = [expect.stringContaining(`tightbeam-0.1.0 does not run on ${PEER}. EMQX's log says why`)];
+    expect((await install()).left).toEqual(left);
+    expect((await install()).left).toEqual(left);
+    emqx.refusing = [];
+    expect((await install()).left).toEqual([]);
+  });
+
+  it('installs on the nodes that run, and says how it gets to one that is down', async () => {
+    emqx.nodes.push(DOWN);
+    expect((await install()).left).toEqual([]);
+    expect(await plan()).toEqual({
+      steps: [],
+      left: [],
+      notes: [expect.stringMatching(/^The node emqx2@127\.0\.0\.1 is down\. .*`tightbeam emqx doctor`/)],
+    });
+  });
+});
