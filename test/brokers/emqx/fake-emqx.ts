@@ -63,6 +63,8 @@ export class FakeEmqx {
   folder: string[] = [];
   /** Nodes on which no plugin starts, whatever EMQX answers. */
   refusing: string[] = [];
+  /** Nodes to which no package gets. */
+  unreached: string[] = [];
   nodes = recorded('nodes').response as Json[];
   settings = recorded('authorization settings').response as Json;
   sources: Json[] = [{ type: 'file', enable: true, rules: SHIPPED_ACL }];
@@ -128,7 +130,7 @@ export class FakeEmqx {
   /** As EMQX lists them: of the nodes that run. */
   #statuses(status: string): Json[] {
     return this.nodes
-      .filter(({ node_status }) => node_status === 'running')
+      .filter(({ node, node_status }) => node_status === 'running' && !this.unreached.includes(node as string))
       .map(({ node }) => ({ node, status: this.refusing.includes(node as string) ? 'stopped' : status }));
   }
 

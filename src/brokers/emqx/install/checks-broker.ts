@@ -1,4 +1,5 @@
 import { DIRECT_FILTER } from '../../../direct/topic.js';
+import type { Plugin } from '../api.js';
 import { fail, type Finding, list, ok, unless, warn } from './finding.js';
 import {
   blockersOf,
@@ -139,7 +140,12 @@ export function plugin(state: EmqxState, version: string): readonly Finding[] {
           ]
         : []),
       ...(state.plugins.length > 1
-        ? [fail(`several versions: ${list(state.plugins.map(nameVersion))}`, 'Delete all but one in the dashboard.')]
+        ? [
+            fail(
+              `several versions: ${list(state.plugins.map((each) => `${nameVersion(each)} on ${list(nodesOf(each))}`))}`,
+              'On these nodes, run `emqx ctl plugins` with stop, disable and uninstall of all but one.',
+            ),
+          ]
         : []),
       ...(installed.rel_vsn === version
         ? []
@@ -153,6 +159,8 @@ export function plugin(state: EmqxState, version: string): readonly Finding[] {
     `${nameVersion(installed)} runs on every node`,
   );
 }
+
+const nodesOf = ({ running_status }: Plugin) => running_status.map(({ node }) => node);
 
 /** Configuration of the plugin as it comes; EMQX before 5.7 keeps none. */
 const SHIPPED_CONFIG = {

@@ -1,7 +1,7 @@
-import type { EmqxApi } from '../api.js';
+import type { EmqxApi, Node, Plugin } from '../api.js';
 import { EmqxApiError } from '../rest.js';
-import { InstallError, type Plan, step } from './plan.js';
-import { type EmqxState, NAME, nameVersion, nodesWithout } from './state.js';
+import { InstallError, type Plan, type Step } from './plan.js';
+import { type EmqxState, isRunning, NAME, nameVersion, nodesWithout } from './state.js';
 
 /** A plugin package: `tightbeam-VERSION.tar.gz`. */
 export interface PluginPackage {
@@ -33,7 +33,7 @@ export function planPlugin(state: EmqxState, options: PluginOptions): Plan {
     return given === undefined ? planStartFromFolder(options.version) : planUpload(given);
   }
   if (given !== undefined && given.version !== installed.rel_vsn) {
-    if (options.upgrade) return planUpgrade(nameVersion(installed), given);
+    if (options.upgrade) return planUpgrade(installed, state.nodes, given);
     const left =
       `The plugin ${nameVersion(installed)} is installed; ${NAME}-${given.version} was given. To replace it, run ` +
       `\`emqx ctl plugins allow ${NAME}-${given.version}\` on one node (EMQX 5.8.9 and later), then this with --upgrade. ` +
@@ -87,14 +87,50 @@ function planUpload(given: PluginPackage): Plan {
   };
 }
 
-function planUpgrade(before: string, given: PluginPackage): Plan {
+function planUpgrade(before: Plugin, nodes: readonly Node[], given: PluginPackage): Plan {
   return {
     steps: [
-      step(`remove the plugin ${before}`, [], (api) => api.removePlugin(before)),
+      removal(before, nodes),
       { what: `upload and start the plugin ${NAME}-${given.version}`, apply: (api) => upload(api, given) },
     ],
     left: [],
   };
+}
+
+/**
+ * Removes a plugin from all nodes. EMQX does that node by node, and one that lacks the plugin fails and from then on takes
+ * no change of any configuration from the cluster: so every node is given it first.
+ *
+ * @throws InstallError where a node could not be given it; nothing is removed then.
+ */
+export function removal(plugin: Plugin, nodes: readonly Node[]): Step {
+  const name = nameVersion(plugin);
+  const lacking = nodesLacking(plugin, nodes);
+  return {
+    what: `remove the plugin ${name}`,
+    detail: lacking.map((node) => `it is brought to ${node} first, for EMQX removes it from all nodes or from none`),
+    async apply(api) {
+      if (lacking.length > 0) {
+        await api.startPlugin(name);
+        const now = (await api.plugins()).find((candidate) => nameVersion(candidate) === name);
+        const still = now === undefined ? lacking : nodesLacking(now, nodes);
+        if (still.length > 0) {
+          throw new InstallError(
+            `The plugin ${name} is not on ${still.join(', ')} and could not be brought there, so EMQX cannot remove it. ` +
+              `On each node that has it, run \`emqx ctl plugins\` with stop, disable and uninstall ${name}.`,
+          );
+        }
+      }
+      await api.removePlugin(name);
+      return undefined;
+    },
+  };
+}
+
+/** The running nodes on which the plugin is not installed. */
+function nodesLacking({ running_status }: Plugin, nodes: readonly Node[]): string[] {
+  const has = (name: string) => running_status.some(({ node }) => node === name);
+  return nodes.filter((node) => isRunning(node) && !has(node.node)).map(({ node }) => node);
 }
 
 async function upload(api: EmqxApi, given: PluginPackage): Promise<string | undefined> {

@@ -1,7 +1,8 @@
 import type { AuthorizationSettings, Source } from '../api.js';
 import { activeRules, type Memory, memoryOf, restored } from './acl.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
-import { type EmqxState, NAME, nameVersion } from './state.js';
+import { removal } from './plan-plugin.js';
+import { type EmqxState, isRunning, NAME } from './state.js';
 
 /**
  * Undoes an installation: what bears Tightbeam's name goes, and what was changed becomes what it was, by the memory in
@@ -58,13 +59,16 @@ function planFile(file: Source, memory: Memory): Plan {
 }
 
 function planRemovals(state: EmqxState): Plan {
-  const plugins = state.plugins.map(nameVersion);
+  const down = state.nodes.filter((node) => !isRunning(node)).map(({ node }) => node);
   const registered = state.exHooks.some(({ name }) => name === NAME);
   return {
     steps: [
-      ...plugins.map((plugin) => step(`remove the plugin ${plugin}`, [], (api) => api.removePlugin(plugin))),
+      ...state.plugins.map((plugin) => removal(plugin, state.nodes)),
       ...(registered ? [step(`remove the ExHook server ${NAME}`, [], (api) => api.removeExHook(NAME))] : []),
     ],
-    left: [],
+    left:
+      state.plugins.length === 0
+        ? []
+        : down.map((node) => `The plugin stays on ${node}, which is down. Run this again when that node has started.`),
   };
 }
