@@ -83,8 +83,8 @@ export interface Bench {
   rest(method: string, path: string, body?: object): Promise<Record<string, unknown>>;
   /** SendDirectMessage by the AWS SDK. */
   send(clientId: string, options?: SendOptions): Promise<SendResult>;
-  /** Connects as a device, or as `username` says; ends with the bench. */
-  connect(clientId: string, options?: IClientOptions): Promise<MqttClient>;
+  /** Connects as a device, or as `username` says; ends with the bench. To the first node, unless `url` is another's. */
+  connect(clientId: string, options?: IClientOptions, url?: string): Promise<MqttClient>;
   /** Starts the service again, on the ports it had. */
   startService(): Promise<void>;
   install(): Promise<readonly string[]>;
@@ -126,7 +126,7 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
         http: { port: http },
         exhook: { host, port: exhook },
         telemetry: { port: 0 },
-        broker: { ...SERVICE, urls: [emqx.mqttUrl], connections: 2 },
+        broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
         policies: folder,
         credentials: join(secrets, 'credentials.json'),
       },
@@ -176,8 +176,8 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
       return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
     },
     send: (clientId, options = {}) => send(sdk, clientId, options),
-    connect: async (clientId, options = {}) => {
-      const client = await connect(bench.emqx.mqttUrl, { clientId, ...options });
+    connect: async (clientId, options = {}, url = emqx.mqttUrl) => {
+      const client = await connect(url, { clientId, ...options });
       clients.push(client);
       return client;
     },

@@ -24,10 +24,14 @@ export class Load {
   #running = true;
   #workers: Promise<unknown>[] = [];
 
-  private constructor(private readonly bench: Bench) {}
+  private constructor(
+    private readonly bench: Bench,
+    private readonly urls: readonly string[],
+  ) {}
 
-  static async start(bench: Bench): Promise<Load> {
-    const load = new Load(bench);
+  /** @param urls the nodes over which the devices are spread. */
+  static async start(bench: Bench, urls: readonly string[] = [bench.emqx.mqttUrl]): Promise<Load> {
+    const load = new Load(bench, urls);
     for (let index = 0; index < ACKING; index += 1) await load.#connect(`load-${index}`);
     for (let index = 0; index < MUTE; index += 1) {
       await load.#connect(`mute-${index}`, { customHandleAcks: () => undefined });
@@ -73,12 +77,10 @@ export class Load {
   }
 
   async #connect(clientId: string, options: object = {}): Promise<void> {
-    const device = await this.bench.connect(clientId, {
-      reconnectPeriod: 100,
-      // While the broker starts, the guard refuses; a device tries again.
-      reconnectOnConnackError: true,
-      ...options,
-    });
+    const url = this.urls[this.#devices.size % this.urls.length];
+    // While the broker starts, the guard refuses; a device tries again.
+    const persistent = { reconnectPeriod: 100, reconnectOnConnackError: true };
+    const device = await this.bench.connect(clientId, { ...persistent, ...options }, url);
     // The message event comes just before the PUBACK; a mute device does not get that far.
     if (clientId.startsWith('load-'))
       device.on('message', (_topic, payload) => this.#acknowledged.add(payload.toString()));

@@ -1,23 +1,37 @@
 import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import { type Bench, openBench } from './bench.js';
+import { clusters } from './clusters.js';
 import { type Emqx, type Target, targets } from './targets.js';
+
+/** What a file of the suite is made of: on every target, with the service beside it and Tightbeam installed. */
+type Define = (bench: () => Bench, target: Target) => void;
+
+const VARIABLES =
+  'TIGHTBEAM_EMQX_MQTT_URL, TIGHTBEAM_EMQX_API_URL, TIGHTBEAM_EMQX_API_KEY, TIGHTBEAM_EMQX_API_SECRET, ' +
+  'TIGHTBEAM_EMQX_PLUGINS_DIR and TIGHTBEAM_EXHOOK_HOST';
 
 /**
  * A file of the suite: runs `define` on every EMQX there is, with the service beside it and Tightbeam installed.
  * Without an EMQX every test of it is there and skipped, so that the summary counts what was not tried.
  */
-export function onEmqx(name: string, define: (bench: () => Bench, target: Target) => void): void {
-  const found = targets();
+export function onEmqx(name: string, define: Define): void {
+  onTargets(name, targets(), `there is no EMQX. Set ${VARIABLES}, or start a Docker engine`, define);
+}
+
+/** The same on a cluster of two nodes: `bench().emqx` is the first, and has a `peer`. */
+export function onCluster(name: string, define: Define): void {
+  const mend = `Set TIGHTBEAM_EMQX_PEER_MQTT_URL beside ${VARIABLES}, or start a Docker engine`;
+  onTargets(name, clusters(), `there is no cluster of EMQX. ${mend}`, define);
+}
+
+function onTargets(name: string, found: readonly Target[], why: string, define: Define): void {
   for (const target of found) {
     describe(`${name}, on ${target.name}`, () => {
       define(withBench(target), target);
     });
   }
   if (found.length > 0) return;
-  process.stderr.write(
-    `${name}: skipped, there is no EMQX. Set TIGHTBEAM_EMQX_MQTT_URL, TIGHTBEAM_EMQX_API_URL, TIGHTBEAM_EMQX_API_KEY, ` +
-      'TIGHTBEAM_EMQX_API_SECRET, TIGHTBEAM_EMQX_PLUGINS_DIR and TIGHTBEAM_EXHOOK_HOST, or start a Docker engine.\n',
-  );
+  process.stderr.write(`${name}: skipped, ${why}.\n`);
   describe.skip(`${name}, without an EMQX`, () => {
     define(() => {
       throw new Error('there is no EMQX');
@@ -28,6 +42,7 @@ export function onEmqx(name: string, define: (bench: () => Bench, target: Target
 const NOWHERE: Target = {
   name: 'no EMQX',
   canRestart: false,
+  canKillPeer: false,
   isLocal: false,
   start: () => Promise.reject(new Error('there is no EMQX')),
 };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { basename, join } from 'node:path';
-import { GenericContainer, Wait } from 'testcontainers';
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 
 /** An EMQX that the suite runs against. */
 export interface Emqx {
@@ -17,13 +17,25 @@ export interface Emqx {
   placePlugin(): Promise<void>;
   /** Restarts the broker, its data kept; absent where the suite cannot. */
   readonly restart?: () => Promise<void>;
+  /** The second node, where this is a cluster. */
+  readonly peer?: Peer;
   close(): Promise<void>;
+}
+
+export interface Peer {
+  readonly mqttUrl: string;
+  /** Ends the node without a farewell, as a power failure does; absent where the suite cannot. */
+  readonly kill?: () => Promise<void>;
+  /** Starts it again, its data kept; returns when it accepts clients. */
+  readonly start?: () => Promise<void>;
 }
 
 export interface Target {
   readonly name: string;
   /** Whether `restart` is there. */
   readonly canRestart: boolean;
+  /** Whether `kill` and `start` of the second node are there. */
+  readonly canKillPeer: boolean;
   /** Whether every port of the broker can be reached, and not just those that a container publishes. */
   readonly isLocal: boolean;
   start(): Promise<Emqx>;
@@ -41,17 +53,25 @@ export const PACKAGE = join(ROOT, 'emqx-plugin', 'build', `tightbeam-${version}.
 
 /** Where the suite can run: the EMQX that the environment names, else containers, else nowhere. */
 export function targets(): readonly Target[] {
-  const { TIGHTBEAM_EMQX_MQTT_URL: mqttUrl, TIGHTBEAM_EMQX_API_URL: apiUrl } = process.env;
-  if (mqttUrl !== undefined && apiUrl !== undefined) return [fromEnvironment(mqttUrl, apiUrl)];
-  if (spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 10_000 }).status !== 0) return [];
-  return VERSIONS.map(inContainer);
+  const named = fromEnvironment();
+  if (named !== undefined) return [named];
+  return hasDocker() ? VERSIONS.map(inContainer) : [];
 }
 
-function fromEnvironment(mqttUrl: string, apiUrl: string): Target {
+export function hasDocker(): boolean {
+  return spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 10_000 }).status === 0;
+}
+
+/** The EMQX that the environment names; of a cluster, its first node. */
+export function fromEnvironment(): Target | undefined {
   const { env } = process;
+  const { TIGHTBEAM_EMQX_MQTT_URL: mqttUrl, TIGHTBEAM_EMQX_API_URL: apiUrl } = env;
+  if (mqttUrl === undefined || apiUrl === undefined) return undefined;
+  const restart = byCommand('TIGHTBEAM_EMQX_RESTART');
   return {
     name: `EMQX at ${mqttUrl}`,
-    canRestart: env['TIGHTBEAM_EMQX_RESTART'] !== undefined,
+    canRestart: restart !== undefined,
+    canKillPeer: false,
     isLocal: /\/\/(127\.0\.0\.1|localhost)\b/.test(mqttUrl),
     start: () =>
       Promise.resolve({
@@ -65,54 +85,65 @@ function fromEnvironment(mqttUrl: string, apiUrl: string): Target {
           if (folder !== undefined) copyFileSync(packageFile(), join(folder, basename(PACKAGE)));
           return Promise.resolve();
         },
-        ...(env['TIGHTBEAM_EMQX_RESTART'] === undefined
-          ? {}
-          : { restart: () => restartBy(env['TIGHTBEAM_EMQX_RESTART'] as string) }),
+        ...(restart && { restart }),
         close: () => Promise.resolve(),
       }),
   };
 }
 
-/** A command of the environment's owner that restarts the broker and returns when it accepts clients. */
-async function restartBy(command: string): Promise<void> {
-  // Asynchronously: the hook provider lives in this process, and EMQX asks for it while it starts.
-  const [status] = (await once(spawn('sh', ['-c', command], { stdio: 'ignore' }), 'exit')) as [number | null];
-  if (status !== 0) throw new Error(`TIGHTBEAM_EMQX_RESTART ended with ${String(status)}: ${command}`);
+/** The command that the environment's owner has put into the variable; undefined where there is none. */
+export function byCommand(variable: string): (() => Promise<void>) | undefined {
+  const command = process.env[variable];
+  if (command === undefined) return undefined;
+  return async () => {
+    // Asynchronously: the hook provider lives in this process, and EMQX asks for it while it starts.
+    const [status] = (await once(spawn('sh', ['-c', command], { stdio: 'ignore' }), 'exit')) as [number | null];
+    if (status !== 0) throw new Error(`${variable} ended with ${String(status)}: ${command}`);
+  };
 }
 
 function inContainer(emqxVersion: string): Target {
   return {
     name: `EMQX ${emqxVersion} in a container`,
     canRestart: true,
+    canKillPeer: false,
     isLocal: false,
-    start: async () => {
-      const [mqtt, api] = [await freePort(), await freePort()];
-      const container = await new GenericContainer(`emqx/emqx:${emqxVersion}`)
-        // Ports of the host that stay the same over a restart.
-        .withExposedPorts({ container: 1883, host: mqtt }, { container: 18083, host: api })
-        .withExtraHosts([{ host: 'host.docker.internal', ipAddress: 'host-gateway' }])
-        .withEnvironment({ EMQX_API_KEY__BOOTSTRAP_FILE: '/opt/emqx/etc/api-keys' })
-        .withCopyContentToContainer([
-          { content: `${API_KEY}:${API_SECRET}:administrator\n`, target: '/opt/emqx/etc/api-keys' },
-        ])
-        .withCopyFilesToContainer([{ source: packageFile(), target: `/opt/emqx/plugins/${basename(PACKAGE)}` }])
-        .withWaitStrategy(Wait.forHttp('/status', 18083))
-        .withStartupTimeout(180_000)
-        .start();
-      return {
-        mqttUrl: `mqtt://${container.getHost()}:${mqtt}`,
-        apiUrl: `http://${container.getHost()}:${api}`,
-        apiKey: API_KEY,
-        apiSecret: API_SECRET,
-        exHookHost: 'host.docker.internal',
-        placePlugin: () => Promise.resolve(),
-        restart: () => container.restart(),
-        close: async () => {
-          await container.stop();
-        },
-      };
+    start: async () => (await startContainer(emqxVersion)).emqx,
+  };
+}
+
+/** One node; `arrange` adds what a node of a cluster needs. */
+export async function startContainer(
+  emqxVersion: string,
+  arrange: (container: GenericContainer) => GenericContainer = (container) => container,
+): Promise<{ readonly emqx: Emqx; readonly container: StartedTestContainer }> {
+  const [mqtt, api] = [await freePort(), await freePort()];
+  const container = await arrange(new GenericContainer(`emqx/emqx:${emqxVersion}`))
+    // Ports of the host that stay the same over a restart.
+    .withExposedPorts({ container: 1883, host: mqtt }, { container: 18083, host: api })
+    .withExtraHosts([{ host: 'host.docker.internal', ipAddress: 'host-gateway' }])
+    .withCopyContentToContainer([
+      { content: `${API_KEY}:${API_SECRET}:administrator\n`, target: '/opt/emqx/etc/api-keys' },
+    ])
+    .withEnvironment({ EMQX_API_KEY__BOOTSTRAP_FILE: '/opt/emqx/etc/api-keys' })
+    .withWaitStrategy(Wait.forHttp('/status', 18083))
+    .withStartupTimeout(180_000)
+    .start();
+  const emqx: Emqx = {
+    mqttUrl: `mqtt://${container.getHost()}:${mqtt}`,
+    apiUrl: `http://${container.getHost()}:${api}`,
+    apiKey: API_KEY,
+    apiSecret: API_SECRET,
+    exHookHost: 'host.docker.internal',
+    // Each time anew: EMQX deletes the package with the plugin.
+    placePlugin: () =>
+      container.copyFilesToContainer([{ source: packageFile(), target: `/opt/emqx/plugins/${basename(PACKAGE)}` }]),
+    restart: () => container.restart(),
+    close: async () => {
+      await container.stop();
     },
   };
+  return { emqx, container };
 }
 
 /** A port of this machine that nobody listens on at the moment. */
