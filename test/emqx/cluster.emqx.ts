@@ -151,6 +151,15 @@ onCluster('Direct messages in a cluster', (bench, { canKillPeer }) => {
       expect(got).toEqual(['one first', 'two peer', 'three first']);
     });
 
+    test('a session that moves takes the message along, and is confirmed where it is then', async () => {
+      const clientId = name('device');
+      const onFirst = onceReceived(await connect(clientId, { ...SESSION, ...MUTE }), 'packetreceive');
+      const answered = expectReason({ clientId }, 'DELIVERED');
+      await onFirst;
+      await connect(clientId, SESSION, peer().mqttUrl);
+      expect(await answered).toBeLessThan(AT_ONCE_MS);
+    });
+
     test('what is larger than its Maximum Packet Size is refused', async () => {
       const clientId = name('device');
       const device = await connectAtPeer(clientId, { properties: { maximumPacketSize: 200 } });
@@ -217,6 +226,11 @@ onCluster('Direct messages in a cluster', (bench, { canKillPeer }) => {
           pending.push(ledger.expect(door, { clientId, timeout: LONG }, 'RECEIVER_DISCONNECTED'));
           await received;
         }
+        // The service sends through the node with the fewest messages on their way: this one goes by the other.
+        const held = name('device');
+        const received = onceReceived(await connect(held, MUTE), 'packetreceive');
+        pending.push(ledger.expect(http, { clientId: held, timeout: LONG }, 'BROKER_UNAVAILABLE'));
+        await received;
         const start = performance.now();
         await peer().kill?.();
         try {
