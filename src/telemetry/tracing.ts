@@ -51,8 +51,8 @@ export interface DeliverStep {
 
 /** What a trace tells of a message: never the payload. */
 export interface MessageFacts extends DirectAddress {
-  readonly confirmation?: boolean;
-  readonly payloadBytes?: number;
+  readonly confirmation?: boolean | undefined;
+  readonly payloadBytes?: number | undefined;
 }
 
 export interface IncomingRequest {
@@ -104,7 +104,7 @@ export interface HookSpan {
 export interface MqttMessageOutcome extends Pick<DirectMessageEvent, 'message' | 'reason' | 'durationMs' | 'endedAt'> {
   readonly senderClientId: string;
   /** `traceparent` of the sender, where it sent one as a user property. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
 }
 
 class UntracedSpan implements Span, RequestSpan, HookSpan {
