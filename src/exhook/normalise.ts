@@ -7,7 +7,7 @@ function given<Key extends string>(key: Key, value: string | undefined): Partial
   return value === undefined || value === '' ? {} : ({ [key]: value } as Record<Key, string>);
 }
 
-function sourceOf(info: ClientInfo): Pick<Identity, 'sourceIp' | 'sourcePort' | 'certificate'> {
+function sourceOf(info: ClientInfo): Pick<Credentials, 'sourceIp' | 'sourcePort' | 'certificate'> {
   return {
     ...given('sourceIp', info.peerhost),
     ...(info.peerport > 0 ? { sourcePort: info.peerport } : {}),

@@ -160,13 +160,13 @@ export class DataPlane {
   async #operate(operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { raw, id: traceId } = request;
     const { path, rawQuery } = splitTarget(raw.url ?? '');
-    const read = {
-      query: readQuery(rawQuery),
-      headers: readHeaders(raw),
-      body: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
-    };
-    const caller = { method: request.method, path, rawQuery, ...readCaller(raw), ...read };
-    const verdict = await authenticateCaller(this.#options.authenticators, caller);
+    const query = readQuery(rawQuery);
+    const headers = readHeaders(raw);
+    const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+    const { method } = request;
+    const { peer, certificateFault } = readCaller(raw);
+    const asked = { method, path, rawQuery, query, headers, body, peer, certificateFault };
+    const verdict = await authenticateCaller(this.#options.authenticators, asked);
     if (!verdict.ok) throw new Ended(verdict);
     const throttled = this.#options.throttle?.check(verdict.identity);
     if (throttled !== undefined) {
@@ -175,7 +175,8 @@ export class DataPlane {
     }
     const labels = request.params as Record<string, string>;
     const trace = this.#spans.traceOf(raw);
-    const answer = await operation.answer({ traceId, trace, caller: verdict.identity, path, labels, ...read });
+    const caller = verdict.identity;
+    const answer = await operation.answer({ traceId, trace, caller, path, labels, query, headers, body });
     if ('reason' in answer) this.#spans.ended(raw, answer.reason);
     return send(reply, answer, traceId);
   }

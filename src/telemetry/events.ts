@@ -79,8 +79,8 @@ export interface DirectMessageEvent {
   /** When it had its outcome, in milliseconds since 1970; absent where that is now. */
   readonly endedAt?: number | undefined;
   /** The decision about the sender; absent where the request was refused before it. */
-  readonly decision?: Decision;
-  readonly details?: string;
+  readonly decision?: Decision | undefined;
+  readonly details?: string | undefined;
 }
 
 export interface ClientEvent {

@@ -60,10 +60,10 @@ export interface IncomingRequest {
   readonly method: string;
   readonly path: string;
   readonly scheme: 'http' | 'https';
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-  readonly sourceIp?: string;
-  readonly sourcePort?: number;
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+  readonly sourceIp?: string | undefined;
+  readonly sourcePort?: number | undefined;
 }
 
 export interface RequestSpan extends Trace {
@@ -72,10 +72,10 @@ export interface RequestSpan extends Trace {
 
 export interface RequestAnswer {
   /** Absent where the caller was gone before it was answered. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Path template of the operation; absent where no operation took the request. */
-  readonly route?: string;
-  readonly reason?: Reason;
+  readonly route?: string | undefined;
+  readonly reason?: Reason | undefined;
 }
 
 export interface HookCall {
