@@ -99,10 +99,12 @@ export class Ledger {
    * @returns how long the answer took, in milliseconds.
    */
   async expect(door: Door, sent: Sent, reason: Reason): Promise<number> {
+    const before = this.#lines(sent.clientId).length;
     const start = performance.now();
     expect(await this.send(door, sent)).toEqual(door.answerOf(reason));
     const elapsed = performance.now() - start;
-    await this.bench.nextLine((line) => isAbout(sent.clientId)(line) && line['reason'] === reason);
+    await until(() => this.#lines(sent.clientId).length > before);
+    expect(this.#lines(sent.clientId)[before]).toMatchObject({ reason });
     return elapsed;
   }
 
@@ -115,7 +117,7 @@ export class Ledger {
   async settle(reporters: readonly Door[]): Promise<void> {
     const clientId = `nobody-${Math.random().toString(36).slice(2)}`;
     for (const door of reporters) await this.send(door, { clientId });
-    const lines = (target: string) => this.bench.log.filter(isAbout(target)).length;
+    const lines = (target: string) => this.#lines(target).length;
     await until(() => [...this.#sent].every(([target, count]) => lines(target) >= count));
     expect(Object.fromEntries([...this.#sent.keys()].map((target) => [target, lines(target)]))).toEqual(
       Object.fromEntries(this.#sent),
@@ -123,9 +125,10 @@ export class Ledger {
     expect([...this.#doors].flatMap(({ surplus }) => surplus)).toEqual([]);
     this.#sent.clear();
   }
-}
 
-const isAbout =
-  (clientId: string) =>
-  (line: Line): boolean =>
-    line['eventType'] === 'SendDirectMessage' && line['targetClientId'] === clientId;
+  #lines(clientId: string): Line[] {
+    return this.bench.log.filter(
+      (line) => line['eventType'] === 'SendDirectMessage' && line['targetClientId'] === clientId,
+    );
+  }
+}
