@@ -49,8 +49,8 @@ export interface HookProvider {
    */
   start(host: string, port: number): Promise<number>;
   /**
-   * Uses other TLS material from now on. Connections stay, unless `clientCa` is another: then they end, each with the
-   * calls under way on it.
+   * Uses other TLS material from now on. Connections stay, unless an authority of `clientCa` is there no more: then they
+   * end, each with the calls under way on it.
    *
    * @throws where the provider was made without TLS.
    */

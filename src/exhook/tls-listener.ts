@@ -2,7 +2,7 @@ import { ServerCredentials, type ConnectionInjector, type Server as GrpcServer }
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import type { Diagnostics } from '../telemetry/diagnostics.js';
-import { contextOptions, type TlsMaterial } from '../tls/files.js';
+import { certificatesIn, contextOptions, type TlsMaterial } from '../tls/files.js';
 
 /** How long calls under way may take when their connection is to end, in milliseconds. */
 const DRAIN_MS = 5_000;
@@ -21,6 +21,8 @@ export class TlsListener {
   readonly #grpc: ConnectionInjector;
   readonly #diagnostics: Diagnostics;
   #material: TlsMaterial;
+  /** How often an authority has been taken away. What began before the last time counts for nothing. */
+  #withdrawals = 0;
   /** Makes the handshakes with the material in force. Each material has its own, so no session outlives it. */
   #tls: TlsServer;
 
@@ -48,14 +50,17 @@ export class TlsListener {
   }
 
   /**
-   * Uses new material for the handshakes from now on. Connections go on, unless other authorities count: then each ends
-   * with the calls under way, so that who is no longer trusted is out.
+   * Uses new material for the handshakes from now on. Connections go on, unless an authority is there no more: then each
+   * ends with the calls under way, so that who is no longer trusted is out. EMQX connects again; a call that it makes at
+   * that very moment gets no answer.
    */
   replace(material: TlsMaterial): void {
-    const hasOtherAuthorities = material.clientCa !== this.#material.clientCa;
+    const authorities = certificatesIn(material.clientCa ?? '');
+    const isWithdrawn = certificatesIn(this.#material.clientCa ?? '').some((one) => !authorities.includes(one));
     this.#material = material;
+    if (isWithdrawn) this.#withdrawals++;
     this.#tls = this.#handshakesWith(material);
-    if (hasOtherAuthorities) this.#grpc.drain(DRAIN_MS);
+    if (isWithdrawn) this.#grpc.drain(DRAIN_MS);
   }
 
   /** Takes no more connections. */
@@ -74,11 +79,18 @@ export class TlsListener {
       ALPNProtocols: ['h2'],
       handshakeTimeout: HANDSHAKE_MS,
       requestCert: material.clientCa !== undefined,
-      // Who has no valid certificate is refused in #faultOf, where it can be told why.
+      // Who has no valid certificate is refused below, where it can be told why.
       rejectUnauthorized: false,
     });
+    const { clientCa } = material;
+    const withdrawals = this.#withdrawals;
     tls.on('secureConnection', (socket) => {
-      this.#accept(socket, material);
+      // A connection may break at any time; gRPC notices what that means for the calls on it.
+      socket.on('error', () => undefined);
+      const isLate = withdrawals !== this.#withdrawals;
+      const fault = isLate ? 'an authority was withdrawn since it began' : faultOf(socket, clientCa !== undefined);
+      if (fault === undefined) this.#grpc.injectConnection(socket);
+      else this.#refuse(socket, fault);
     });
     tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       // A load balancer that looks whether the port is open hangs up like this.
@@ -87,26 +99,17 @@ export class TlsListener {
     return tls;
   }
 
-  #accept(socket: TLSSocket, material: TlsMaterial): void {
-    // A connection may break at any time; gRPC notices what that means for the calls on it.
-    socket.on('error', () => undefined);
-    const fault = this.#faultOf(socket, material);
-    if (fault === undefined) this.#grpc.injectConnection(socket);
-    else this.#refuse(socket, fault);
-  }
-
-  #faultOf(socket: TLSSocket, { clientCa }: TlsMaterial): string | undefined {
-    if (clientCa !== this.#material.clientCa) return 'other authorities count since it began';
-    if (clientCa !== undefined && !socket.authorized) {
-      const isShown = socket.getPeerX509Certificate() !== undefined;
-      return isShown ? `its certificate: ${String(socket.authorizationError)}` : 'it shows no certificate';
-    }
-    return socket.alpnProtocol === 'h2' ? undefined : 'it does not speak HTTP/2';
-  }
-
   #refuse(socket: TLSSocket, error: string): void {
     const { remoteAddress = '', remotePort = 0 } = socket;
-    this.#diagnostics('warn', 'A caller of the hook provider was refused.', { remoteAddress, remotePort, error });
+    this.#diagnostics('warn', 'A TLS connection to the hook provider failed.', { remoteAddress, remotePort, error });
     socket.destroy();
   }
+}
+
+function faultOf(socket: TLSSocket, asksForCertificate: boolean): string | undefined {
+  if (asksForCertificate && !socket.authorized) {
+    const isShown = socket.getPeerX509Certificate() !== undefined;
+    return isShown ? `its certificate: ${String(socket.authorizationError)}` : 'it shows no certificate';
+  }
+  return socket.alpnProtocol === 'h2' ? undefined : 'it does not speak HTTP/2';
 }

@@ -73,7 +73,7 @@ export function readIdentity({ cert, key }: { cert: NamedFile; key: NamedFile })
  */
 export function readCertificates(named: NamedFile): string {
   const text = readText(named);
-  const certificates = text.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
+  const certificates = certificatesIn(text);
   if (certificates.length === 0) throw new TlsFilesError([`${nameOf(named)}: must hold a certificate in PEM`]);
   for (const [at, certificate] of certificates.entries()) {
     try {
@@ -83,6 +83,11 @@ export function readCertificates(named: NamedFile): string {
     }
   }
   return text;
+}
+
+/** The certificates in a text, each in PEM, without what stands between them. */
+export function certificatesIn(text: string): string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
 }
 
 function readKey(named: NamedFile): string {

@@ -104,7 +104,7 @@ const { path, requestSerialize, responseDeserialize } = serviceDefinition('v2').
   async function refusal(): Promise<object | undefined> {
     while (logged.length === 0) await new Promise<void>((resolve) => (wake = resolve));
     const [level, message, fields] = logged[0] as Logged;
-    expect([level, message]).toEqual(['warn', 'A caller of the hook provider was refused.']);
+    expect([level, message]).toEqual(['warn', 'A TLS connection to the hook provider failed.']);
     return fields;
   }
 
@@ -171,15 +171,17 @@ const { path, requestSerialize, responseDeserialize } = serviceDefinition('v2').
     expect(await refusal()).toMatchObject({ error: expect.stringMatching(/application protocol|HTTP\/2/) });
   });
 
-  test('shows a renewed certificate on new connections, and keeps the open ones', async () => {
+  test('shows a renewed certificate on new connections, takes further authorities, and keeps the open ones', async () => {
     await start(material(own, authority));
     const before = clientWith(trusting(authority, emqx));
     const open = await handshake(emqx);
     await ask(before);
-    provider.replaceTls(material(authority.issue('/CN=renewed'), authority));
+    const more = readFileSync(authority.certFile, 'utf8') + readFileSync(stranger.certFile, 'utf8');
+    provider.replaceTls({ ...material(authority.issue('/CN=renewed')), clientCa: more });
     const socket = await handshake(emqx);
     expect(socket.getPeerCertificate().subject.CN).toBe('renewed');
     expect(await ask(before)).toMatchObject(ALLOWED);
+    expect(await ask(clientWith(trusting(authority, stranger.issue('/CN=emqx'))))).toMatchObject(ALLOWED);
     expect(open.closed).toBe(false);
     for (const end of [open, socket]) end.destroy();
   });
@@ -204,7 +206,7 @@ const { path, requestSerialize, responseDeserialize } = serviceDefinition('v2').
     expect(await ask(clientWith(trusting(authority, stranger.issue('/CN=emqx'))))).toMatchObject(ALLOWED);
   });
 
-  test('a handshake that began before clientCa changed counts for nothing', async () => {
+  test('a handshake that began before an authority was withdrawn counts for nothing', async () => {
     await start(material(own, authority));
     const raw = new Socket().connect(port, '127.0.0.1');
     await once(raw, 'connect');
@@ -221,7 +223,7 @@ const { path, requestSerialize, responseDeserialize } = serviceDefinition('v2').
     });
     socket.on('error', () => undefined);
     await once(socket.resume(), 'close');
-    expect(await refusal()).toMatchObject({ error: 'other authorities count since it began' });
+    expect(await refusal()).toMatchObject({ error: 'an authority was withdrawn since it began' });
   });
 
   test('ends with connections open that never spoke', async () => {
