@@ -55,7 +55,7 @@ export function addEmqxCommands(program: Command, version = VERSION): void {
     .option('--exhook-ca <file>', "authorities by which EMQX checks the service's certificate (PEM)")
     .option('--exhook-cert <file>', 'certificate that EMQX shows to the service (PEM)')
     .option('--exhook-key <file>', 'its private key (PEM)')
-    .option('--exhook-server-name <name>', "the name in the service's certificate, where it is not the URL's")
+    .option('--exhook-server-name <name>', "the name in the service's certificate, where HOST is another or an address")
     .option('--plugin <file>', 'package to upload: tightbeam-VERSION.tar.gz')
     .option('--upgrade', 'replace an installed plugin of another version', false)
     .option('--exclusive', 'switch off all other authorization sources and ACL rules (uninstall restores them)', false)

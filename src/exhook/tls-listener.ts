@@ -92,9 +92,10 @@ export class TlsListener {
       if (fault === undefined) this.#grpc.injectConnection(socket);
       else this.#refuse(socket, fault);
     });
-    tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    // OpenSSL gives the reason in words; its whole message is for those who build it.
+    tls.on('tlsClientError', (error: NodeJS.ErrnoException & { readonly reason?: string }, socket) => {
       // A load balancer that looks whether the port is open hangs up like this.
-      if (error.code !== 'ECONNRESET') this.#refuse(socket, error.message);
+      if (error.code !== 'ECONNRESET') this.#refuse(socket, error.reason ?? error.message);
     });
     return tls;
   }

@@ -10,7 +10,7 @@ export interface ExHookTls {
   readonly ca?: string;
   /** What EMQX shows to the service, where that asks for it. */
   readonly client?: { readonly cert: string; readonly key: string };
-  /** The name in the service's certificate, where it is not that of the URL. */
+  /** The name in the service's certificate, where it is not that of the URL. EMQX (seen at 5.8.9) compares no addresses. */
   readonly serverName?: string;
 }
 
@@ -20,8 +20,8 @@ const LOOPBACK = /^http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/;
 
 /** Where to look when a service with TLS is not reached. */
 export const WHOSE_LOG =
-  "EMQX's log says where it does not accept the service's certificate (--exhook-ca, --exhook-server-name), the " +
-  "service's where it does not accept EMQX's (--exhook-cert, exhook.tls.clientCa).";
+  "EMQX's log says where it does not accept the service's certificate (--exhook-ca; --exhook-server-name, which a HOST " +
+  "that is an address needs), the service's where it does not accept EMQX's (--exhook-cert, exhook.tls.clientCa).";
 
 /**
  * The TLS settings of the registration: as they are, but for what is given.

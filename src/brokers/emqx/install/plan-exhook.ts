@@ -35,7 +35,15 @@ export function planExHook(state: EmqxState, given: string | undefined, tls: ExH
   const blockers = blockersOf(NAME, state.exHooks);
   const blocked = blockers.length > 0;
   const notes = notesOnPublishers(state);
-  if (existing !== undefined && changes.length === 0 && !blocked) return { ...NOTHING, notes };
+  if (existing !== undefined && changes.length === 0 && !blocked) {
+    if (isReached(existing)) return { ...NOTHING, notes };
+    // The steps that follow need it now as after a change.
+    return {
+      steps: [step(`wait for EMQX to reach ${url}`, [], (api) => reached(api, url, reachWithinMs))],
+      left: [],
+      notes,
+    };
+  }
 
   const what = existing === undefined ? `register the ExHook server ${NAME}` : `change the ExHook server ${NAME}`;
   const detail = existing === undefined ? difference({}, listed(wanted)) : changes;
@@ -87,9 +95,9 @@ async function reached(api: EmqxApi, url: string, withinMs: number): Promise<voi
   const deadline = performance.now() + withinMs;
   for (;;) {
     const server = (await api.exHooks()).find(({ name }) => name === NAME);
-    const missing = server?.node_status.filter(({ status }) => status !== 'connected') ?? [];
-    if (server !== undefined && missing.length === 0 && server.hooks.length > 0) return;
+    if (server !== undefined && isReached(server)) return;
     if (performance.now() > deadline) {
+      const missing = server?.node_status.filter(({ status }) => status !== 'connected') ?? [];
       const nodes = missing.map(({ node, status }) => `${node} (${status})`).join(', ');
       throw new InstallError(
         `EMQX does not reach the service at ${url}: ${nodes}. Start \`tightbeam serve\` where EMQX's nodes can connect ` +
@@ -100,6 +108,10 @@ async function reached(api: EmqxApi, url: string, withinMs: number): Promise<voi
     }
     await sleep(250);
   }
+}
+
+function isReached({ node_status, hooks }: ExHookServer): boolean {
+  return node_status.every(({ status }) => status === 'connected') && hooks.length > 0;
 }
 
 function notesOnPublishers(state: EmqxState): string[] {
