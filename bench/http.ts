@@ -80,7 +80,7 @@ function over(
   return {
     name,
     async prepare(slots) {
-      await connections.open(slots, port, tls);
+      await connections.open(slots, [port], tls);
       requests = await Promise.all(Array.from({ length: DIFFERENT }, (_, index) => create(port, index)));
     },
     async send(slot) {

@@ -50,8 +50,8 @@ export async function run(args: string[]): Promise<void> {
 async function openWays(rig: Rig, devices: Devices): Promise<Way[]> {
   const { setting, ports } = rig;
   return [
-    overHttp(HTTP, rig, ports.http),
-    overHttp(FLOOR, rig, ports.floor),
+    overHttp(HTTP, rig, [ports.http]),
+    overHttp(FLOOR, rig, [ports.floor]),
     await overDirectTopic(DIRECT_SERVICE, rig, setting.serviceUser),
     await overDirectTopic(DIRECT_CLIENT, rig, { username: BACKEND, password: setting.password }),
     await overTopics(USUAL, rig, devices, 1),

@@ -1,5 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ports } from '../../src/app.js';
 import { EmqxApi } from '../../src/brokers/emqx/api.js';
@@ -11,6 +13,9 @@ import { VERSION } from '../../src/version.js';
 import { forkServer } from '../rig/fork-server.js';
 import type { Setting } from '../rig/setting.js';
 
+/** The plugin package, as `npm run build:plugin` makes it. */
+const PACKAGE = join(import.meta.dirname, '../../emqx-plugin/build', `tightbeam-${VERSION}.tar.gz`);
+
 /** The EMQX of the environment; it must run on this machine, for the figures compare processes and not networks. */
 export interface Broker {
   readonly mqttPort: number;
@@ -18,6 +23,8 @@ export interface Broker {
   readonly key: string;
   readonly secret: string;
   readonly exHookHost: string;
+  /** Where EMQX looks for plugin packages. */
+  readonly pluginsFolder: string;
 }
 
 /** @throws Error that says which variable is missing. */
@@ -34,53 +41,72 @@ export function brokerOfEnvironment(env: NodeJS.ProcessEnv = process.env): Broke
     key: need('TIGHTBEAM_EMQX_API_KEY'),
     secret: need('TIGHTBEAM_EMQX_API_SECRET'),
     exHookHost: env['TIGHTBEAM_EXHOOK_HOST'] ?? '127.0.0.1',
+    pluginsFolder: need('TIGHTBEAM_EMQX_PLUGINS_DIR'),
   };
 }
 
-async function isReady(server: ChildProcess): Promise<boolean> {
-  server.send('ready');
-  const [ready] = (await once(server, 'message')) as [boolean];
-  return ready;
-}
+/** Replicas of the service, each in a process of its own, and EMQX with or without Tightbeam. */
+export class Beside {
+  readonly #broker: Broker;
+  readonly #api: EmqxApi;
+  readonly #username: string;
+  readonly #replicas: readonly ChildProcess[];
+  readonly ports: readonly Ports[];
 
-/** The service in a process of its own, and Tightbeam installed in EMQX. */
-export interface Beside {
-  readonly ports: Ports;
-  /** Ends the service and leaves EMQX as it was. */
-  stop(): Promise<void>;
-}
+  private constructor(broker: Broker, { serviceUser }: Setting, replicas: readonly ChildProcess[], ports: Ports[]) {
+    this.#broker = broker;
+    this.#api = new EmqxApi(new EmqxRest({ url: broker.apiUrl, key: broker.key, secret: broker.secret }));
+    this.#username = serviceUser.username;
+    this.#replicas = replicas;
+    this.ports = ports;
+  }
 
-/** @throws Error where EMQX or the service cannot be had; the plugin package must lie in EMQX's plugins folder. */
-export async function startBeside(broker: Broker, setting: Setting): Promise<Beside> {
-  const api = new EmqxApi(new EmqxRest({ url: broker.apiUrl, key: broker.key, secret: broker.secret }));
-  const server = forkServer('emqx', [
-    JSON.stringify({ ...setting, devices: [] }),
-    `mqtt://127.0.0.1:${broker.mqttPort}`,
-  ]);
-  const [ports] = (await once(server, 'message')) as [Ports];
-  const uninstall = async (): Promise<void> => {
-    await carryOut(api, planUninstall(await readState(api)));
-  };
-  const stop = async (): Promise<void> => {
-    await uninstall();
-    server.disconnect();
-    await once(server, 'exit');
-  };
-  try {
+  /** @throws Error where a replica cannot be had. */
+  static async start(broker: Broker, setting: Setting, replicas: number): Promise<Beside> {
+    const args = [JSON.stringify({ ...setting, devices: [] }), `mqtt://127.0.0.1:${broker.mqttPort}`];
+    const servers = Array.from({ length: replicas }, () => forkServer('emqx', args));
+    const ports = await Promise.all(servers.map((server) => answerOf<Ports>(server)));
+    return new Beside(broker, setting, servers, ports);
+  }
+
+  /** @throws Error where something is left to do, or EMQX refuses. */
+  async install(): Promise<void> {
+    const { exHookHost, pluginsFolder } = this.#broker;
+    copyFileSync(PACKAGE, join(pluginsFolder, basename(PACKAGE)));
     const { left } = await carryOut(
-      api,
-      planInstall(await readState(api), {
-        username: setting.serviceUser.username,
+      this.#api,
+      planInstall(await readState(this.#api), {
+        username: this.#username,
         exclusive: true,
-        exHookUrl: `http://${broker.exHookHost}:${ports.exhook}`,
+        // A replica like any other may answer; in production a load balancer chooses.
+        exHookUrl: `http://${exHookHost}:${this.ports[0]?.exhook ?? 0}`,
         plugin: { version: VERSION, upgrade: false },
       }),
     );
     if (left.length > 0) throw new Error(left.join(' '));
-    while (!(await isReady(server))) await sleep(100);
-  } catch (error) {
-    await stop();
-    throw error;
+    for (const server of this.#replicas) while (!(await isReady(server))) await sleep(100);
   }
-  return { ports, stop };
+
+  async uninstall(): Promise<void> {
+    await carryOut(this.#api, planUninstall(await readState(this.#api)));
+  }
+
+  /** Leaves EMQX without Tightbeam, and ends the service. */
+  async stop(): Promise<void> {
+    await this.uninstall();
+    for (const server of this.#replicas) {
+      server.disconnect();
+      await once(server, 'exit');
+    }
+  }
+}
+
+async function answerOf<T>(server: ChildProcess): Promise<T> {
+  const [answer] = (await once(server, 'message')) as [T];
+  return answer;
+}
+
+function isReady(server: ChildProcess): Promise<boolean> {
+  server.send('ready');
+  return answerOf(server);
 }

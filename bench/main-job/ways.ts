@@ -19,8 +19,11 @@ const PAYLOAD = JSON.stringify({ command: 'open', door: 'front', seconds: 30, re
 /** Of one backend, whose messages are spread over them. */
 const BACKEND_CONNECTIONS = 4;
 
-/** `POST /connections/{clientId}/messages?confirmation=true`, one connection a slot, signed beforehand. */
-export function overHttp(name: string, rig: Rig, port: number): Way {
+/**
+ * `POST /connections/{clientId}/messages?confirmation=true`, one connection a slot, spread over the ports, signed
+ * beforehand.
+ */
+export function overHttp(name: string, rig: Rig, ports: readonly number[]): Way {
   const { devices } = rig.setting;
   const connections = new HttpConnections();
   let requests: readonly Buffer[] = [];
@@ -28,10 +31,10 @@ export function overHttp(name: string, rig: Rig, port: number): Way {
     name,
     // Anew each time: signatures expire.
     async prepare(slots) {
-      await connections.open(slots, port);
+      await connections.open(slots, ports);
       requests = await Promise.all(
         Array.from({ length: slots }, (_, slot) =>
-          signedRequest(port, { clientId: pick(devices, slot), topic: TOPIC, payload: PAYLOAD }),
+          signedRequest(pick(ports, slot), { clientId: pick(devices, slot), topic: TOPIC, payload: PAYLOAD }),
         ),
       );
     },

@@ -83,10 +83,13 @@ export class HttpConnection {
 export class HttpConnections {
   #connections: readonly HttpConnection[] = [];
 
-  /** Anew each time: the server closes connections that are idle. */
-  async open(count: number, port: number, tls?: ConnectionOptions): Promise<void> {
+  /** To the ports by turns. Anew each time: the server closes connections that are idle. */
+  async open(count: number, ports: readonly number[], tls?: ConnectionOptions): Promise<void> {
     this.close();
-    this.#connections = await Promise.all(Array.from({ length: count }, () => HttpConnection.open(port, tls)));
+    const portOf = (slot: number): number => ports[slot % ports.length] as number;
+    this.#connections = await Promise.all(
+      Array.from({ length: count }, (_, slot) => HttpConnection.open(portOf(slot), tls)),
+    );
   }
 
   /** Resolves with the status of the answer. */

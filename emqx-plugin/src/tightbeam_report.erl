@@ -7,7 +7,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, subject/2, refused_subject/3, send/3, flush/0]).
+-export([start_link/0, subject/2, refused_subject/3, send/3, flush/0, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([subject/0]).
@@ -26,16 +26,18 @@
 %% undefined: the sender is the service itself, which knows, or nothing is to be reported.
 -opaque subject() :: undefined | #subject{}.
 
-%% Longest wait of a report in milliseconds: not felt in a log, and at most 50 calls a second under
+%% Longest wait of a report in milliseconds: not felt in a log, and at most 10 calls a second under
 %% light load.
--define(LINGER, 20).
+-define(LINGER, 100).
 %% Most reports in one call: enough that the call, which costs the service as much as some 30 of them,
 %% no longer counts.
--define(BATCH, 100).
+-define(BATCH, 250).
 %% Bytes of reports after which a call goes out as it is: topics can be long, and gRPC takes 4 MiB.
--define(BATCH_BYTES, 65536).
+-define(BATCH_BYTES, 131072).
 %% Most reports that wait, together some 4 MB, while the service is slow.
 -define(MAX_QUEUE, 10000).
+%% What waits, in order. A table and not the mailbox, so that this process wakes once for many.
+-define(TAB, ?MODULE).
 -define(COUNTER, {tightbeam, report_queue}).
 %% Under `$dm/#', with which the service registers, and no direct topic: it has no topic for a device.
 -define(TOPIC, <<"$dm/outcomes">>).
@@ -85,6 +87,12 @@ refused_subject(#{clientid := ClientId} = ClientInfo, QoS, Topic) ->
 is_reported(Username) ->
     tightbeam_config:get(report) andalso Username =/= tightbeam_config:get(service_username).
 
+%% @doc The table belongs to the supervisor, so that a crash here loses no report.
+-spec create_tables() -> ok.
+create_tables() ->
+    ?TAB = ets:new(?TAB, [ordered_set, named_table, public, {write_concurrency, true}]),
+    persistent_term:put(?COUNTER, atomics:new(1, [])).
+
 %% @doc Duration in microseconds.
 -spec send(subject(), tightbeam_outcome:outcome(), non_neg_integer()) -> ok.
 send(undefined, _Outcome, _Duration) ->
@@ -93,11 +101,26 @@ send(Subject, Outcome, Duration) ->
     Queue = persistent_term:get(?COUNTER),
     case atomics:add_get(Queue, 1, 1) of
         N when N =< ?MAX_QUEUE ->
-            gen_server:cast(?MODULE, {report, Subject, Outcome, Duration, erlang:system_time(millisecond)});
+            Report = {erlang:unique_integer([monotonic]), Subject, Outcome, Duration, erlang:system_time(millisecond)},
+            keep(Report, Queue),
+            wake(N);
         _ ->
             atomics:sub(Queue, 1, 1),
             tightbeam_metrics:inc('tightbeam.report.dropped')
     end.
+
+keep(Report, Queue) ->
+    try
+        true = ets:insert(?TAB, Report)
+    catch
+        %% The plugin has been stopped.
+        error:badarg -> atomics:sub(Queue, 1, 1)
+    end.
+
+%% The first that waits starts the clock, a full call does not wait for it.
+wake(1) -> gen_server:cast(?MODULE, first);
+wake(?BATCH) -> gen_server:cast(?MODULE, full);
+wake(_) -> ok.
 
 %% @doc Waits until what is queued has been sent, or for two seconds.
 -spec flush() -> ok.
@@ -108,56 +131,74 @@ flush() ->
         exit:_ -> ok
     end.
 
--record(batch, {
-    %% Newest first.
-    reports = [] :: [iodata()],
-    count = 0 :: non_neg_integer(),
-    bytes = 0 :: non_neg_integer(),
-    timer :: reference() | undefined
-}).
-
+%% The state is the timer that runs while something waits.
 init([]) ->
-    persistent_term:put(?COUNTER, atomics:new(1, [])),
-    {ok, #batch{}}.
+    {ok, linger(undefined)}.
 
-handle_call(flush, _From, Batch) ->
-    {reply, ok, call(Batch)};
-handle_call(_Request, _From, Batch) ->
-    {reply, ignored, Batch}.
+handle_call(flush, _From, Timer) ->
+    ok = tell(1),
+    {reply, ok, linger(Timer)};
+handle_call(_Request, _From, Timer) ->
+    {reply, ignored, Timer}.
 
-handle_cast({report, Subject, Outcome, Duration, EndedAt}, Batch) ->
-    atomics:sub(persistent_term:get(?COUNTER), 1, 1),
+handle_cast(first, Timer) ->
+    {noreply, linger(Timer)};
+handle_cast(full, Timer) ->
+    ok = tell(?BATCH),
+    {noreply, linger(Timer)};
+handle_cast(_, Timer) ->
+    {noreply, Timer}.
+
+handle_info({timeout, Timer, linger}, Timer) ->
+    ok = tell(1),
+    {noreply, linger(undefined)};
+handle_info(_, Timer) ->
+    {noreply, Timer}.
+
+linger(undefined) ->
+    case waiting() of
+        0 -> undefined;
+        _ -> erlang:start_timer(?LINGER, self(), linger)
+    end;
+linger(Timer) ->
+    Timer.
+
+waiting() ->
+    atomics:get(persistent_term:get(?COUNTER), 1).
+
+%% As long as so many wait. One call at a time: what comes while it lasts waits in the table.
+tell(AtLeast) ->
+    case waiting() >= AtLeast andalso ets:match_object(?TAB, '_', ?BATCH) of
+        {Reports, _More} ->
+            {Encoded, Count} = take(Reports),
+            ok = call(Encoded, Count),
+            tell(AtLeast);
+        %% Counted, and not there yet.
+        _ ->
+            ok
+    end.
+
+%% From the oldest on, until a call is full.
+take(Reports) ->
+    take(Reports, [], 0, 0).
+
+take([{Key, Subject, Outcome, Duration, EndedAt} | Reports], Encoded, Count, Bytes) when Bytes < ?BATCH_BYTES ->
+    true = ets:delete(?TAB, Key),
+    ok = atomics:sub(persistent_term:get(?COUNTER), 1, 1),
     try encode(Subject, Outcome, Duration, EndedAt) of
-        Report -> {noreply, add(Report, Batch)}
+        Report -> take(Reports, [Report | Encoded], Count + 1, Bytes + byte_size(Report))
     catch
         _:_ ->
             tightbeam_metrics:inc('tightbeam.report.dropped'),
-            {noreply, Batch}
+            take(Reports, Encoded, Count, Bytes)
     end;
-handle_cast(_, Batch) ->
-    {noreply, Batch}.
+take(_, Encoded, Count, _Bytes) ->
+    {lists:reverse(Encoded), Count}.
 
-handle_info({timeout, Timer, linger}, #batch{timer = Timer} = Batch) ->
-    {noreply, call(Batch)};
-handle_info(_, Batch) ->
-    {noreply, Batch}.
-
-add(Report, #batch{reports = Reports, count = Count0, bytes = Bytes0, timer = Timer} = Batch0) ->
-    Count = Count0 + 1,
-    Bytes = Bytes0 + byte_size(Report),
-    Batch = Batch0#batch{reports = [Report | Reports], count = Count, bytes = Bytes},
-    case Count >= ?BATCH orelse Bytes >= ?BATCH_BYTES of
-        true -> call(Batch);
-        false when Timer =:= undefined -> Batch#batch{timer = erlang:start_timer(?LINGER, self(), linger)};
-        false -> Batch
-    end.
-
-%% One call at a time: what comes while it lasts waits in the mailbox.
-call(#batch{count = 0} = Batch) ->
-    Batch;
-call(#batch{reports = Reports, count = Count, timer = Timer}) ->
-    Timer =:= undefined orelse erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
-    Payload = iolist_to_binary([$[, lists:join($,, lists:reverse(Reports)), $]]),
+call(_Encoded, 0) ->
+    ok;
+call(Encoded, Count) ->
+    Payload = iolist_to_binary([$[, lists:join($,, Encoded), $]]),
     Msg = emqx_message:make(<<"tightbeam">>, 0, ?TOPIC, Payload, #{}, #{}),
     try
         _ = emqx_exhook_handler:on_message_dropped(Msg, #{node => node()}, ?REASON),
@@ -165,8 +206,7 @@ call(#batch{reports = Reports, count = Count, timer = Timer}) ->
     catch
         %% No ExHook on this EMQX, or it is being restarted.
         _:_ -> tightbeam_metrics:inc('tightbeam.report.dropped', Count)
-    end,
-    #batch{}.
+    end.
 
 encode(Subject, Outcome, Duration, EndedAt) ->
     iolist_to_binary([

@@ -11,7 +11,7 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    [ok = M:create_tables() || M <- [tightbeam_pending, tightbeam_inflight, tightbeam_authz]],
+    [ok = M:create_tables() || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_authz]],
     ok = tightbeam_delivery:create_counters(),
     Workers = [
         worker(tightbeam_delivery:name(N), {tightbeam_delivery, start_link, [N]}, tightbeam_delivery)

@@ -355,36 +355,36 @@ report() ->
 
 report_batches() ->
     emqx_exhook_handler:set(self(), 0),
-    [answer(publish(<<"$dm/nobody/", (integer_to_binary(I))/binary>>, 1, [])) || I <- lists:seq(1, 250)],
-    sent(250),
+    [answer(publish(<<"$dm/nobody/", (integer_to_binary(I))/binary>>, 1, [])) || I <- lists:seq(1, 600)],
+    sent(600),
     Batches = received_reports(),
-    ?assertEqual(250, length(lists:append(Batches))),
-    ?assert(length(Batches) < 50),
-    [?assert(length(Batch) =< 100) || Batch <- Batches],
+    ?assertEqual(600, length(lists:append(Batches))),
+    ?assert(length(Batches) < 100),
+    [?assert(length(Batch) =< 250) || Batch <- Batches],
     %% In the order of their outcomes.
     ?assertEqual(
-        [<<"$dm/nobody/", (integer_to_binary(I))/binary>> || I <- lists:seq(1, 250)],
+        [<<"$dm/nobody/", (integer_to_binary(I))/binary>> || I <- lists:seq(1, 600)],
         [topic_of(Report) || Batch <- Batches, Report <- Batch]
     ),
     Long = binary:copy(<<"t">>, 60000),
     [answer(publish(<<"$dm/nobody/", Long/binary>>, 1, [])) || _ <- lists:seq(1, 5)],
-    sent(255),
-    [?assert(length(Batch) =< 2) || Batch <- received_reports()],
+    sent(605),
+    [?assert(length(Batch) =< 3) || Batch <- received_reports()],
     %% What cannot be written is lost alone.
-    gen_server:cast(tightbeam_report, {report, nonsense, delivered, 1, 1}),
+    ok = tightbeam_report:send(nonsense, delivered, 1),
     _ = answer(publish(<<"$dm/nobody/t">>, 1, [])),
-    sent(256),
+    sent(606),
     ?assertMatch([[_]], received_reports()),
     ?assertEqual(1, emqx_metrics:val('tightbeam.report.dropped')).
 
 slow_report() ->
     emqx_exhook_handler:set(undefined, 1000),
     Subject = tightbeam_report:refused_subject(#{clientid => <<"c">>}, 1, <<"$dm/d/t">>),
-    [tightbeam_report:send(Subject, delivered, 1) || _ <- lists:seq(1, 10300)],
+    [tightbeam_report:send(Subject, delivered, 1) || _ <- lists:seq(1, 10600)],
     ?assertEqual(16#90, answer(publish(<<"$dm/nobody/t">>, 1, []))),
     ?assert(emqx_metrics:val('tightbeam.report.dropped') >= 100),
     emqx_exhook_handler:set(undefined, 0),
-    wait(fun() -> emqx_metrics:val('tightbeam.report.sent') + emqx_metrics:val('tightbeam.report.dropped') =:= 10301 end).
+    wait(fun() -> emqx_metrics:val('tightbeam.report.sent') + emqx_metrics:val('tightbeam.report.dropped') =:= 10601 end).
 
 refused_senders() ->
     emqx_exhook_handler:set(self(), 0),

@@ -15,10 +15,10 @@ export interface DirectMessage {
 /** MQTT 5 properties that reach an MQTT 5 receiver unchanged (MQTT 5, section 3.3.2.3) and no MQTT 3.1.1 one. */
 export interface DirectProperties {
   /** Payload Format Indicator: true for UTF-8 text (section 3.3.2.3.2). */
-  readonly payloadFormatIndicator?: boolean;
-  readonly contentType?: string;
-  readonly responseTopic?: string;
-  readonly correlationData?: Uint8Array;
+  readonly payloadFormatIndicator?: boolean | undefined;
+  readonly contentType?: string | undefined;
+  readonly responseTopic?: string | undefined;
+  readonly correlationData?: Uint8Array | undefined;
   /** In order, names may repeat (section 3.3.2.3.7). */
-  readonly userProperties?: readonly (readonly [name: string, value: string])[];
+  readonly userProperties?: readonly (readonly [name: string, value: string])[] | undefined;
 }

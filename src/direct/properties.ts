@@ -42,11 +42,11 @@ export function readProperties(
   return {
     ok: true,
     properties: {
-      ...(indicator !== undefined && { payloadFormatIndicator: indicator === 'UTF8_DATA' }),
-      ...(contentType !== undefined && { contentType }),
-      ...(responseTopic !== undefined && { responseTopic }),
-      ...(correlationData && { correlationData }),
-      ...(userProperties && { userProperties }),
+      payloadFormatIndicator: indicator === undefined ? undefined : indicator === 'UTF8_DATA',
+      contentType,
+      responseTopic,
+      correlationData,
+      userProperties,
     },
   };
 }

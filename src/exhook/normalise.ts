@@ -7,7 +7,7 @@ function given<Key extends string>(key: Key, value: string | undefined): Partial
   return value === undefined || value === '' ? {} : ({ [key]: value } as Record<Key, string>);
 }
 
-function sourceOf(info: ClientInfo): Pick<Identity, 'sourceIp' | 'sourcePort' | 'certificate'> {
+function sourceOf(info: ClientInfo): Pick<Credentials, 'sourceIp' | 'sourcePort' | 'certificate'> {
   return {
     ...given('sourceIp', info.peerhost),
     ...(info.peerport > 0 ? { sourcePort: info.peerport } : {}),
@@ -57,10 +57,13 @@ export function senderOf(sender: {
   username?: string | undefined;
   peerhost?: string | undefined;
 }): Identity {
+  const { from, username, peerhost } = sender;
+  // Nearly every sender has all three, and a literal is made several times as fast as one put together.
+  if (from && username && peerhost) return { protocol: 'MQTT', clientId: from, username, sourceIp: peerhost };
   return {
     protocol: 'MQTT',
-    ...given('clientId', sender.from),
-    ...given('username', sender.username),
-    ...given('sourceIp', sender.peerhost),
+    ...given('clientId', from),
+    ...given('username', username),
+    ...given('sourceIp', peerhost),
   };
 }

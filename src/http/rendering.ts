@@ -16,8 +16,8 @@ export type Answer = Ending | { readonly result: object };
 export interface Ending {
   readonly reason: Reason;
   /** The rule that an invalid request broke (the caller is told), or what went wrong (only the log is told). */
-  readonly details?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly details?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Ends a request from wherever its handling has got to. The data plane reports and renders it. */
@@ -52,13 +52,13 @@ export function render(answer: Answer, traceId: string): Rendered {
   if ('result' in answer) return json(200, {}, answer.result, traceId);
   const { http = 500, exception, message } = REASONS[answer.reason];
   if (exception === undefined) return json(http, {}, { message, traceId }, traceId);
+  const speaksOfRequest = exception === 'InvalidRequestException' || answer.reason === 'UNKNOWN_OPERATION';
   const told = {
     message,
     // A caller who has proved nothing learns nothing more.
-    ...(exception !== 'UnauthorizedException' && { reason: answer.reason }),
+    reason: exception === 'UnauthorizedException' ? undefined : answer.reason,
     // Only where they speak of nothing but the request itself.
-    ...((exception === 'InvalidRequestException' || answer.reason === 'UNKNOWN_OPERATION') &&
-      answer.details !== undefined && { details: answer.details }),
+    details: speaksOfRequest ? answer.details : undefined,
     traceId,
   };
   return json(http, { 'x-amzn-errortype': exception, ...answer.headers }, told, traceId);

@@ -27,10 +27,10 @@ export class RequestSpans {
       method: request.method ?? '',
       path: splitTarget(request.url ?? '').path,
       scheme: secureTransport === true ? 'https' : 'http',
-      ...(typeof traceparent === 'string' && { traceparent }),
-      ...(typeof tracestate === 'string' && { tracestate }),
-      ...(sourceIp !== undefined && { sourceIp }),
-      ...(sourcePort !== undefined && { sourcePort }),
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      tracestate: typeof tracestate === 'string' ? tracestate : undefined,
+      sourceIp,
+      sourcePort,
     });
     this.#followed.set(request, { span });
     return span;
@@ -43,11 +43,7 @@ export class RequestSpans {
       if (followed === undefined) return;
       this.#followed.delete(request);
       const status = followed.status ?? (response.headersSent ? response.statusCode : undefined);
-      followed.span.end({
-        ...(status !== undefined && { status }),
-        ...(route !== undefined && { route }),
-        ...(followed.reason !== undefined && { reason: followed.reason }),
-      });
+      followed.span.end({ status, route, reason: followed.reason });
     };
     response.once('close', end);
     // A pipelined request gets the connection when its turn comes; if that never comes, its response is never closed.

@@ -65,8 +65,8 @@ export function readPeer(socket: Duplex & Partial<Pick<Socket, 'remoteAddress' |
     protocol: 'HTTP',
     secureTransport: socket instanceof TLSSocket,
     // A dual-stack socket writes IPv4 addresses the IPv6 way.
-    ...(remoteAddress !== undefined && { sourceIp: remoteAddress.replace(/^::ffff:(?=[0-9.]+$)/, '') }),
-    ...(remotePort !== undefined && { sourcePort: remotePort }),
+    sourceIp: remoteAddress?.replace(/^::ffff:(?=[0-9.]+$)/, ''),
+    sourcePort: remotePort,
   };
 }
 
@@ -83,8 +83,7 @@ export function readCaller(message: IncomingMessage): Pick<CallerRequest, 'peer'
   const peer = readPeer(message.socket);
   if (!(message.socket instanceof TLSSocket)) return { peer };
   const { certificate, certificateFault } = readCertificate(message.socket);
-  if (certificate !== undefined) return { peer: { ...peer, certificate } };
-  return certificateFault === undefined ? { peer } : { peer, certificateFault };
+  return certificate === undefined ? { peer, certificateFault } : { peer: { ...peer, certificate } };
 }
 
 /** Node reads header bytes as Latin-1; whoever sends more than ASCII means UTF-8. */

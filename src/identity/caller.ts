@@ -16,7 +16,7 @@ export interface CallerRequest {
   /** What the transport knows of the peer whoever it is: address, TLS, and the certificate that TLS verified. */
   readonly peer: Identity;
   /** Why TLS did not verify the certificate that the peer presented. Absent where it did, and where there was none. */
-  readonly certificateFault?: string;
+  readonly certificateFault?: string | undefined;
 }
 
 /** Why a caller was turned away. `details` is for the log alone: callers are told what their reason says and no more. */

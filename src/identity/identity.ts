@@ -21,8 +21,8 @@ export interface Identity {
   /** `sub` (or the claim configured) of the JWT that was verified. */
   readonly jwtSubject?: string;
   /** Address of the peer as the server saw it: IPv4 or IPv6 text, without port. */
-  readonly sourceIp?: string;
-  readonly sourcePort?: number;
+  readonly sourceIp?: string | undefined;
+  readonly sourcePort?: number | undefined;
   /** Whether the connection was TLS; absent where the transport does not know. */
   readonly secureTransport?: boolean;
 }

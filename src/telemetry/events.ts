@@ -71,16 +71,16 @@ export interface DirectMessageEvent {
   readonly sender: Identity;
   /** A broker that asks for an authorization tells neither QoS nor payload, so a refusal there leaves both out. */
   readonly message: Pick<DirectMessage, 'targetClientId' | 'topic'> & {
-    readonly confirmation?: boolean;
-    readonly payloadBytes?: number;
+    readonly confirmation?: boolean | undefined;
+    readonly payloadBytes?: number | undefined;
   };
   readonly reason: Reason;
   readonly durationMs: number;
   /** When it had its outcome, in milliseconds since 1970; absent where that is now. */
-  readonly endedAt?: number;
+  readonly endedAt?: number | undefined;
   /** The decision about the sender; absent where the request was refused before it. */
-  readonly decision?: Decision;
-  readonly details?: string;
+  readonly decision?: Decision | undefined;
+  readonly details?: string | undefined;
 }
 
 export interface ClientEvent {

@@ -51,8 +51,8 @@ export interface DeliverStep {
 
 /** What a trace tells of a message: never the payload. */
 export interface MessageFacts extends DirectAddress {
-  readonly confirmation?: boolean;
-  readonly payloadBytes?: number;
+  readonly confirmation?: boolean | undefined;
+  readonly payloadBytes?: number | undefined;
 }
 
 export interface IncomingRequest {
@@ -60,10 +60,10 @@ export interface IncomingRequest {
   readonly method: string;
   readonly path: string;
   readonly scheme: 'http' | 'https';
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-  readonly sourceIp?: string;
-  readonly sourcePort?: number;
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+  readonly sourceIp?: string | undefined;
+  readonly sourcePort?: number | undefined;
 }
 
 export interface RequestSpan extends Trace {
@@ -72,10 +72,10 @@ export interface RequestSpan extends Trace {
 
 export interface RequestAnswer {
   /** Absent where the caller was gone before it was answered. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Path template of the operation; absent where no operation took the request. */
-  readonly route?: string;
-  readonly reason?: Reason;
+  readonly route?: string | undefined;
+  readonly reason?: Reason | undefined;
 }
 
 export interface HookCall {
@@ -104,7 +104,7 @@ export interface HookSpan {
 export interface MqttMessageOutcome extends Pick<DirectMessageEvent, 'message' | 'reason' | 'durationMs' | 'endedAt'> {
   readonly senderClientId: string;
   /** `traceparent` of the sender, where it sent one as a user property. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
 }
 
 class UntracedSpan implements Span, RequestSpan, HookSpan {

@@ -48,8 +48,9 @@ test('one message, one event: with sender, target, decision and how long it took
 test('an invalid request asks nobody and is reported with the rule that it broke', async () => {
   const { authorizer, delivery, events, messaging } = create();
   const outcome = await messaging.send(SENDER, { ...INPUT, topic: undefined }, TRACE);
-  expect(outcome).toEqual({ reason: 'INVALID_TOPIC', details: 'The topic is missing or empty.' });
-  expect(events.direct).toMatchObject([{ ...outcome, message: { topic: '' } }]);
+  const told = { reason: 'INVALID_TOPIC', details: 'The topic is missing or empty.' };
+  expect(outcome).toEqual(told);
+  expect(events.direct).toMatchObject([{ ...told, message: { topic: '' } }]);
   expect([authorizer.asked, delivery.messages]).toEqual([[], []]);
 });
 

@@ -17,20 +17,33 @@ export const onMessageDropped: Handler<'OnMessageDropped'> = ({ message, reason 
   return {};
 };
 
+/** Reports told in one turn of the event loop: some half a millisecond, for which hook calls of clients have to wait. */
+const TURN = 50;
+
 function tellReports(payload: Buffer, context: CallContext): void {
   const { reports, unreadable } = readOutcomeReports(payload);
-  for (const report of reports) tell(eventOf(report), report, context);
   if (unreadable > 0) context.diagnostics('warn', 'Outcomes that a broker reported could not be read.', { unreadable });
+  tellFrom(0, reports, context);
 }
 
-function eventOf(report: OutcomeReport): Outcome {
-  const { topic, reason, durationMs, endedAt, qos, payloadBytes } = report;
+function tellFrom(start: number, reports: readonly OutcomeReport[], context: CallContext): void {
+  const end = start + TURN;
+  for (const report of reports.slice(start, end)) tell(outcomeOf(report), report, context);
+  if (end >= reports.length) return;
+  context.afterwards(() => {
+    tellFrom(end, reports, context);
+  });
+}
+
+function outcomeOf({ topic, reason, durationMs, endedAt, qos, payloadBytes }: OutcomeReport): Outcome {
   const parsed = parseDirectTopic(topic);
+  const { address } = parsed.ok ? parsed : { address: { targetClientId: '', topic } };
   return {
     message: {
-      ...(parsed.ok ? parsed.address : { targetClientId: '', topic }),
-      ...(qos !== undefined && { confirmation: qos > 0 }),
-      ...(payloadBytes !== undefined && { payloadBytes }),
+      targetClientId: address.targetClientId,
+      topic: address.topic,
+      confirmation: qos === undefined ? undefined : qos > 0,
+      payloadBytes,
     },
     reason,
     durationMs,
@@ -56,15 +69,14 @@ function tellMissingPlugin(message: Message, context: CallContext): void {
 type Outcome = Omit<DirectMessageEvent, 'traceId' | 'sender'>;
 type Sender = Pick<OutcomeReport, 'from' | 'username' | 'peerhost' | 'traceparent'>;
 
-function tell(outcome: Outcome, { from, username, peerhost, traceparent }: Sender, context: CallContext): void {
+/** Literals and no spreads: this is done for every direct message through MQTT. */
+function tell({ message, reason, durationMs, endedAt }: Outcome, sender: Sender, context: CallContext): void {
+  const { from, username, traceparent } = sender;
   // The service knows what became of its own messages.
   if (username === context.serviceUsername) return;
-  const traceId = context.tracing.mqttMessage({
-    ...outcome,
-    senderClientId: from,
-    ...(traceparent !== undefined && { traceparent }),
-  });
-  context.events.directMessage({ ...outcome, sender: senderOf({ from, username, peerhost }), traceId });
+  const outcome = { message, reason, durationMs, endedAt, senderClientId: from, traceparent };
+  const traceId = context.tracing.mqttMessage(outcome);
+  context.events.directMessage({ traceId, sender: senderOf(sender), message, reason, durationMs, endedAt });
 }
 
 /** Registered on request only, with topic filters: a client's connection waits for this answer at every message. */

@@ -16,8 +16,8 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
       });
       const { clientId = '' } = request.labels;
       const input = { ...parameters, clientId, payload: request.body };
-      const { retryAfterMs, ...outcome } = await messaging.send(request.caller, input, request.trace);
-      return retryAfterMs === undefined ? outcome : { ...outcome, headers: retryAfter(retryAfterMs) };
+      const { reason, details, retryAfterMs } = await messaging.send(request.caller, input, request.trace);
+      return { reason, details, headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs) };
     },
   };
 }

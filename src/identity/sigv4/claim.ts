@@ -18,8 +18,8 @@ export interface SignatureClaim {
   readonly timestamp: string;
   readonly timeMs: number;
   /** Presigned form only: how long the signature is valid from `timeMs` on, in seconds, 1 to 604,800 (7 days). */
-  readonly expiresSeconds?: number;
-  readonly sessionToken?: string;
+  readonly expiresSeconds?: number | undefined;
+  readonly sessionToken?: string | undefined;
 }
 
 /** The claim of a request; its fault where it is malformed; undefined where the request is not signed with SigV4. */
@@ -55,17 +55,16 @@ function readHeader(request: CallerRequest, authorization: string): SignatureCla
     parts.set(name, part.slice(equals + 1).trim());
   }
   const token = request.headers.get('x-amz-security-token');
-  return {
+  return readCommon({
     form: 'header',
-    ...readCommon({
-      algorithm,
-      credential: partOf(parts, 'Credential'),
-      signedHeaders: partOf(parts, 'SignedHeaders'),
-      signature: partOf(parts, 'Signature'),
-      timestamp: only(request.headers.get('x-amz-date'), 'X-Amz-Date header'),
-    }),
-    ...(token && { sessionToken: only(token, 'X-Amz-Security-Token header') }),
-  };
+    algorithm,
+    credential: partOf(parts, 'Credential'),
+    signedHeaders: partOf(parts, 'SignedHeaders'),
+    signature: partOf(parts, 'Signature'),
+    timestamp: only(request.headers.get('x-amz-date'), 'X-Amz-Date header'),
+    expiresSeconds: undefined,
+    sessionToken: token && only(token, 'X-Amz-Security-Token header'),
+  });
 }
 
 function readQuery(request: CallerRequest): SignatureClaim {
@@ -74,18 +73,17 @@ function readQuery(request: CallerRequest): SignatureClaim {
   if (expiresSeconds < 1 || expiresSeconds > 604_800) {
     throw new Malformed('X-Amz-Expires is not a whole number from 1 to 604800.');
   }
-  return {
+  const hasToken = request.query.has('X-Amz-Security-Token');
+  return readCommon({
     form: 'presigned',
-    ...readCommon({
-      algorithm: parameterOf(request, 'X-Amz-Algorithm'),
-      credential: parameterOf(request, 'X-Amz-Credential'),
-      signedHeaders: parameterOf(request, 'X-Amz-SignedHeaders'),
-      signature: parameterOf(request, 'X-Amz-Signature'),
-      timestamp: parameterOf(request, 'X-Amz-Date'),
-    }),
+    algorithm: parameterOf(request, 'X-Amz-Algorithm'),
+    credential: parameterOf(request, 'X-Amz-Credential'),
+    signedHeaders: parameterOf(request, 'X-Amz-SignedHeaders'),
+    signature: parameterOf(request, 'X-Amz-Signature'),
+    timestamp: parameterOf(request, 'X-Amz-Date'),
     expiresSeconds,
-    ...(request.query.has('X-Amz-Security-Token') && { sessionToken: parameterOf(request, 'X-Amz-Security-Token') }),
-  };
+    sessionToken: hasToken ? parameterOf(request, 'X-Amz-Security-Token') : undefined,
+  });
 }
 
 function partOf(parts: ReadonlyMap<string, string>, name: string): string {
@@ -96,13 +94,19 @@ function parameterOf({ query }: CallerRequest, name: string): string {
   return only(query.get(name), `query parameter ${name}`);
 }
 
-function readCommon(text: {
+/** What both forms have in common, still as text, and what is theirs alone. */
+interface ClaimText {
+  readonly form: SignatureClaim['form'];
   readonly algorithm: string;
   readonly credential: string;
   readonly signedHeaders: string;
   readonly signature: string;
   readonly timestamp: string;
-}): Omit<SignatureClaim, 'form'> {
+  readonly expiresSeconds: number | undefined;
+  readonly sessionToken: string | undefined;
+}
+
+function readCommon(text: ClaimText): SignatureClaim {
   if (text.algorithm !== ALGORITHM) throw new Malformed(`The algorithm is not ${ALGORITHM}.`);
   // The ID goes into the log unverified, so it must look like one: as in the credentials file, or as in AWS's examples.
   const credential = /^(\w{1,128})\/([0-9]{8})\/([^/]+)\/([^/]+)\/aws4_request$/.exec(text.credential);
@@ -119,6 +123,7 @@ function readCommon(text: {
   if (Number.isNaN(timeMs)) throw new Malformed('X-Amz-Date is not a time of the form yyyymmddThhmmssZ.');
   if (!text.timestamp.startsWith(date)) throw new Malformed('The dates of X-Amz-Date and of Credential differ.');
   return {
+    form: text.form,
     accessKeyId,
     date,
     region,
@@ -127,6 +132,8 @@ function readCommon(text: {
     signature: text.signature,
     timestamp: text.timestamp,
     timeMs,
+    expiresSeconds: text.expiresSeconds,
+    sessionToken: text.sessionToken,
   };
 }
 

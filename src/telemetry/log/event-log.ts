@@ -47,8 +47,14 @@ export interface EventLog extends Events, ServiceEvents {
   close(): Promise<void>;
 }
 
-/** A moment of milliseconds since 1970, as lines have it. */
-const timestampOf = (moment: number): string => new Date(moment).toISOString();
+/** A moment of milliseconds since 1970, as lines have it. Lines come by the thousand for each second that there is. */
+function timestampOf(moment: number): string {
+  const second = Math.floor(moment / 1000);
+  if (second !== latest.second) latest = { second, text: new Date(second * 1000).toISOString().slice(0, -4) };
+  return `${latest.text}${String(Math.floor(moment) - second * 1000).padStart(3, '0')}Z`;
+}
+
+let latest = { second: NaN, text: '' };
 const isFailure = (reason: Reason): boolean => REASONS[reason].status === 'Failure';
 
 const DIAGNOSTIC_LEVELS = { info: 'INFO', warn: 'WARN', error: 'ERROR' } as const;

@@ -10,12 +10,12 @@ import type { Diagnostics } from '../../../telemetry/diagnostics.js';
 import type { ExhookClient } from '../exhook-client.js';
 import type { PendingMessage } from './pending.js';
 
-/** Longest wait of an outcome, in milliseconds: not felt in a log, and at most 50 calls a second under light load. */
-const LINGER_MS = 20;
+/** Longest wait of an outcome, in milliseconds: not felt in a log, and at most 10 calls a second under light load. */
+const LINGER_MS = 100;
 /** Most outcomes in one call: enough that the call, which costs as much as some 30 of them, no longer counts. */
-export const BATCH = 100;
+export const BATCH = 250;
 /** Characters of outcomes after which a call goes out as it is: topics can be long, and gRPC takes 4 MiB. */
-const BATCH_CHARACTERS = 65_536;
+const BATCH_CHARACTERS = 131_072;
 /** Most outcomes that wait while the provider is slow. What comes on top is lost and counted. */
 export const MOST_WAITING = 10_000;
 
