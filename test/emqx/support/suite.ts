@@ -1,16 +1,22 @@
 import { afterAll, beforeAll, describe, test } from '@jest/globals';
-import { type Bench, openBench } from './bench.js';
+import { type Bench, type BenchOptions, openBench } from './bench.js';
 import { type Emqx, type Target, targets } from './targets.js';
 
 /**
  * A file of the suite: runs `define` on every EMQX there is, with the service beside it and Tightbeam installed.
  * Without an EMQX every test of it is there and skipped, so that the summary counts what was not tried.
+ *
+ * @param options asked for once the suite runs.
  */
-export function onEmqx(name: string, define: (bench: () => Bench, target: Target) => void): void {
+export function onEmqx(
+  name: string,
+  define: (bench: () => Bench, target: Target) => void,
+  options: () => BenchOptions = () => ({}),
+): void {
   const found = targets();
   for (const target of found) {
     describe(`${name}, on ${target.name}`, () => {
-      define(withBench(target), target);
+      define(withBench(target, options), target);
     });
   }
   if (found.length > 0) return;
@@ -32,12 +38,12 @@ const NOWHERE: Target = {
   start: () => Promise.reject(new Error('there is no EMQX')),
 };
 
-function withBench(target: Target): () => Bench {
+function withBench(target: Target, options: () => BenchOptions): () => Bench {
   let bench: Bench | undefined;
   let emqx: Emqx | undefined;
   beforeAll(async () => {
     emqx = await target.start();
-    bench = await openBench(emqx);
+    bench = await openBench(emqx, options());
   }, 300_000);
   afterAll(async () => {
     await bench?.close();
