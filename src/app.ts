@@ -6,11 +6,12 @@ import { EmqxRest } from './brokers/emqx/rest.js';
 import { WITHOUT_API } from './brokers/emqx/without-api.js';
 import { MqttPublisher } from './brokers/publisher.js';
 import { createEmbeddedBroker, type EmbeddedBroker } from './brokers/embedded/broker.js';
+import { ConfigError } from './config/load.js';
 import type { Config } from './config/schema.js';
 import type { Limits } from './direct/limits.js';
 import { DirectMessaging } from './direct/send.js';
 import { optionalHooks } from './exhook/hooks.js';
-import { createHookProvider } from './exhook/provider.js';
+import { createHookProvider, type HookProvider } from './exhook/provider.js';
 import { createOperations } from './http/operations.js';
 import { startDataPlanes } from './http/start.js';
 import { CredentialStore } from './identity/credential-store.js';
@@ -22,7 +23,11 @@ import { PolicyStore } from './policy/policy-store.js';
 import { formatProblem } from './policy/problems.js';
 import type { LogDestination } from './telemetry/log/destination.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
+import { loadTls, watchTls, type TlsFiles } from './tls/files.js';
 import { VERSION } from './version.js';
+
+/** The section of the configuration, for the words of errors. */
+const EXHOOK_TLS = 'exhook.tls';
 
 export interface ServiceOptions {
   /** Whether to run the embedded broker beside the service, in place of connecting to `config.broker.urls`. */
@@ -65,6 +70,9 @@ export async function startService(config: Config, options: ServiceOptions): Pro
     for (const end of stops.splice(0).reverse()) await end();
   };
   try {
+    if (options.embeddedBroker && config.exhook.tls !== undefined) {
+      throw new ConfigError(['exhook.tls: the embedded broker calls the hook provider in clear text, leave it out']);
+    }
     return await start(config, options, stops, stop);
   } catch (error) {
     await stop();
@@ -100,6 +108,7 @@ async function start(
     username: brokerConfig.username,
     ...(brokerConfig.password === undefined ? {} : { password: brokerConfig.password }),
   };
+  const { host: exhookHost, port: exhookPort, tls: exhookTls } = config.exhook;
   const provider = createHookProvider({
     authenticator: new MqttAuthenticator({ credentials: credentials.current, service }),
     authorizer,
@@ -108,9 +117,11 @@ async function start(
     tracing,
     serviceUsername: service.username,
     hooks: optionalHooks(config.log),
+    ...(exhookTls && { tls: loadTls(exhookTls, EXHOOK_TLS) }),
   });
-  const exhook = await provider.start(config.exhook.host, config.exhook.port);
+  const exhook = await provider.start(exhookHost, exhookPort);
   stops.push(() => provider.stop());
+  if (exhookTls !== undefined) stops.push(watchExHookTls(exhookTls, provider, telemetry));
 
   const limits = limitsOf(config);
   const broker = options.embeddedBroker
@@ -175,7 +186,9 @@ async function start(
   stops.push(() => {
     events.lifecycle('draining');
   });
-  events.lifecycle('ready', { ports: { ...ports } });
+  const scheme = exhookTls === undefined ? 'http' : 'https';
+  const exhookUrl = `${scheme}://${exhookHost.includes(':') ? `[${exhookHost}]` : exhookHost}:${exhook}`;
+  events.lifecycle('ready', { ports: { ...ports }, exhookUrl });
   return {
     ports,
     broker,
@@ -185,6 +198,22 @@ async function start(
       credentials.reload();
       await policies.reload();
     },
+  };
+}
+
+/** Renewed certificates count without a restart. Answers what ends it. */
+function watchExHookTls(files: TlsFiles, provider: HookProvider, { events, diagnostics }: Telemetry): () => void {
+  const watch = watchTls(files, EXHOOK_TLS, {
+    changed: (material) => {
+      provider.replaceTls(material);
+      diagnostics('info', 'The TLS files of the hook provider were reloaded.');
+    },
+    failed: (error) => {
+      events.fault('The TLS files of the hook provider could not be reloaded; the ones before stay in force.', error);
+    },
+  });
+  return () => {
+    watch.close();
   };
 }
 

@@ -1,9 +1,9 @@
-import type { TlsMaterial } from '../../src/http/tls.js';
+import type { MutualTlsMaterial } from '../../src/http/tls.js';
 
 /** What the server under test is given. */
 export interface Given {
   readonly accessKey: { readonly accessKeyId: string; readonly secretAccessKey: string };
-  readonly tls: TlsMaterial;
+  readonly tls: MutualTlsMaterial;
   readonly jwks: object;
   readonly issuer: string;
 }

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging } from '../../src/direct/send.js';
 import { DataPlane } from '../../src/http/data-plane.js';
 import { sendDirectMessage } from '../../src/http/operations/send-direct-message.js';
-import type { TlsMaterial } from '../../src/http/tls.js';
+import type { MutualTlsMaterial } from '../../src/http/tls.js';
 import type { CallerAuthenticator } from '../../src/identity/caller.js';
 import { CertificateAuthenticator } from '../../src/identity/certificates.js';
 import { JWT_ALGORITHMS, JwtAuthenticator } from '../../src/identity/jwt.js';
@@ -42,7 +42,7 @@ const keys = createLocalJWKSet(jwks as JSONWebKeySet);
 const jwt = new JwtAuthenticator({ issuer, audience: 'tightbeam', algorithms: JWT_ALGORITHMS, keys, now });
 
 const servers: DataPlane[] = [];
-async function start(authenticator: CallerAuthenticator, material?: TlsMaterial): Promise<number> {
+async function start(authenticator: CallerAuthenticator, material?: MutualTlsMaterial): Promise<number> {
   const server = new DataPlane({
     operations: [sendDirectMessage(messaging)],
     authenticators: [authenticator],

@@ -22,6 +22,11 @@ export function gatherWrites(stream: Corkable): void {
   });
 }
 
+/** Whether something is held back at the moment, so that what is written now goes along with it. */
+export function isGathering(stream: Corkable): boolean {
+  return gathering.has(stream);
+}
+
 /** Above it, to copy costs as much as what it saves. */
 const MAX_JOINED_BYTES = 65_536;
 

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EmqxApi } from '../brokers/emqx/api.js';
 import { type Diagnosis, diagnose, isHealthy } from '../brokers/emqx/install/doctor.js';
+import type { ExHookTls } from '../brokers/emqx/install/exhook-tls.js';
 import { carryOut, exHookUrl, planInstall } from '../brokers/emqx/install/install.js';
 import { InstallError, type Plan } from '../brokers/emqx/install/plan.js';
 import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan-plugin.js';
@@ -10,6 +11,7 @@ import { readState } from '../brokers/emqx/install/state.js';
 import { planUninstall } from '../brokers/emqx/install/uninstall.js';
 import { EmqxApiError, EmqxRest } from '../brokers/emqx/rest.js';
 import { loadConfig } from '../config/load.js';
+import { readCertificates, readIdentity, TlsFilesError } from '../tls/files.js';
 import { VERSION } from '../version.js';
 
 interface ApiFlags {
@@ -22,6 +24,10 @@ interface ApiFlags {
 
 interface InstallFlags extends ApiFlags {
   readonly exhookUrl?: string;
+  readonly exhookCa?: string;
+  readonly exhookCert?: string;
+  readonly exhookKey?: string;
+  readonly exhookServerName?: string;
   readonly plugin?: string;
   readonly upgrade: boolean;
   readonly exclusive: boolean;
@@ -40,12 +46,16 @@ export function addEmqxCommands(program: Command, version = VERSION): void {
     .addOption(
       new Option(
         '--exhook-url <url>',
-        "where EMQX's nodes reach the hook provider: grpc://HOST:PORT (default: as registered, else port 9000 of EMQX's " +
+        "where EMQX's nodes reach the hook provider: grpc://HOST:PORT, or grpcs:// with TLS (default: as registered, else port 9000 of EMQX's " +
           'own machine)',
       )
         .env('TIGHTBEAM_EMQX_EXHOOK_URL')
         .argParser(parsed(exHookUrl)),
     )
+    .option('--exhook-ca <file>', "authorities by which EMQX checks the service's certificate (PEM)")
+    .option('--exhook-cert <file>', 'certificate that EMQX shows to the service (PEM)')
+    .option('--exhook-key <file>', 'its private key (PEM)')
+    .option('--exhook-server-name <name>', "the name in the service's certificate, where HOST is another or an address")
     .option('--plugin <file>', 'package to upload: tightbeam-VERSION.tar.gz')
     .option('--upgrade', 'replace an installed plugin of another version', false)
     .option('--exclusive', 'switch off all other authorization sources and ACL rules (uninstall restores them)', false)
@@ -84,11 +94,13 @@ function apiOptions(command: Command): Command {
 async function install(flags: InstallFlags, version: string): Promise<void> {
   const username = serviceUser(flags.config);
   const given = flags.plugin === undefined ? undefined : readPackage(flags.plugin);
+  const exHookTls = readExHookTls(flags);
   const api = connect(flags);
   const plan = planInstall(await readState(api), {
     ...(username !== undefined && { username }),
     exclusive: flags.exclusive,
     ...(flags.exhookUrl !== undefined && { exHookUrl: flags.exhookUrl }),
+    exHookTls,
     plugin: { version: given?.version ?? version, upgrade: flags.upgrade, ...(given && { package: given }) },
   });
   await perform(api, plan, flags.dryRun, 'Tightbeam is installed.');
@@ -161,6 +173,23 @@ function secretOf({ secret, secretFile }: { secret?: string | undefined; secretF
   return secret ?? (secretFile === undefined ? undefined : readFileSync(secretFile, 'utf8').trim());
 }
 
+function readExHookTls({ exhookCa, exhookCert, exhookKey, exhookServerName: serverName }: InstallFlags): ExHookTls {
+  if ((exhookCert === undefined) !== (exhookKey === undefined)) {
+    throw new InstallError('--exhook-cert and --exhook-key belong together');
+  }
+  return {
+    ...(exhookCa !== undefined && { ca: readCertificates({ name: '--exhook-ca', file: exhookCa }) }),
+    ...(exhookCert !== undefined &&
+      exhookKey !== undefined && {
+        client: readIdentity({
+          cert: { name: '--exhook-cert', file: exhookCert },
+          key: { name: '--exhook-key', file: exhookKey },
+        }),
+      }),
+    ...(serverName !== undefined && { serverName }),
+  };
+}
+
 function readPackage(file: string): PluginPackage {
   return { version: packageVersion(basename(file)), content: new Uint8Array(readFileSync(file)) };
 }
@@ -180,7 +209,11 @@ async function reported(run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch (error) {
-    const known = error instanceof EmqxApiError || error instanceof InstallError || isFileError(error);
+    const known =
+      error instanceof EmqxApiError ||
+      error instanceof InstallError ||
+      error instanceof TlsFilesError ||
+      isFileError(error);
     if (!known && (error as Error).name !== 'ConfigError') throw error;
     process.stderr.write(`error: ${(error as Error).message}\n`);
     process.exitCode = 1;

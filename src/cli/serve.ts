@@ -7,6 +7,7 @@ import { ConfigError, loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { CredentialsError } from '../identity/credentials.js';
 import { PolicyLoadError } from '../policy/problems.js';
+import { TlsFilesError } from '../tls/files.js';
 import { PACKAGE_ROOT } from '../version.js';
 import { banner } from './banner.js';
 
@@ -87,9 +88,8 @@ function stopSignal(): Promise<void> {
 
 /** Errors of the user's making in words; anything else with its stack. */
 function describe(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof CredentialsError || error instanceof PolicyLoadError) {
-    return error.message;
-  }
+  const known = [ConfigError, CredentialsError, PolicyLoadError, TlsFilesError];
+  if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   if (!(error instanceof Error)) return String(error);
   const { code, syscall } = error as NodeJS.ErrnoException;
   return code !== undefined && syscall !== undefined ? error.message : (error.stack ?? error.message);

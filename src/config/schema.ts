@@ -61,7 +61,22 @@ export const ConfigSchema = z
       .optional()
       .describe('JSON Web Tokens in `Authorization: Bearer`'),
     exhook: z
-      .strictObject({ host: text.default('127.0.0.1'), port: port.default(9000) })
+      .strictObject({
+        host: text.default('127.0.0.1'),
+        port: port.default(9000),
+        tls: z
+          .strictObject({
+            cert: text.describe('certificate that EMQX checks; read again when it changes'),
+            key: text.describe('its private key'),
+            clientCa: text
+              .optional()
+              .describe(
+                'authorities of EMQX: a caller must show a certificate that one of them issued; read again when it changes',
+              ),
+          })
+          .optional()
+          .describe('TLS in place of clear text; all are PEM files'),
+      })
       .prefault({})
       .describe('the hook provider, which EMQX calls (gRPC)'),
     embedded: z

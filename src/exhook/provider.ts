@@ -11,6 +11,7 @@ import type { Authorizer } from '../policy/authorizer.js';
 import type { Diagnostics } from '../telemetry/diagnostics.js';
 import type { Events } from '../telemetry/events.js';
 import { noTracing, type HookSpan, type Tracing } from '../telemetry/tracing.js';
+import type { TlsMaterial } from '../tls/files.js';
 import { onClientAuthenticate } from './calls/authenticate.js';
 import { onClientAuthorize } from './calls/authorize.js';
 import { onClientConnected, onClientDisconnected } from './calls/client.js';
@@ -20,6 +21,7 @@ import { onClientUnsubscribe } from './calls/unsubscribe.js';
 import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
 import { outcomeOf, routeOf } from './observed.js';
 import { GENERATIONS, serviceDefinition, type Generation } from './protocol.js';
+import { TlsListener } from './tls-listener.js';
 import type { CallName, RequestOf, ResponseOf } from './wire.js';
 
 export interface HookProviderOptions {
@@ -33,6 +35,8 @@ export interface HookProviderOptions {
   readonly serviceUsername: string;
   /** Hooks to register beyond the required ones. */
   readonly hooks?: readonly Hook[];
+  /** Speaks TLS; with `clientCa`, only with callers that show a certificate issued by it. Default: clear text. */
+  readonly tls?: TlsMaterial;
 }
 
 /** gRPC server that EMQX (and the embedded broker) asks: `HookProvider` of ExHook, both generations on one port. */
@@ -44,6 +48,13 @@ export interface HookProvider {
    * @throws where the address cannot be listened on.
    */
   start(host: string, port: number): Promise<number>;
+  /**
+   * Uses other TLS material from now on. Connections stay, unless an authority of `clientCa` is there no more: then they
+   * end, each with the calls under way on it.
+   *
+   * @throws where the provider was made without TLS.
+   */
+  replaceTls(material: TlsMaterial): void;
   /** Takes no more calls, answers those under way, and closes; after `graceMs` it closes all the same. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -126,26 +137,36 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
     server.addService(service, implementation);
   }
 
+  const secure = options.tls && new TlsListener(server, options.tls, diagnostics);
   return {
-    start: (host, port) =>
-      new Promise((resolve, reject) => {
-        const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-        server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-          if (error !== null) reject(error);
-          else resolve(bound);
-        });
-      }),
+    start: (host, port) => (secure === undefined ? listenInClear(server, host, port) : secure.listen(host, port)),
+    replaceTls: (material) => {
+      if (secure === undefined) throw new Error('The hook provider does not speak TLS.');
+      secure.replace(material);
+    },
     stop: (graceMs = 5_000) =>
       new Promise((resolve) => {
+        secure?.close();
         const force = setTimeout(() => {
           server.forceShutdown();
         }, graceMs);
         server.tryShutdown(() => {
           clearTimeout(force);
+          secure?.destroy();
           resolve();
         });
       }),
   };
+}
+
+function listenInClear(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error !== null) reject(error);
+      else resolve(bound);
+    });
+  });
 }
 
 /**

@@ -17,7 +17,7 @@ import { Ended, endingOf, render, retryAfter, type Answer, type Ending } from '.
 import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
-import { createTlsServer, replaceMaterial, type TlsMaterial } from './tls.js';
+import { createTlsServer, replaceMaterial, type MutualTlsMaterial } from './tls.js';
 import { checkHead, readCaller, readHeaders, readPeer, readQuery, splitTarget } from './wire.js';
 
 export interface DataPlaneOptions {
@@ -34,7 +34,7 @@ export interface DataPlaneOptions {
   /** Rate limits of callers; none where it is not given. */
   readonly throttle?: CallerThrottle;
   /** Speaks HTTPS, and asks for a client certificate. */
-  readonly tls?: TlsMaterial;
+  readonly tls?: MutualTlsMaterial;
 }
 
 /**
@@ -90,7 +90,7 @@ export class DataPlane {
    * Puts new TLS material in force. Connections with the old one end: the idle ones now, the others with the answer
    * they are busy with, so that who was revoked is out.
    */
-  replaceTls(material: TlsMaterial): void {
+  replaceTls(material: MutualTlsMaterial): void {
     this.#fresh = new WeakSet();
     replaceMaterial(this.#app.server, material);
     this.#app.server.closeIdleConnections();

@@ -7,9 +7,9 @@ import { JwtAuthenticator } from '../identity/jwt.js';
 import { SigV4Authenticator } from '../identity/sigv4/authenticator.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { CallerThrottle } from '../throttling/caller-throttle.js';
+import { loadTls, watchTls } from '../tls/files.js';
 import { DataPlane, type DataPlaneOptions } from './data-plane.js';
 import type { Operation } from './operation.js';
-import { loadTls, watchTls, type TlsFiles } from './tls.js';
 
 export interface DataPlaneParts {
   readonly operations: readonly Operation[];
@@ -47,11 +47,10 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
   if (tls === undefined) return { http, stop: () => plain.stop() };
 
   try {
-    const { cert, key, clientCa, clientCrl } = tls;
-    const files: TlsFiles = { cert, key, clientCa, ...(clientCrl !== undefined && { clientCrl }) };
-    const secure = new DataPlane({ ...common, tls: loadTls(files) });
-    const https = await secure.start({ host, port: tls.port });
-    const watch = watchTls(files, {
+    const { port: tlsPort, ...files } = tls;
+    const secure = new DataPlane({ ...common, tls: loadTls(files, 'http.tls') });
+    const https = await secure.start({ host, port: tlsPort });
+    const watch = watchTls(files, 'http.tls', {
       changed: (material) => {
         secure.replaceTls(material);
       },

@@ -1,34 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import { createServer, type ServerOptions } from 'node:https';
-import { createSecureContext, Server as TlsServer, type TLSSocket } from 'node:tls';
+import { Server as TlsServer, type TLSSocket } from 'node:tls';
 import type { CallerRequest } from '../identity/caller.js';
 import { describeCertificate } from '../identity/certificates.js';
+import { contextOptions, type TlsMaterial } from '../tls/files.js';
 
-/** Everything in PEM. */
-export interface TlsMaterial {
-  /** The server's own certificate, with the intermediate ones, and its key. */
-  readonly cert: string;
-  readonly key: string;
-  /** Certificates of the authorities whose client certificates are accepted. */
-  readonly clientCa: string;
-  /** Revocation lists, one of each authority. One that is missing or has expired leaves nobody in. */
-  readonly clientCrl?: string;
-}
-
-/** Paths of the files that hold the material. */
-export type TlsFiles =
-  Readonly<Record<keyof TlsMaterial, string>> | Readonly<Record<Exclude<keyof TlsMaterial, 'clientCrl'>, string>>;
+/** Of a server that asks for client certificates: without authorities of its own it would take the public ones. */
+export type MutualTlsMaterial = TlsMaterial & { readonly clientCa: string };
 
 /**
  * A server that asks for a client certificate and takes the handshake on without a valid one, so that such a caller gets
  * an answer that they can read, and callers with other credentials are served too.
  */
-export function createTlsServer(options: ServerOptions, material: TlsMaterial, listener: RequestListener): Server {
+export function createTlsServer(
+  options: ServerOptions,
+  material: MutualTlsMaterial,
+  listener: RequestListener,
+): Server {
   const server = createServer({
     ...options,
-    ...toContextOptions(material),
+    ...contextOptions(material),
     requestCert: true,
     rejectUnauthorized: false,
   });
@@ -38,9 +30,9 @@ export function createTlsServer(options: ServerOptions, material: TlsMaterial, l
 }
 
 /** New handshakes use the new material; sessions that were made with the old one cannot be resumed. */
-export function replaceMaterial(server: Server, material: TlsMaterial): void {
+export function replaceMaterial(server: Server, material: MutualTlsMaterial): void {
   if (!(server instanceof TlsServer)) throw new Error('The server does not speak TLS.');
-  server.setSecureContext(toContextOptions(material));
+  server.setSecureContext(contextOptions(material));
   server.setTicketKeys(randomBytes(48));
 }
 
@@ -60,67 +52,3 @@ export function readCertificate(
 }
 
 const established = new WeakMap<TLSSocket, ReturnType<typeof readCertificate>>();
-
-/**
- * Reads the files and proves that they fit together.
- *
- * @throws Error that says which file cannot be read, or what does not fit.
- */
-export function loadTls(files: TlsFiles): TlsMaterial {
-  const material = readAll(files);
-  try {
-    createSecureContext(toContextOptions(material));
-  } catch (error) {
-    const { message } = error as Error;
-    throw new Error(`${Object.values(files).join(', ')} do not make a TLS server: ${message}`, { cause: error });
-  }
-  return material;
-}
-
-/**
- * Tells of new material when the content of a file has changed, and of what is wrong with it, in which case the old one
- * is to stay. The files are read every `intervalMs`, by their names: that is how links that Kubernetes replaces are
- * noticed too. Ends with `close`, and keeps no process alive.
- */
-export function watchTls(
-  files: TlsFiles,
-  listeners: { readonly changed: (material: TlsMaterial) => void; readonly failed: (error: unknown) => void },
-  intervalMs = 5_000,
-): { close(): void } {
-  const fingerprint = (): string => {
-    try {
-      return JSON.stringify(readAll(files));
-    } catch (error) {
-      return String(error);
-    }
-  };
-  let seen = fingerprint();
-  const timer = setInterval(() => {
-    const now = fingerprint();
-    if (now === seen) return;
-    seen = now;
-    let material: TlsMaterial;
-    try {
-      material = loadTls(files);
-    } catch (error) {
-      listeners.failed(error);
-      return;
-    }
-    listeners.changed(material);
-  }, intervalMs);
-  timer.unref();
-  return {
-    close: () => {
-      clearInterval(timer);
-    },
-  };
-}
-
-function readAll(files: TlsFiles): TlsMaterial {
-  const entries = Object.entries(files).map(([name, file]) => [name, readFileSync(file, 'utf8')]);
-  return Object.fromEntries(entries) as TlsMaterial;
-}
-
-function toContextOptions({ cert, key, clientCa, clientCrl }: TlsMaterial): ServerOptions {
-  return { cert, key, ca: clientCa, ...(clientCrl !== undefined && { crl: clientCrl }), minVersion: 'TLSv1.2' };
-}

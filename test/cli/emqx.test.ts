@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { addEmqxCommands } from '../../src/cli/emqx.js';
 import { FakeBroker } from '../brokers/emqx/fake-broker.js';
 import { FakeEmqx } from '../brokers/emqx/fake-emqx.js';
+import { Authority, opensslAvailable } from '../http/pki.js';
 
 describe('tightbeam emqx', () => {
   let emqx: FakeEmqx;
@@ -150,6 +151,42 @@ describe('tightbeam emqx', () => {
     await expect(run('install', '--exhook-url', 'mqtt://service')).rejects.toThrow(
       'is not of the form grpc://HOST:PORT',
     );
+  });
+
+  (opensslAvailable ? it : it.skip)(
+    'hands EMQX the certificates of the files, and has nothing to do again',
+    async () => {
+      emqx.allowed = ['tightbeam-0.1.0'];
+      const authority = new Authority(folder, 'ca');
+      const { cert, key } = authority.issue('/CN=emqx');
+      const tls = ['--exhook-ca', authority.certFile, '--exhook-cert', cert, '--exhook-key', key];
+      await run('install', '--exhook-url', 'grpcs://service:9000', ...tls, '--exhook-server-name', 'tb', ...plugin());
+      expect(errors).toBe('');
+      expect(output).toContain('    url: not set -> "https://service:9000"\n');
+      expect(output).toContain('    ssl.server_name_indication: not set -> "tb"\n');
+      expect(output).not.toContain('-----');
+
+      output = '';
+      await run('install', ...tls);
+      expect(output).toBe('Tightbeam is installed. There is nothing to change.\n');
+    },
+  );
+
+  (opensslAvailable ? it : it.skip)('says which file of a certificate or key is wrong, by its flag', async () => {
+    const { cert } = new Authority(folder, 'ca').issue('/CN=emqx');
+    const url = ['--exhook-url', 'grpcs://service:9000'];
+    await run('install', ...url, '--exhook-ca', join(folder, 'secret'));
+    await run('install', ...url, '--exhook-cert', cert);
+    await run('install', ...url, '--exhook-cert', cert, '--exhook-key', join(folder, 'none'));
+    await run('install', ...url);
+    expect(errors.split('\n')).toEqual([
+      `error: --exhook-ca (${join(folder, 'secret')}): must hold a certificate in PEM`,
+      'error: --exhook-cert and --exhook-key belong together',
+      expect.stringMatching(/^error: --exhook-key \(.*none\): ENOENT/),
+      expect.stringMatching(/^error: https:\/\/service:9000 needs --exhook-ca/),
+      '',
+    ]);
+    expect(emqx.changes).toEqual([]);
   });
 
   it('refuses a package that is none', async () => {

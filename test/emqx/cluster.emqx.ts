@@ -73,7 +73,9 @@ onCluster('Direct messages in a cluster', (bench, { canKillPeer }) => {
     await until(async () => (await api.alarms()).every((alarm) => alarm.name !== 'tightbeam_no_hook_provider'), 45_000);
     const broker = { urls: [emqx.mqttUrl, peer().mqttUrl], ...SERVICE };
     const found = await diagnose(api, { version: VERSION, broker, probeTimeoutMs: 2_000 });
-    expect(found.filter(({ status }) => status !== 'ok')).toEqual([]);
+    // A container reaches the service over a network, in clear text: that is worth a warning, and wanted here.
+    const problems = found.filter(({ status, message }) => status !== 'ok' && !message.includes('in clear text'));
+    expect(problems).toEqual([]);
     expect(found.filter(({ check }) => check === 'probe')).toHaveLength(2);
   });
 

@@ -9,7 +9,9 @@ import { onEmqx } from './support/suite.js';
 onEmqx('Installation', (bench) => {
   const doctor = ({ api, emqx }: Bench) =>
     diagnose(api, { version: VERSION, broker: { urls: [emqx.mqttUrl], ...SERVICE }, probeTimeoutMs: 2_000 });
-  const problems = async () => (await doctor(bench())).filter(({ status }) => status !== 'ok');
+  // A container reaches the service over a network, in clear text: that is worth a warning, and wanted here.
+  const problems = async () =>
+    (await doctor(bench())).filter(({ status, message }) => status !== 'ok' && !message.includes('in clear text'));
   const configuration = async () => {
     const { exHooks, settings, sources, plugins } = await readState(bench().api);
     return {

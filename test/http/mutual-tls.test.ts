@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
-import { loadTls, watchTls, type TlsFiles, type TlsMaterial } from '../../src/http/tls.js';
+import type { MutualTlsMaterial } from '../../src/http/tls.js';
 import { CertificateAuthenticator } from '../../src/identity/certificates.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
+import { loadTls, watchTls, type TlsFiles } from '../../src/tls/files.js';
 import { Authority, opensslAvailable } from './pki.js';
 import {
   CREDENTIALS,
@@ -33,7 +34,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
   let own: { cert: string; key: string };
   let client: { cert: string; key: string };
   let server: TestServer;
-  const material = (changes: Partial<TlsMaterial> = {}): TlsMaterial => ({
+  const material = (changes: Partial<MutualTlsMaterial> = {}): MutualTlsMaterial => ({
     cert: readFileSync(own.cert, 'utf8'),
     key: readFileSync(own.key, 'utf8'),
     clientCa: readFileSync(authority.certFile, 'utf8'),
@@ -209,7 +210,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
   });
 
   describe('the files', () => {
-    let files: TlsFiles;
+    let files: TlsFiles<MutualTlsMaterial>;
     beforeEach(() => {
       files = { cert: join(folder, 'live.pem'), key: join(folder, 'live.key'), clientCa: join(folder, 'live-ca.pem') };
       copyFileSync(own.cert, files.cert);
@@ -218,22 +219,23 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
     });
 
     test('are read, and those that do not fit together are refused', () => {
-      expect(loadTls(files)).toEqual(material());
+      expect(loadTls(files, 'http.tls')).toEqual(material());
       copyFileSync(client.key, files.key);
-      expect(() => loadTls(files)).toThrow(/key/i);
+      expect(() => loadTls(files, 'http.tls')).toThrow(/key/i);
       rmSync(files.key);
-      expect(() => loadTls(files)).toThrow(/live\.key/);
+      expect(() => loadTls(files, 'http.tls')).toThrow(/live\.key/);
     });
 
     test('are watched: a change is told, and so is what is wrong with it', async () => {
-      const told: (TlsMaterial | Error)[] = [];
+      const told: (MutualTlsMaterial | Error)[] = [];
       let wake = (): void => undefined;
-      const tell = (what: TlsMaterial | Error): void => {
+      const tell = (what: MutualTlsMaterial | Error): void => {
         told.push(what);
         wake();
       };
       const watch = watchTls(
         files,
+        'http.tls',
         {
           changed: tell,
           failed: (error) => {
@@ -242,14 +244,17 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
         },
         10,
       );
-      const nextTold = async (): Promise<TlsMaterial | Error> => {
+      const nextTold = async (): Promise<MutualTlsMaterial | Error> => {
         while (told.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-        return told.splice(0).at(-1) as TlsMaterial | Error;
+        return told.splice(0).at(-1) as MutualTlsMaterial | Error;
       };
       writeFileSync(files.clientCa, `${readFileSync(authority.certFile, 'utf8')}\n`);
       expect(await nextTold()).toMatchObject({ clientCa: expect.stringMatching(/\n\n$/) });
       writeFileSync(files.key, 'no key');
-      expect(await nextTold()).toHaveProperty('message', expect.stringMatching(/do not make a TLS server/));
+      expect(await nextTold()).toHaveProperty(
+        'message',
+        expect.stringMatching(/^http\.tls\.key \(.*live\.key\): must hold a private key/),
+      );
       watch.close();
     });
   });

@@ -40,11 +40,11 @@ export class Authority {
     this.#writeCrl();
   }
 
-  /** Issues a certificate, and gives the paths of it and of its key. */
-  issue(subject: string, days = 1): { readonly cert: string; readonly key: string } {
+  /** Issues a certificate for a host, and gives the paths of it and of its key. */
+  issue(subject: string, days = 1, host = 'IP:127.0.0.1'): { readonly cert: string; readonly key: string } {
     const base = join(this.#folder, subject.replace(/[^A-Za-z0-9]+/g, '_'));
     const [key, request, cert, extensions] = [`${base}.key`, `${base}.csr`, `${base}.pem`, `${base}.ext`];
-    writeFileSync(extensions, 'subjectAltName = IP:127.0.0.1\n');
+    writeFileSync(extensions, `subjectAltName = ${host}\n`);
     openssl('req', '-new', '-nodes', ...EC_KEY, '-keyout', key, '-out', request, '-subj', subject);
     const by = [
       '-CA',

@@ -22,6 +22,17 @@ const ExHookServer = z.looseObject({
   hooks: z.array(Hook),
   node_status: z.array(z.looseObject({ node: z.string(), status: z.string() })),
   metrics: z.looseObject({ succeed: z.number(), failed: z.number() }),
+  /** Certificates and key are paths on EMQX's nodes. Sent, they may be the PEM text itself. */
+  ssl: z
+    .looseObject({
+      enable: z.boolean().optional(),
+      verify: z.string().optional(),
+      cacertfile: z.string().optional(),
+      certfile: z.string().optional(),
+      keyfile: z.string().optional(),
+      server_name_indication: z.string().optional(),
+    })
+    .optional(),
 });
 const AuthorizationSettings = z.looseObject({
   no_match: z.enum(['allow', 'deny']),

@@ -4,7 +4,7 @@ import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient, type P
 import { CONTROL_TIMEOUT } from '../../direct/controls.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode } from '../../reasons.js';
-import { gatherWrites, joinWrites } from '../gather-writes.js';
+import { gatherWrites, isGathering, joinWrites } from '../gather-writes.js';
 
 /**
  * `ready`: a direct message to this connection's own client ID came back and was confirmed.
@@ -71,6 +71,11 @@ export class BrokerConnection {
   /** Messages that may still be sent before an answer has to come. */
   get free(): number {
     return this.#state === 'ready' ? this.#window - this.#pending.size : 0;
+  }
+
+  /** Whether a message is about to be sent, so that another one would go along with it. */
+  get gathering(): boolean {
+    return this.#client !== undefined && isGathering(this.#client.stream);
   }
 
   /** Publishes at QoS 1 and settles with the answer; call only while `free` is more than 0. */

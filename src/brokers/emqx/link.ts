@@ -32,9 +32,9 @@ const MAX_WAITING = 4_096;
 /**
  * The service's connections to the broker, as the port of direct delivery.
  *
- * Messages go to the ready connection with the fewest in flight. Where every window is full, one more connection is
- * opened (up to the maximum) and the message waits, at the longest until its own timeout: ACCOUNT_THROTTLED. Where no
- * connection is ready, the answer comes at once.
+ * Messages of one turn of the event loop go together, to the ready connection with the fewest in flight. Where every
+ * window is full, one more connection is opened (up to the maximum) and the message waits, at the longest until its own
+ * timeout: ACCOUNT_THROTTLED. Where no connection is ready, the answer comes at once.
  */
 export class BrokerLink implements DirectDelivery {
   readonly #connections: BrokerConnection[] = [];
@@ -118,7 +118,10 @@ export class BrokerLink implements DirectDelivery {
   #pick(): BrokerConnection | undefined {
     let best: BrokerConnection | undefined;
     for (const connection of this.#connections) {
-      if (connection.free > 0 && (!best || connection.inFlight < best.inFlight)) best = connection;
+      if (connection.free === 0) continue;
+      // One system call for all that goes out in this turn of the event loop, and one waking of the broker.
+      if (connection.gathering) return connection;
+      if (!best || connection.inFlight < best.inFlight) best = connection;
     }
     return best;
   }

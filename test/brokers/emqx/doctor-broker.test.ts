@@ -2,10 +2,12 @@ import { describe, it } from '@jest/globals';
 import { DOWN, HOOKS } from './fake-emqx.js';
 import { Patient } from './patient.js';
 
+type Case = [check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void];
+
 describe('the doctor, of nodes, hooks and plugin', () => {
   const patient = new Patient();
 
-  it.each<[check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void]>([
+  it.each<Case>([
     ['nodes', 'fail', /^not running: emqx2@127.0.0.1$/, 'a node that is down', () => patient.emqx.nodes.push(DOWN)],
     [
       'nodes',
@@ -34,7 +36,7 @@ describe('the doctor, of nodes, hooks and plugin', () => {
     [
       'exhook',
       'fail',
-      /does not reach the service at http:\/\/service:9000 \(connecting\)/,
+      /does not reach the service at http:\/\/127\.0\.0\.1:9000 \(connecting\)/,
       'a service that is down',
       () => {
         patient.change({ hooks: [], node_status: [{ node: 'emqx9@127.0.0.1', status: 'connecting' }] });
@@ -65,6 +67,39 @@ describe('the doctor, of nodes, hooks and plugin', () => {
       'no auto_reconnect',
       () => {
         patient.change({ auto_reconnect: false });
+      },
+    ],
+    [
+      'exhook',
+      'warn',
+      /http:\/\/10\.0\.0\.7:9000 in clear text/,
+      'passwords in clear text in a network',
+      () => {
+        patient.change({ url: 'http://10.0.0.7:9000' });
+      },
+    ],
+    ...[
+      { enable: false },
+      { enable: true, verify: 'verify_none' },
+      { enable: true, verify: 'verify_peer', server_name_indication: 'disable' },
+    ].map((ssl): Case => [
+      'exhook',
+      'warn',
+      /does not check that it is the service/,
+      `an unchecked service: ${JSON.stringify(ssl)}`,
+      () => {
+        patient.change({ url: 'https://10.0.0.7:9000', ssl });
+      },
+    ]),
+    [
+      'exhook',
+      'fail',
+      /does not reach the service at https:/,
+      'a service with TLS that is not reached',
+      () => {
+        const ssl = { enable: true, verify: 'verify_peer' };
+        const node_status = [{ node: 'emqx9@127.0.0.1', status: 'connecting' }];
+        patient.change({ url: 'https://10.0.0.7:9000', ssl, node_status });
       },
     ],
     [

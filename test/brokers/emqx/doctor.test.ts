@@ -38,6 +38,16 @@ describe('the doctor', () => {
     expect(found).toEqual([{ check: 'cache', status: 'ok', message: expect.stringMatching(says) }]);
   });
 
+  it.each([
+    ['http://localhost:9000', {}, /^connected on every node; /],
+    ['https://10.0.0.7:9000', {}, /^connected on every node, over TLS; /],
+    ['https://10.0.0.7:9000', { certfile: 'cert' }, /^connected on every node, over mutual TLS; /],
+  ])('is content with %s %j, and says how it is connected', async (url, certificate, says) => {
+    patient.change({ url, ssl: { enable: true, verify: 'verify_peer', ...certificate } });
+    const found = (await patient.examine()).filter(({ check }) => check === 'exhook');
+    expect(found).toEqual([{ check: 'exhook', status: 'ok', message: expect.stringMatching(says) }]);
+  });
+
   it('calls an EMQX healthy of which it only has something to remark', async () => {
     patient.change({ auto_reconnect: '1m' });
     expect(isHealthy(await patient.examine())).toBe(true);

@@ -5,6 +5,7 @@ describe('the ExHook URL', () => {
   it.each([
     ['grpc://service:9000', 'http://service:9000'],
     ['grpcs://service:9443', 'https://service:9443'],
+    ['GRPCS://service:9443', 'https://service:9443'],
     ['http://10.0.0.7', 'http://10.0.0.7:9000'],
     ['http://service:80/', 'http://service:80'],
     ['grpc://[::1]:9000', 'http://[::1]:9000'],

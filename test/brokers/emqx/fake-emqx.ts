@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -200,7 +201,9 @@ export class FakeEmqx {
       this.exHooks.splice(at, 1);
       return [204];
     }
-    const answer = exHookAnswer(body, this.reachable);
+    // EMQX 5.8.9 takes PEM text for paths where it adds a server, and so does not connect; a change it reads well.
+    const misreads = name === undefined && JSON.stringify(body['ssl'] ?? {}).includes('-----BEGIN ');
+    const answer = exHookAnswer(body, this.reachable && !misreads);
     if (name === undefined) this.exHooks.push(answer);
     else this.exHooks[at] = answer;
     return [200, answer];
@@ -249,7 +252,21 @@ function exHookAnswer(settings: Json, reachable: boolean): Json {
   return {
     ...answer,
     ...settings,
+    ssl: { ...(answer['ssl'] as Json), ...storedPem(settings) },
     hooks: status === 'connected' ? HOOKS : [],
     node_status: (answer['node_status'] as Json[]).map(({ node }) => ({ node, status })),
   };
+}
+
+/** As EMQX 5.8.9: PEM text goes into a file, whose name ends in a fingerprint, and its path comes back. */
+function storedPem({ name, ssl = {} }: Json): Json {
+  const entries = Object.entries(ssl as Json).map(([setting, value]) => {
+    if (typeof value !== 'string' || !value.includes('-----BEGIN ')) return [setting, value];
+    const kind = setting.replace('file', '');
+    const print = createHash('md5')
+      .update(`exhook/${String(name)}${kind}${value}`)
+      .digest('hex');
+    return [setting, `data/certs/exhook/${String(name)}/${kind}-${print.slice(0, 16).toUpperCase()}`];
+  });
+  return Object.fromEntries(entries) as Json;
 }

@@ -119,6 +119,14 @@ describe('installing into EMQX', () => {
       expect(emqx.changes).toEqual(['POST /exhooks']);
       expect(rulesInForce()).toContain('{allow,all}');
     });
+
+    it('stops there each time that it is run', async () => {
+      emqx.reachable = false;
+      await expect(install()).rejects.toThrow(/does not reach/);
+      expect((await plan()).steps[0]?.what).toBe('wait for EMQX to reach http://service:9000');
+      await expect(install()).rejects.toThrow(/does not reach/);
+      expect(emqx.changes).toEqual(['POST /exhooks']);
+    });
   });
 
   describe('beside the work of others', () => {

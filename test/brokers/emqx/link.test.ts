@@ -218,6 +218,30 @@ describe('a connection that is lost', () => {
   });
 });
 
+test('messages of one turn go on one connection, the next on the one with the fewest in flight', async () => {
+  const received: { readonly turn: string; readonly socket: object }[] = [];
+  const all = new Promise<void>((resolve) => {
+    broker.onPublish = ({ packet, socket }) => {
+      if (received.push({ turn: packet.payload.toString(), socket }) === 6) resolve();
+    };
+  });
+  connect({ connections: 2, maxConnections: 2 });
+  while (link.connections.some(({ state: now }) => now !== 'ready')) await state('ready');
+  const send = async (turn: string): Promise<void> => {
+    for (let sent = 0; sent < 3; sent += 1) void link.deliver({ ...MESSAGE, payload: Buffer.from(turn) });
+    await new Promise(setImmediate);
+  };
+  await send('first');
+  await send('second');
+  await all;
+  const socketsOf = (wanted: string) =>
+    new Set(received.filter(({ turn }) => turn === wanted).map((one) => one.socket));
+  const [first, ...others] = socketsOf('first');
+  const [second, ...more] = socketsOf('second');
+  expect([...others, ...more]).toEqual([]);
+  expect(first === second).toBe(false);
+});
+
 describe('the window', () => {
   test('is never exceeded: a message waits for a place, and is refused at its timeout', async () => {
     broker.connack = { properties: { receiveMaximum: 1 } };

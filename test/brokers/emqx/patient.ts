@@ -17,7 +17,7 @@ export class Patient {
       this.emqx.folder = ['tightbeam-0.1.0'];
       this.broker = await FakeBroker.start();
       const plugin = { version: '0.1.0', upgrade: false };
-      const options = { username: 'tightbeam', exclusive: false, exHookUrl: 'http://service:9000', plugin };
+      const options = { username: 'tightbeam', exclusive: false, exHookUrl: 'http://127.0.0.1:9000', plugin };
       await carryOut(this.emqx.api, planInstall(await readState(this.emqx.api), options));
     });
     afterEach(async () => {

@@ -6,7 +6,9 @@ export interface Received {
   readonly packet: IPublishPacket;
   /** Sends the PUBACK, now or later. */
   readonly puback: (reasonCode: number) => void;
-  /** Drops the connection on which it came. */
+  /** The connection on which it came. */
+  readonly socket: Socket;
+  /** Drops that connection. */
   readonly drop: () => void;
 }
 
@@ -65,7 +67,7 @@ export class ScriptedBroker {
       } else if (packet.cmd === 'publish') {
         const puback = (reasonCode: number) => write({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode });
         if (packet.topic.endsWith('/tightbeam/probe')) this.#answerProbe(write, puback);
-        else this.onPublish({ packet, puback, drop: () => socket.destroy() });
+        else this.onPublish({ packet, puback, socket, drop: () => socket.destroy() });
       }
     });
     socket.on('data', (data) => parser.parse(data));

@@ -6,6 +6,7 @@ import { type IClientOptions, connectAsync, type MqttClient } from 'mqtt';
 import { type Service, startService } from '../../../src/app.js';
 import { EmqxApi } from '../../../src/brokers/emqx/api.js';
 import { EmqxRest } from '../../../src/brokers/emqx/rest.js';
+import type { ExHookTls } from '../../../src/brokers/emqx/install/exhook-tls.js';
 import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
@@ -92,6 +93,11 @@ export interface Bench {
   close(): Promise<void>;
 }
 
+export interface BenchOptions {
+  /** Has EMQX call the service over TLS: settings of the service, and what EMQX is installed with. */
+  readonly exHookTls?: { readonly service: Config['exhook']['tls']; readonly emqx: ExHookTls };
+}
+
 export interface SendOptions {
   readonly topic?: string;
   readonly payload?: string | Uint8Array;
@@ -110,7 +116,7 @@ export interface SendResult {
   readonly exception?: string;
 }
 
-export async function openBench(emqx: Emqx): Promise<Bench> {
+export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'tightbeam-emqx-'));
   for (const [name, content] of Object.entries(POLICIES)) writeFileSync(join(folder, name), JSON.stringify(content));
   // Beside the policies, not among them.
@@ -124,7 +130,7 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
       {},
       {
         http: { port: http },
-        exhook: { host, port: exhook },
+        exhook: { host, port: exhook, ...(exHookTls && { tls: exHookTls.service }) },
         telemetry: { port: 0 },
         broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
         policies: folder,
@@ -161,7 +167,7 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
     log: log.lines,
     nextLine: (matches) => log.next(matches),
     receiver,
-    exHookUrl: `http://${emqx.exHookHost}:${service.ports.exhook}`,
+    exHookUrl: `http${exHookTls ? 's' : ''}://${emqx.exHookHost}:${service.ports.exhook}`,
     rest: async (method, path, body) => {
       const response = await fetch(`${apiUrl}/api/v5${path}`, {
         method,
@@ -189,6 +195,7 @@ export async function openBench(emqx: Emqx): Promise<Bench> {
         username: SERVICE.username,
         exclusive: true,
         exHookUrl: bench.exHookUrl,
+        ...(exHookTls && { exHookTls: exHookTls.emqx }),
         plugin: { version: VERSION, upgrade: false },
       });
       return (await carryOut(bench.api, plan)).left;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, test } from '@jest/globals';
-import { type Bench, openBench } from './bench.js';
+import { type Bench, type BenchOptions, openBench } from './bench.js';
 import { clusters } from './clusters.js';
 import { type Emqx, type Target, targets } from './targets.js';
 
@@ -13,21 +13,29 @@ const VARIABLES =
 /**
  * A file of the suite: runs `define` on every EMQX there is, with the service beside it and Tightbeam installed.
  * Without an EMQX every test of it is there and skipped, so that the summary counts what was not tried.
+ *
+ * @param options asked for once the suite runs.
  */
-export function onEmqx(name: string, define: Define): void {
-  onTargets(name, targets(), `there is no EMQX. Set ${VARIABLES}, or start a Docker engine`, define);
+export function onEmqx(name: string, define: Define, options: () => BenchOptions = () => ({})): void {
+  onTargets(name, targets(), `there is no EMQX. Set ${VARIABLES}, or start a Docker engine`, define, options);
 }
 
 /** The same on a cluster of two nodes: `bench().emqx` is the first, and has a `peer`. */
 export function onCluster(name: string, define: Define): void {
   const mend = `Set TIGHTBEAM_EMQX_PEER_MQTT_URL beside ${VARIABLES}, or start a Docker engine`;
-  onTargets(name, clusters(), `there is no cluster of EMQX. ${mend}`, define);
+  onTargets(name, clusters(), `there is no cluster of EMQX. ${mend}`, define, () => ({}));
 }
 
-function onTargets(name: string, found: readonly Target[], why: string, define: Define): void {
+function onTargets(
+  name: string,
+  found: readonly Target[],
+  why: string,
+  define: Define,
+  options: () => BenchOptions,
+): void {
   for (const target of found) {
     describe(`${name}, on ${target.name}`, () => {
-      define(withBench(target), target);
+      define(withBench(target, options), target);
     });
   }
   if (found.length > 0) return;
@@ -47,12 +55,12 @@ const NOWHERE: Target = {
   start: () => Promise.reject(new Error('there is no EMQX')),
 };
 
-function withBench(target: Target): () => Bench {
+function withBench(target: Target, options: () => BenchOptions): () => Bench {
   let bench: Bench | undefined;
   let emqx: Emqx | undefined;
   beforeAll(async () => {
     emqx = await target.start();
-    bench = await openBench(emqx);
+    bench = await openBench(emqx, options());
   }, 300_000);
   afterAll(async () => {
     await bench?.close();

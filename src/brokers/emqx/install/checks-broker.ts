@@ -1,5 +1,6 @@
 import { DIRECT_FILTER } from '../../../direct/topic.js';
 import type { Plugin } from '../api.js';
+import { over, secrecy, WHOSE_LOG } from './exhook-tls.js';
 import { fail, type Finding, list, ok, unless, warn } from './finding.js';
 import {
   blockersOf,
@@ -48,9 +49,11 @@ export function exHook(state: EmqxState): readonly Finding[] {
       ...unreached.map(({ node, status }) =>
         fail(
           `${node} does not reach the service at ${server.url} (${status})`,
-          'Start `tightbeam serve`, or correct the address: `tightbeam emqx install --exhook-url grpc://HOST:PORT`.',
+          'Start `tightbeam serve`, or correct the address: `tightbeam emqx install --exhook-url grpc://HOST:PORT`.' +
+            (server.url.startsWith('https:') ? ` ${WHOSE_LOG}` : ''),
         ),
       ),
+      ...secrecy(server),
       ...(server.failed_action === 'ignore' && wanted === 'deny'
         ? [warn('failed_action is "ignore": only the guard refuses clients while the service does not answer', INSTALL)]
         : []),
@@ -63,7 +66,7 @@ export function exHook(state: EmqxState): readonly Finding[] {
           ]
         : []),
     ],
-    `connected on every node; ${server.metrics.succeed} calls answered, ${server.metrics.failed} failed so far`,
+    `connected on every node${over(server)}; ${server.metrics.succeed} calls answered, ${server.metrics.failed} failed so far`,
   );
 }
 

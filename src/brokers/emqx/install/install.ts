@@ -1,4 +1,5 @@
 import type { EmqxApi } from '../api.js';
+import type { ExHookTls } from './exhook-tls.js';
 import { joined, NOTHING, type Plan } from './plan.js';
 import { type AuthorizationOptions, planAuthorization } from './plan-authorization.js';
 import { planExHook } from './plan-exhook.js';
@@ -11,20 +12,23 @@ export interface InstallOptions extends AuthorizationOptions {
    * it is registered, and `http://127.0.0.1:9000` where nothing is.
    */
   readonly exHookUrl?: string;
+  /** For a URL that is https. What is absent stays as it is registered. */
+  readonly exHookTls?: ExHookTls;
   readonly plugin: PluginOptions;
   /** How long EMQX may take to reach the service, in milliseconds; default 12,000: two attempts, 5 s apart. */
   readonly reachWithinMs?: number;
 }
 
 /**
- * What an EMQX lacks to work with Tightbeam; nothing where it is installed already.
+ * What an EMQX lacks to work with Tightbeam; nothing where it is installed already. Throws InstallError where the options
+ * do not go together.
  *
  * The order keeps every state between safe: first the hooks (from then on the policies admit clients), then the plugin
  * (its guard denies what no provider answers, so the provider must be there), then EMQX's own authorization steps back.
  */
 export function planInstall(state: EmqxState, options: InstallOptions): Plan {
   return joined(
-    planExHook(state, options.exHookUrl, options.reachWithinMs ?? 12_000),
+    planExHook(state, options.exHookUrl, options.exHookTls ?? {}, options.reachWithinMs ?? 12_000),
     planPlugin(state, options.plugin),
     planAuthorization(state, options),
     notesOnNodesDown(state),
@@ -73,5 +77,5 @@ export async function carryOut(api: EmqxApi, plan: Plan, onStep: (what: string) 
 export function exHookUrl(text: string): string {
   const [, tls, host, port] = /^(?:grpc|http)(s?):\/\/(\[[0-9a-f:.]+\]|[^/:[\]]+)(?::(\d{1,5}))?\/?$/i.exec(text) ?? [];
   if (tls === undefined || host === undefined) throw new TypeError(`${text} is not of the form grpc://HOST:PORT`);
-  return `http${tls}://${host}:${port ?? '9000'}`;
+  return `http${tls.toLowerCase()}://${host}:${port ?? '9000'}`;
 }
