@@ -64,16 +64,35 @@ export interface Turns {
 }
 
 /** All ways by turns, so that what else the machine does meets all of them; of each the median round. */
-export async function compare(
+export async function compare(ways: readonly Way[], turns: Turns): Promise<Map<Way, Figures>> {
+  const measured = await takeTurns(ways, turns);
+  return new Map([...measured].map(([way, figures]) => [way, median(figures)]));
+}
+
+/** All ways by turns, in their order; of each every round. */
+export async function takeTurns(
   ways: readonly Way[],
   { concurrency, milliseconds, rounds, firstMilliseconds = milliseconds, cpuMicros }: Turns,
-): Promise<Map<Way, Figures>> {
+): Promise<Map<Way, Figures[]>> {
   const measured = new Map<Way, Figures[]>(ways.map((way) => [way, []]));
   for (const way of ways) await measure(way, concurrency, firstMilliseconds, cpuMicros);
   for (let round = 0; round < rounds; round += 1) {
     for (const [way, figures] of measured) figures.push(await measure(way, concurrency, milliseconds, cpuMicros));
   }
-  return new Map([...measured].map(([way, figures]) => [way, median(figures)]));
+  return measured;
+}
+
+/**
+ * How a figure of one way stands to that of another: the median of their ratios in each round. Machines get slower and
+ * faster by the minute, so rounds that follow each other are what can be compared.
+ */
+export function medianRatio(
+  figure: 'perSecond' | 'p50',
+  rounds: readonly Figures[],
+  others: readonly Figures[],
+): number {
+  const ratios = rounds.map((round, index) => round[figure] / (others[index]?.[figure] ?? NaN)).sort((a, b) => a - b);
+  return ratios[Math.floor(ratios.length / 2)] ?? NaN;
 }
 
 /** The round with the median throughput. */
