@@ -11,7 +11,7 @@ import type { Config } from './config/schema.js';
 import type { Limits } from './direct/limits.js';
 import { DirectMessaging } from './direct/send.js';
 import { optionalHooks } from './exhook/hooks.js';
-import { createHookProvider, type HookProvider } from './exhook/provider.js';
+import { authorityOf, createHookProvider, type HookProvider } from './exhook/provider.js';
 import { createOperations } from './http/operations.js';
 import { startDataPlanes } from './http/start.js';
 import { CredentialStore } from './identity/credential-store.js';
@@ -187,7 +187,7 @@ async function start(
     events.lifecycle('draining');
   });
   const scheme = exhookTls === undefined ? 'http' : 'https';
-  const exhookUrl = `${scheme}://${exhookHost.includes(':') ? `[${exhookHost}]` : exhookHost}:${exhook}`;
+  const exhookUrl = `${scheme}://${authorityOf(exhookHost, exhook)}`;
   events.lifecycle('ready', { ports: { ...ports }, exhookUrl });
   return {
     ports,

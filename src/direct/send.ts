@@ -62,8 +62,7 @@ export class DirectMessaging {
   async send(sender: Identity, input: SendDirectMessageInput, trace: Trace): Promise<Outcome> {
     const { clock, events } = this.#options;
     const startedAt = clock();
-    const attempt = await this.#attempt(sender, input, trace);
-    const { reason, details, retryAfterMs, decision } = attempt;
+    const { reason, details, retryAfterMs, decision } = await this.#attempt(sender, input, trace);
     // Literals and no spreads here and below: they take a good part of what a message costs.
     events.directMessage({
       traceId: trace.traceId,

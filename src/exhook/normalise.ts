@@ -3,8 +3,13 @@ import type { Identity } from '../identity/identity.js';
 import type { ClientInfo } from './wire.js';
 
 /** Proto3 has no absent text: what is empty was not given. */
-function given<Key extends string>(key: Key, value: string | undefined): Partial<Record<Key, string>> {
-  return value === undefined || value === '' ? {} : ({ [key]: value } as Record<Key, string>);
+function textOf(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+/** The same as a property, which is absent where the text is. */
+function given<Key extends string>(key: Key, value: string): Partial<Record<Key, string>> {
+  return textOf(value) === undefined ? {} : ({ [key]: value } as Record<Key, string>);
 }
 
 function sourceOf(info: ClientInfo): Pick<Credentials, 'sourceIp' | 'sourcePort' | 'certificate'> {
@@ -57,13 +62,11 @@ export function senderOf(sender: {
   username?: string | undefined;
   peerhost?: string | undefined;
 }): Identity {
-  const { from, username, peerhost } = sender;
-  // Nearly every sender has all three, and a literal is made several times as fast as one put together.
-  if (from && username && peerhost) return { protocol: 'MQTT', clientId: from, username, sourceIp: peerhost };
+  // One literal, without spreads: there is a sender for every direct message through MQTT.
   return {
     protocol: 'MQTT',
-    ...given('clientId', from),
-    ...given('username', username),
-    ...given('sourceIp', peerhost),
+    clientId: textOf(sender.from),
+    username: textOf(sender.username),
+    sourceIp: textOf(sender.peerhost),
   };
 }

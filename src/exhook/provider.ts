@@ -159,10 +159,14 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
   };
 }
 
+/** Host and port as they stand in a URL (RFC 3986, section 3.2): an IPv6 address in brackets. */
+export function authorityOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 function listenInClear(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(authorityOf(host, port), ServerCredentials.createInsecure(), (error, bound) => {
       if (error !== null) reject(error);
       else resolve(bound);
     });

@@ -5,9 +5,9 @@
 export interface Identity {
   readonly protocol: 'MQTT' | 'HTTP';
   /** MQTT client ID of the connection. Absent for HTTP callers. */
-  readonly clientId?: string;
+  readonly clientId?: string | undefined;
   /** MQTT username whose password (or broker authentication) was verified. */
-  readonly username?: string;
+  readonly username?: string | undefined;
   /** Subject of the client certificate that the TLS handshake verified. */
   readonly certificate?: {
     readonly commonName: string;

@@ -47,14 +47,16 @@ export interface EventLog extends Events, ServiceEvents {
   close(): Promise<void>;
 }
 
-/** A moment of milliseconds since 1970, as lines have it. Lines come by the thousand for each second that there is. */
+/** The second of the latest line, as lines have it up to the milliseconds: lines come by the thousand for each. */
+let latest = { second: NaN, text: '' };
+
+/** A moment of milliseconds since 1970, as lines have it. */
 function timestampOf(moment: number): string {
   const second = Math.floor(moment / 1000);
   if (second !== latest.second) latest = { second, text: new Date(second * 1000).toISOString().slice(0, -4) };
   return `${latest.text}${String(Math.floor(moment) - second * 1000).padStart(3, '0')}Z`;
 }
 
-let latest = { second: NaN, text: '' };
 const isFailure = (reason: Reason): boolean => REASONS[reason].status === 'Failure';
 
 const DIAGNOSTIC_LEVELS = { info: 'INFO', warn: 'WARN', error: 'ERROR' } as const;

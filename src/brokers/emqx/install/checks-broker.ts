@@ -11,6 +11,7 @@ import {
   NAME,
   nameVersion,
   NEEDED_HOOKS,
+  nodesDown,
   nodesWithout,
   publishers,
 } from './state.js';
@@ -21,7 +22,7 @@ export const INSTALL = 'Run `tightbeam emqx install`.';
 export function nodes(state: EmqxState): readonly Finding[] {
   const running = state.nodes.filter(isRunning);
   const versions = [...new Set(running.flatMap(({ version = [] }) => version))];
-  const down = state.nodes.filter((node) => !isRunning(node)).map(({ node }) => node);
+  const down = nodesDown(state.nodes);
   const old = versions.filter((version) => Number.parseInt(version, 10) < 5);
   return unless(
     [

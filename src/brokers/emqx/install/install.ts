@@ -4,7 +4,7 @@ import { joined, NOTHING, type Plan } from './plan.js';
 import { type AuthorizationOptions, planAuthorization } from './plan-authorization.js';
 import { planExHook } from './plan-exhook.js';
 import { type PluginOptions, planPlugin } from './plan-plugin.js';
-import { type EmqxState, isRunning } from './state.js';
+import { type EmqxState, nodesDown } from './state.js';
 
 export interface InstallOptions extends AuthorizationOptions {
   /**
@@ -36,13 +36,11 @@ export function planInstall(state: EmqxState, options: InstallOptions): Plan {
 }
 
 function notesOnNodesDown(state: EmqxState): Plan {
-  const notes = state.nodes
-    .filter((node) => !isRunning(node))
-    .map(
-      ({ node }) =>
-        `The node ${node} is down. When it starts, it takes settings and plugin from the nodes that run; see with ` +
-        '`tightbeam emqx doctor` whether it has.',
-    );
+  const notes = nodesDown(state.nodes).map(
+    (node) =>
+      `The node ${node} is down. When it starts, it takes settings and plugin from the nodes that run; see with ` +
+      '`tightbeam emqx doctor` whether it has.',
+  );
   return { ...NOTHING, notes };
 }
 

@@ -1,7 +1,7 @@
 import type { EmqxApi, Node, Plugin } from '../api.js';
 import { EmqxApiError } from '../rest.js';
 import { InstallError, type Plan, type Step } from './plan.js';
-import { type EmqxState, isRunning, NAME, nameVersion, nodesWithout } from './state.js';
+import { type EmqxState, NAME, nameVersion, nodesLacking, nodesWithout } from './state.js';
 
 /** A plugin package: `tightbeam-VERSION.tar.gz`. */
 export interface PluginPackage {
@@ -125,12 +125,6 @@ export function removal(plugin: Plugin, nodes: readonly Node[]): Step {
       return undefined;
     },
   };
-}
-
-/** The running nodes on which the plugin is not installed. */
-function nodesLacking({ running_status }: Plugin, nodes: readonly Node[]): string[] {
-  const has = (name: string) => running_status.some(({ node }) => node === name);
-  return nodes.filter((node) => isRunning(node) && !has(node.node)).map(({ node }) => node);
 }
 
 async function upload(api: EmqxApi, given: PluginPackage): Promise<string | undefined> {

@@ -66,11 +66,25 @@ export function nameVersion({ name, rel_vsn }: Pick<Plugin, 'name' | 'rel_vsn'>)
 /** EMQX lists the nodes of its cluster that are down, too. */
 export const isRunning = ({ node_status }: Node): boolean => node_status === 'running';
 
-/** The nodes that lack the plugin, of those that run: one that is down can be told to start nothing. */
-export function nodesWithout(plugin: Plugin, nodes: readonly Node[]): readonly string[] {
-  const running = (name: string) =>
-    plugin.running_status.some(({ node, status }) => node === name && status === 'running');
-  return nodes.filter((node) => isRunning(node) && !running(node.node)).map(({ node }) => node);
+export function nodesDown(nodes: readonly Node[]): readonly string[] {
+  return nodes.filter((node) => !isRunning(node)).map(({ node }) => node);
+}
+
+/** The nodes on which the plugin does not run, of those that run: one that is down can be told to start nothing. */
+export function nodesWithout({ running_status }: Plugin, nodes: readonly Node[]): readonly string[] {
+  const running = running_status.filter(({ status }) => status === 'running');
+  return runningNodesBut(running, nodes);
+}
+
+/** The running nodes on which the plugin is not even installed. */
+export function nodesLacking({ running_status }: Plugin, nodes: readonly Node[]): readonly string[] {
+  return runningNodesBut(running_status, nodes);
+}
+
+function runningNodesBut(those: Plugin['running_status'], nodes: readonly Node[]): readonly string[] {
+  return nodes
+    .filter((each) => isRunning(each) && !those.some(({ node }) => node === each.node))
+    .map(({ node }) => node);
 }
 
 /** True where a server has been given a hook; EMQX knows only once the server has answered. */

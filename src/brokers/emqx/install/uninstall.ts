@@ -2,7 +2,7 @@ import type { AuthorizationSettings, Source } from '../api.js';
 import { activeRules, type Memory, memoryOf, restored } from './acl.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
 import { removal } from './plan-plugin.js';
-import { type EmqxState, isRunning, NAME } from './state.js';
+import { type EmqxState, NAME, nodesDown } from './state.js';
 
 /**
  * Undoes an installation: what bears Tightbeam's name goes, and what was changed becomes what it was, by the memory in
@@ -59,7 +59,6 @@ function planFile(file: Source, memory: Memory): Plan {
 }
 
 function planRemovals(state: EmqxState): Plan {
-  const down = state.nodes.filter((node) => !isRunning(node)).map(({ node }) => node);
   const registered = state.exHooks.some(({ name }) => name === NAME);
   return {
     steps: [
@@ -69,6 +68,8 @@ function planRemovals(state: EmqxState): Plan {
     left:
       state.plugins.length === 0
         ? []
-        : down.map((node) => `The plugin stays on ${node}, which is down. Run this again when that node has started.`),
+        : nodesDown(state.nodes).map(
+            (node) => `The plugin stays on ${node}, which is down. Run this again when that node has started.`,
+          ),
   };
 }
