@@ -5,7 +5,7 @@ import type { Reporter } from './problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
 
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
-const THING_ELEMENTS = ['name', 'type', 'attributes'];
+const THING_ELEMENTS = ['name', 'type', 'attributes', 'exclusive'];
 const MAX_POLICIES = 10;
 /**
  * Reads principals.json. Every problem goes to the reporter, ambiguity included: two principals whose equally specific
@@ -119,11 +119,14 @@ function readThing(found: Json | undefined, at: Reporter): ThingTemplate | undef
     return undefined;
   }
   reportUnknown(found, THING_ELEMENTS, at);
-  const { name, type } = found;
+  const { name, type, exclusive } = found;
   if (typeof name !== 'string' || name === '') at.at('name').expected('a name', name);
   if (type !== undefined && typeof type !== 'string') at.at('type').expected('a text', type);
+  if (exclusive !== undefined && typeof exclusive !== 'boolean')
+    at.at('exclusive').expected('true or false', exclusive);
   return {
     name: typeof name === 'string' ? readThingName(name, at.at('name')) : [],
+    exclusive: exclusive === true,
     type: typeof type === 'string' ? type : undefined,
     attributes: readAttributes(found['attributes'], at.at('attributes')),
   };
@@ -142,8 +145,10 @@ function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<stri
   const attributes = new Map<string, string>();
   if (found !== undefined && !isObject(found)) at.expected('an object of texts', found);
   for (const [name, value] of Object.entries(isObject(found) ? found : {})) {
-    if (typeof value === 'string') attributes.set(name, value);
-    else at.at(name).expected('a text', value);
+    if (typeof value !== 'string') at.at(name).expected('a text', value);
+    // Only the name has placeholders: here one would be compared as it stands, and never be what was meant.
+    else if (value.includes('${')) at.at(name).expected('a text without ${}', value);
+    else attributes.set(name, value);
   }
   return attributes;
 }
