@@ -2,7 +2,7 @@ import type { Identity } from '../../src/identity/identity.js';
 import { formatProblem, PolicyLoadError } from '../../src/policy/problems.js';
 import { authorizerOf, policy, setOf } from './support/set.js';
 
-const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: '*', Resource: '*' }) };
+const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };
 
 /** Principals by name with their matches; each has the one policy. */
 function principals(matches: Readonly<Record<string, unknown>>): object {
