@@ -1,6 +1,7 @@
+import { reportAmbiguities } from './ambiguity.js';
 import { isObject, readJson, reportUnknown, type Json } from './json.js';
-import { overlap, parsePattern, PatternError, type Token } from './pattern.js';
-import { Principals, strongest, type Clause, type Principal } from './principals.js';
+import { parsePattern, PatternError, type Token } from './pattern.js';
+import { Principals, type Clause, type Principal } from './principals.js';
 import type { Reporter } from './problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
 
@@ -160,34 +161,4 @@ function checkThingName({ thing }: Principal, clauses: readonly Clause[], at: Re
     if (clauses.every(({ tokens }) => tokens.has(part.criterion))) continue;
     at.at('thing').at('name').expected(`only facts that every match requires in \${}`, part.criterion);
   }
-}
-
-/** Only matches of equal rank can be ambiguous; sorted by literal beginning, overlapping ones are neighbours. */
-function reportAmbiguities(clauses: readonly Clause[]): void {
-  const sorted = clauses
-    .map((clause) => ({ clause, key: clause.rank.join(), start: literalStart(clause) }))
-    .sort((one, other) => compare(one.key, other.key) || compare(one.start, other.start));
-  sorted.forEach(({ clause, key, start }, index) => {
-    for (let next = index + 1; next < sorted.length; next++) {
-      const other = sorted[next];
-      if (other?.key !== key || !other.start.startsWith(start)) return;
-      if (other.clause.principal === clause.principal || !clausesOverlap(clause, other.clause)) continue;
-      other.clause.at.error(
-        `ambiguous: an identity can match this and, just as specifically, ${clause.at.path} of ${clause.principal.name}`,
-      );
-    }
-  });
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
-}
-
-function literalStart(clause: Clause): string {
-  const [first] = clause.tokens.get(strongest(clause) ?? 'clientId') ?? [];
-  return typeof first === 'string' ? first : '';
-}
-
-function clausesOverlap(one: Clause, other: Clause): boolean {
-  return [...one.tokens].every(([criterion, tokens]) => overlap(tokens, other.tokens.get(criterion) ?? []));
 }

@@ -28,7 +28,7 @@ type Answer =
  * Positions looked at in all, for every character that is told apart there. The count bounds the time: a few milliseconds,
  * for which all hook calls wait.
  */
-export const SEARCH_BUDGET = 40_000;
+export const SEARCH_BUDGET = 30_000;
 
 /**
  * Searches the topics of the filter.
