@@ -5,7 +5,7 @@ import { GENERATIONS, type Generation } from '../../src/exhook/protocol.js';
 import type { RequestOf } from '../../src/exhook/wire.js';
 import type { Identity } from '../../src/identity/identity.js';
 import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
-import type { Events } from '../../src/telemetry/events.js';
+import type { Events } from '../../src/observing/events.js';
 import {
   casesThat,
   expectCases,
