@@ -1,7 +1,7 @@
 import type { DirectDelivery } from '../src/direct/delivery.js';
 import type { DirectMessage } from '../src/direct/message.js';
 import type { Reason } from '../src/reasons.js';
-import type { DirectMessageEvent, OperationEvent } from '../src/telemetry/events.js';
+import type { DirectMessageEvent, OperationEvent } from '../src/observing/events.js';
 import { FakeEvents } from './exhook/fakes.js';
 
 /** What was reported, by kind, in order. */

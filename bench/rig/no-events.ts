@@ -1,4 +1,4 @@
-import type { Events } from '../../src/telemetry/events.js';
+import type { Events } from '../../src/observing/events.js';
 
 /** For a server whose events are not what is measured. */
 export const noEvents: Events = {

@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { startService } from '../../src/app.js';
 import { DataPlane } from '../../src/http/data-plane.js';
 import { openFileDestination } from '../../src/telemetry/log/destination.js';
-import { noTracing } from '../../src/telemetry/tracing.js';
+import { noTracing } from '../../src/observing/tracing.js';
 import { noEvents } from './no-events.js';
 import type { Held, Ports, Question } from './protocol.js';
 import { configOf, type Setting } from './setting.js';

@@ -1,8 +1,8 @@
 import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
-import type { Events } from '../telemetry/events.js';
-import type { Trace } from '../telemetry/tracing.js';
+import type { Events } from '../observing/events.js';
+import type { Trace } from '../observing/tracing.js';
 import { RateLimiter, type RateLimit } from '../throttling/rate-limiter.js';
 import type { DirectDelivery } from './delivery.js';
 import type { Limits } from './limits.js';

@@ -2,7 +2,7 @@ import type { HTTPMethods } from 'fastify';
 import { invalid } from '../direct/properties.js';
 import type { Identity } from '../identity/identity.js';
 import type { Read } from '../operations/requests.js';
-import type { Trace } from '../telemetry/tracing.js';
+import type { Trace } from '../observing/tracing.js';
 import { Ended, type Answer, type Ending } from './rendering.js';
 
 /** A request to an operation, from a caller who has proved who they are. */

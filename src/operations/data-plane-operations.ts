@@ -1,7 +1,7 @@
 import { checkClientId, checkTopic, type Fault, type Limits } from '../direct/limits.js';
 import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
-import type { Events, OperationEvent } from '../telemetry/events.js';
+import type { Events, OperationEvent } from '../observing/events.js';
 import {
   BrokerFault,
   type BrokerOperations,

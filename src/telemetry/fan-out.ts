@@ -1,4 +1,4 @@
-import type { Events, ServiceEvents } from './events.js';
+import type { Events, ServiceEvents } from '../observing/events.js';
 
 export type Sink = Partial<Events> & Partial<ServiceEvents>;
 

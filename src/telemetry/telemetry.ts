@@ -1,8 +1,8 @@
 import type { DirectDelivery } from '../direct/delivery.js';
 import type { Authorizer } from '../policy/authorizer.js';
 import { createAdminServer } from './admin-server.js';
-import type { Diagnostics } from './diagnostics.js';
-import type { Events, ServiceEvents } from './events.js';
+import type { Diagnostics } from '../observing/diagnostics.js';
+import type { Events, ServiceEvents } from '../observing/events.js';
 import { createFanOut } from './fan-out.js';
 import { createEventLog, type EventLogOptions } from './log/event-log.js';
 import { measureAuthorizer, measureDelivery, measureTracing } from './measured.js';
@@ -12,7 +12,7 @@ import { tracesWanted, type Environment } from './otel/environment.js';
 import { onSdkError, startMeters, startTraces, type Meters } from './otel/sdk.js';
 import { createOtelTracing } from './otel/tracing.js';
 import { Followers } from './tail/followers.js';
-import { noTracing, type Tracing } from './tracing.js';
+import { noTracing, type Tracing } from '../observing/tracing.js';
 
 export interface TelemetryOptions {
   /** Version of the service, for resource and instrumentation scope. */

@@ -1,7 +1,7 @@
 import type { Authentication, Authenticator, Credentials } from '../../src/identity/authenticator.js';
 import type { Identity } from '../../src/identity/identity.js';
 import type { Action, Authorizer, Decision } from '../../src/policy/authorizer.js';
-import type { Events } from '../../src/telemetry/events.js';
+import type { Events } from '../../src/observing/events.js';
 
 /** One asked question: the action, who asked, and on what. */
 export interface Asked {

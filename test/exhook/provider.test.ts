@@ -7,7 +7,7 @@ import {
   writeOutcomeReport,
   type OutcomeReport,
 } from '../../src/exhook/outcome-report.js';
-import type { Events } from '../../src/telemetry/events.js';
+import type { Events } from '../../src/observing/events.js';
 import { clientInfo, meta, startProvider } from './harness.js';
 
 const ALLOWED = { type: 'STOP_AND_RETURN', bool_result: true };

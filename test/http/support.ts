@@ -15,7 +15,7 @@ import { BrokerFault, type BrokerOperations, type Publisher } from '../../src/op
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
 import type { Authorizer } from '../../src/policy/authorizer.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
-import { noTracing } from '../../src/telemetry/tracing.js';
+import { noTracing } from '../../src/observing/tracing.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
 

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { DEFAULT_LIMITS, type Limits } from '../../direct/limits.js';
 import { isUnderDirect } from '../../direct/topic.js';
 import type { BrokerOperations } from '../../operations/broker.js';
-import type { Diagnostics } from '../../telemetry/diagnostics.js';
+import type { Diagnostics } from '../../observing/diagnostics.js';
 import type { AedesBroker, AedesClient } from './aedes-client.js';
 import { Authorization } from './authorize.js';
 import { Callouts, type SessionStart } from './callouts.js';

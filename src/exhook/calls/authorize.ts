@@ -1,6 +1,6 @@
 import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
-import type { HookSpan } from '../../telemetry/tracing.js';
+import type { HookSpan } from '../../observing/tracing.js';
 import { identityOf } from '../normalise.js';
 import type { ValuedResponse } from '../wire.js';
 import { ALLOW, DENY, type CallContext, type Handler } from './context.js';

@@ -1,5 +1,5 @@
 import { parseDirectTopic } from '../../direct/topic.js';
-import type { DirectMessageEvent } from '../../telemetry/events.js';
+import type { DirectMessageEvent } from '../../observing/events.js';
 import { identityOf, senderOf } from '../normalise.js';
 import { OUTCOME_REPORTS, readOutcomeReports, type OutcomeReport } from '../outcome-report.js';
 import type { Message } from '../wire.js';

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { REASONS, type Reason } from '../../reasons.js';
-import type { Diagnostics } from '../diagnostics.js';
-import type { Events, ServiceEvents } from '../events.js';
-import { newTraceId } from '../trace-id.js';
+import type { Diagnostics } from '../../observing/diagnostics.js';
+import type { Events, ServiceEvents } from '../../observing/events.js';
+import { newTraceId } from '../../observing/trace-id.js';
 import { openFileDestination, type LogDestination } from './destination.js';
 import { createLogFilter, type EventType, type LogLevel } from './levels.js';
 import {

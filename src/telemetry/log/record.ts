@@ -7,7 +7,7 @@ import type {
   DirectMessageEvent,
   OperationEvent,
   PolicyReloadEvent,
-} from '../events.js';
+} from '../../observing/events.js';
 import { brokerWord, disconnectReason, type DisconnectReason } from './disconnect-reasons.js';
 
 /**

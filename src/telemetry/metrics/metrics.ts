@@ -3,11 +3,11 @@ import type { Attributes, Counter, Meter, ObservableGauge, ObservableCounter } f
 import { RPC_SYSTEM_NAME_VALUE_GRPC } from '@opentelemetry/semantic-conventions';
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
-import type { BrokerConnectionEvent, Events, PolicyReloadEvent, ServiceEvents } from '../events.js';
+import type { BrokerConnectionEvent, Events, PolicyReloadEvent, ServiceEvents } from '../../observing/events.js';
 import { disconnectReason } from '../log/disconnect-reasons.js';
 import { httpMethod } from '../otel/attributes.js';
 import { DIRECT_TEMPLATE, rpcMethod } from '../otel/conventions.js';
-import type { HookCall, HookOutcome, IncomingRequest, RequestAnswer } from '../tracing.js';
+import type { HookCall, HookOutcome, IncomingRequest, RequestAnswer } from '../../observing/tracing.js';
 import { METRICS, type MetricEntry } from './catalogue.js';
 import { watchEventLoop } from './event-loop.js';
 import type { Histograms } from './histograms.js';
