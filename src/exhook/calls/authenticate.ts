@@ -19,7 +19,7 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
     };
     span.refused(reason);
     context.afterwards(() => {
-      context.events.connect({ identity, traceId: span.traceId, reason, details });
+      context.events.tell('Connect', { identity, traceId: span.traceId, reason, details });
     });
     return DENY;
   }
@@ -31,7 +31,7 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
   if (decision.effect === 'allow') return ALLOW;
   span.refused('CONNECT_NOT_AUTHORIZED');
   context.afterwards(() => {
-    context.events.connect({ identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
+    context.events.tell('Connect', { identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
   });
   return DENY;
 };
