@@ -5,7 +5,8 @@ import { EmqxOperations } from './brokers/emqx/operations.js';
 import { EmqxRest } from './brokers/emqx/rest.js';
 import { WITHOUT_API } from './brokers/emqx/without-api.js';
 import { MqttPublisher } from './brokers/publisher.js';
-import { createEmbeddedBroker, type EmbeddedBroker } from './brokers/embedded/broker.js';
+import type { EmbeddedBroker } from './brokers/embedded/broker.js';
+import { loadEmbeddedBroker } from './brokers/embedded/load.js';
 import { ConfigError } from './config/load.js';
 import type { Config } from './config/schema.js';
 import type { Limits } from './direct/limits.js';
@@ -125,7 +126,7 @@ async function start(
 
   const limits = limitsOf(config);
   const broker = options.embeddedBroker
-    ? createEmbeddedBroker({
+    ? (await loadEmbeddedBroker()).createEmbeddedBroker({
         exhookAddress: `127.0.0.1:${exhook}`,
         ...config.embedded,
         serviceUsername: service.username,

@@ -9,6 +9,7 @@
 
 -spec start(application:start_type(), term()) -> {ok, pid()} | {error, term()}.
 start(_Type, _Args) ->
+    ok = tightbeam_emqx:load(),
     ok = tightbeam_config:load(),
     ok = tightbeam_metrics:ensure(),
     case tightbeam_sup:start_link() of
@@ -35,7 +36,8 @@ prep_stop(State) ->
 
 -spec stop(term()) -> ok.
 stop(_State) ->
-    tightbeam_config:unload().
+    ok = tightbeam_config:unload(),
+    tightbeam_emqx:unload().
 
 -spec on_config_changed(map(), map()) -> ok.
 on_config_changed(_Old, New) ->

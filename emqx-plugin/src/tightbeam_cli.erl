@@ -22,6 +22,7 @@ cli(["status"]) ->
     emqx_ctl:print("cached decisions : ~p~n", [tightbeam_authz:count()]),
     [emqx_ctl:print("config ~s : ~p~n", [pad(K, 9), V]) || {K, V} <- lists:sort(maps:to_list(tightbeam_config:all()))],
     [emqx_ctl:print("~s : ~p~n", [pad(K, 16), V]) || {K, V} <- tightbeam_metrics:values()],
+    emqx_ctl:print("unreadable       : ~p~n", [tightbeam_metrics:unreadable()]),
     ok;
 cli(["clean-cache"]) ->
     ok = tightbeam_authz:clean(),

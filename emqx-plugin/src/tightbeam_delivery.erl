@@ -147,7 +147,7 @@ elsewhere(IsOffline, #job{key = Key, request = #{clientid := ClientId}, visited 
     Offline = Offline0 orelse IsOffline,
     case lists:usort([node(Pid) || Pid <- emqx_cm:lookup_channels(ClientId)]) -- Visited of
         [Node | _] -> forward(Node, Job#job{visited = Visited, offline = Offline});
-        [] -> ok = tightbeam_pending:complete(Key, absent(Offline orelse has_durable_session(ClientId)))
+        [] -> ok = tightbeam_pending:complete(Key, absent(Offline orelse tightbeam_emqx:has_durable_session(ClientId)))
     end,
     true.
 
@@ -165,15 +165,6 @@ connected(Channels) ->
 
 connected_at(Info) ->
     maps:get(connected_at, maps:get(conninfo, Info, #{}), 0).
-
-%% Durable sessions (an option of EMQX 5.7 and later) have no process while the client is away.
-has_durable_session(ClientId) ->
-    try
-        emqx_persistent_message:is_persistence_enabled() andalso
-            emqx_persistent_session_ds:print_session(ClientId) =/= undefined
-    catch
-        _:_ -> false
-    end.
 
 forward(Node, #job{key = Key, request = Request} = Job) ->
     ok = tightbeam_pending:bind(Key, Node),

@@ -2,7 +2,7 @@
 %% traffic do one look at the topic or at a header and leave.
 -module(tightbeam_hooks).
 
--export([hook/0, unhook/0, missing/0, emqx_version/0]).
+-export([hook/0, unhook/0, missing/0]).
 -export([
     on_publish/1,
     on_puback/4,
@@ -19,7 +19,6 @@
 -define(FIRST, 1000).
 -define(AFTER_EXHOOK, 50).
 -define(DECISION, '$tightbeam_decision').
--define(VERSION, {tightbeam, emqx_version}).
 
 callbacks() ->
     [
@@ -37,16 +36,13 @@ callbacks() ->
 
 -spec hook() -> ok.
 hook() ->
-    persistent_term:put(?VERSION, parse_version(release())),
     lists:foreach(fun({Name, Action, Priority}) -> ok = emqx_hooks:put(Name, Action, Priority) end, callbacks()).
 
 %% @doc Returns when EMQX has let go of all of them: the code may be unloaded after this.
 -spec unhook() -> ok.
 unhook() ->
     lists:foreach(fun({Name, {M, F, _}, _}) -> ok = emqx_hooks:del(Name, {M, F}) end, callbacks()),
-    wait_until_gone(100),
-    _ = persistent_term:erase(?VERSION),
-    ok.
+    wait_until_gone(100).
 
 wait_until_gone(0) ->
     logger:error(#{msg => "tightbeam_hooks_left", hooks => callbacks()});
@@ -73,24 +69,6 @@ missing() ->
             emqx_hooks:lookup(Name)
         )
     ].
-
-%% @doc {Major, Minor} of the EMQX that this runs in.
--spec emqx_version() -> {non_neg_integer(), non_neg_integer()}.
-emqx_version() ->
-    persistent_term:get(?VERSION, {5, 8}).
-
-release() ->
-    try
-        emqx_release:version()
-    catch
-        _:_ -> "5.8.0"
-    end.
-
-parse_version(Release) ->
-    case re:run(Release, "([0-9]+)\\.([0-9]+)", [{capture, all_but_first, list}]) of
-        {match, [Major, Minor]} -> {list_to_integer(Major), list_to_integer(Minor)};
-        nomatch -> {5, 8}
-    end.
 
 %%--------------------------------------------------------------------
 %% The sender's side
@@ -140,11 +118,12 @@ decided({refuse, {Manner, Outcome}}, QoS, Msg, Blocked) ->
             close(QoS, Blocked)
     end.
 
-%% No acknowledgement, and the connection is closed (section 4.13). EMQX 5.7 and later do both for a
-%% message with this header. Before, a QoS 1 PUBLISH can be left without PUBACK and the channel told to
-%% disconnect (0x83, implementation specific error); the PUBREC of a QoS 2 PUBLISH can only be kept back by ending the process.
+%% No acknowledgement, and the connection is closed (section 4.13). EMQX 5.7 and later do both for a message with this
+%% header, which came with the hook point `schema.validation_failed'. Before, a QoS 1 PUBLISH can be left without PUBACK
+%% and the channel told to disconnect (0x83, implementation specific error); the PUBREC of a QoS 2 PUBLISH can only be
+%% kept back by ending the process.
 close(QoS, Blocked) ->
-    case emqx_version() >= {5, 7} of
+    case tightbeam_emqx:has_hook_point('schema.validation_failed') of
         true ->
             emqx_message:set_header(should_disconnect, true, Blocked);
         false when QoS =:= 1 ->
@@ -254,14 +233,11 @@ on_disconnected(_ClientInfo, _Reason, _ConnInfo) ->
 %% is denied here, the only place where its PUBREC can still be given a reason code (section 3.5.2.1).
 -spec on_authorize(map(), term(), term(), term()) -> ok | {stop, map()}.
 on_authorize(ClientInfo, Action, Topic, _Default) ->
-    case action_type(Action) of
-        subscribe -> on_authorize_subscribe(Topic);
-        publish -> on_authorize_publish(ClientInfo, Action, Topic);
+    case Action of
+        #{action_type := subscribe} -> on_authorize_subscribe(Topic);
+        #{action_type := publish} -> on_authorize_publish(ClientInfo, Action, Topic);
         _ -> ok
     end.
-
-action_type(#{action_type := Type}) -> Type;
-action_type(Type) -> Type.
 
 on_authorize_subscribe(Filter) ->
     case tightbeam_topic:is_reserved_filter(Filter) andalso not tightbeam_authz:is_asking() of
@@ -297,24 +273,20 @@ is_qos2_of_mqtt5(_, _) ->
 %% reported are those of ExHook: the service has just made them.
 -spec on_authz_complete(map(), term(), term(), allow | deny, term()) -> ok.
 on_authz_complete(ClientInfo, Action, <<"$dm/", _/binary>> = Topic, deny, Source) when Source =/= exhook ->
-    case action_type(Action) of
-        publish ->
+    case Action of
+        #{action_type := publish} ->
             Outcome =
                 case is_qos2_of_mqtt5(ClientInfo, Action) of
                     true -> invalid_parameter;
                     false -> sender_not_authorized
                 end,
-            Subject = tightbeam_report:refused_subject(ClientInfo, qos(Action), Topic),
+            Subject = tightbeam_report:refused_subject(ClientInfo, maps:get(qos, Action, undefined), Topic),
             refused(Outcome, maps:get(clientid, ClientInfo), Topic, Subject);
         _ ->
             ok
     end;
 on_authz_complete(_ClientInfo, _Action, _Topic, _Result, _Source) ->
     ok.
-
-%% EMQX 5.0 does not say.
-qos(#{qos := QoS}) -> QoS;
-qos(_) -> undefined.
 
 decision(Result) ->
     {stop, #{result => Result, from => tightbeam}}.

@@ -27,9 +27,9 @@ type Question = { readonly denial: ActionType | 'SendDirectMessage' } & (
 const asked = casesThat(canBeAsked);
 
 const authorizer = new SwitchedAuthorizer();
-/** The broker has accepted every client: what is asked here is what they may do. */
+/** Every password is right: what is asked here is what clients may do. */
 const authenticator = new MqttAuthenticator({
-  credentials: () => ({ hasUser: () => false, isPassword: () => false }),
+  credentials: () => ({ hasUser: () => true, isPassword: () => true }),
   service: { username: 'tightbeam' },
 });
 

@@ -22,7 +22,7 @@ const authorize = (
 ) => harness.call('v2', 'OnClientAuthorize', { clientinfo: clientInfo(info), type, topic, result: true, meta });
 
 describe('authentication', () => {
-  test('hands on what the client brought, and whether the broker accepted it', async () => {
+  test('hands on what the client brought, and nothing that the broker says of it', async () => {
     await start();
     await authenticate({ password: 'pw', cn: 'lock-17', dn: 'CN=lock-17,O=Acme' }, true);
     expect(harness.authenticator.seen).toEqual([
@@ -33,15 +33,25 @@ describe('authentication', () => {
         certificate: { commonName: 'lock-17', distinguishedName: 'CN=lock-17,O=Acme' },
         sourceIp: '10.0.0.17',
         sourcePort: 50_017,
-        acceptedByBroker: true,
       },
     ]);
+  });
+
+  test('knows no certificate that a proxy told of', async () => {
+    await start();
+    await authenticate({ cn: 'lock-17', dn: 'lock-17' });
+    expect(harness.authenticator.seen).toMatchObject([{ certificateFault: expect.stringContaining('PROXY protocol') }]);
+    expect(harness.authenticator.seen[0]).not.toHaveProperty('certificate');
+    await authorize('PUBLISH', 'a/b', { cn: 'lock-17', dn: 'lock-17' });
+    const [{ identity }] = harness.authorizer.asked.slice(-1) as [(typeof harness.authorizer.asked)[number]];
+    expect(identity).not.toHaveProperty('certificate');
+    expect(identity).not.toHaveProperty('secureTransport');
   });
 
   test('leaves out what the client did not bring', async () => {
     await start();
     await authenticate({ username: '', peerport: 0, peerhost: '' });
-    expect(harness.authenticator.seen).toEqual([{ clientId: 'lock-17', acceptedByBroker: false }]);
+    expect(harness.authenticator.seen).toEqual([{ clientId: 'lock-17' }]);
   });
 
   test('refuses, and tells why without naming an unverified principal', async () => {

@@ -1,6 +1,7 @@
 %% Sends what it is told to the test that asked for it; can be made slow.
 -module(emqx_exhook_handler).
--export([on_message_dropped/3, set/2]).
+-export([on_message_dropped/3]).
+-test([set/2]).
 
 set(Pid, Delay) -> persistent_term:put(?MODULE, {Pid, Delay}).
 

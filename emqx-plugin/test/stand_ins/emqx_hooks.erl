@@ -1,6 +1,7 @@
 %% Real chains, run as EMQX runs them: highest priority first, {stop, Acc} ends a fold.
 -module(emqx_hooks).
--export([start/0, put/3, del/2, lookup/1, callback_action/1, run/2, run_fold/3]).
+-export([put/3, del/2, lookup/1, callback_action/1, run/2, run_fold/3]).
+-test([start/0]).
 
 start() ->
     emqx_hooks_stand_in = ets:new(emqx_hooks_stand_in, [named_table, public, bag]),

@@ -49,6 +49,21 @@ describe('a direct message is answered', () => {
     provider.stop();
   });
 
+  test.each([
+    ['topic', '$dm/lock-17/a\u0001', {}],
+    ['client ID', '$dm/lock%7F/a', {}],
+    ['Content Type', '$dm/lock-17/a', { contentType: 'a\u0085' }],
+    ['Response Topic', '$dm/lock-17/a', { responseTopic: 'a\ufdd0' }],
+    ['name of a user property', '$dm/lock-17/a', { userProperties: { 'a\u001f': '' } }],
+    ['value of a user property', '$dm/lock-17/a', { userProperties: { a: ['', '\u{1fffe}'] } }],
+  ])('0x90 where MQTT text should not hold a character of its %s', async (_, topic, properties) => {
+    await start();
+    const device = await running.raw('lock-17');
+    expect(await send(await running.connect('backend'), topic, properties)).toBe(0x90);
+    await device.settled();
+    expect(device.received).toEqual([]);
+  });
+
   test('0x87 where the sender may not send, and nothing about the receiver is told', async () => {
     await start({ provider: { authorizer: fakeAuthorizer(({ action }) => action === 'iot:SendDirectMessage') } });
     await running.connect('lock-17');
