@@ -20,7 +20,12 @@ test.each([
   expect(server.events.told).toHaveLength(1);
   const [told] = server.events.told;
   expect(EVENT_TYPES).toContain(told?.eventType);
-  expect(told).toMatchObject({ eventType, reason: 'MISSING_CREDENTIALS', identity: { sourceIp: '127.0.0.1' }, ...about });
+  expect(told).toMatchObject({
+    eventType,
+    reason: 'MISSING_CREDENTIALS',
+    identity: { sourceIp: '127.0.0.1' },
+    ...about,
+  });
 });
 
 test('a direct message without credentials is told with its device, topic and size', async () => {
