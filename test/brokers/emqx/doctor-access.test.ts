@@ -1,11 +1,12 @@
 import { describe, it } from '@jest/globals';
 import { SHIPPED_ACL } from './fake-emqx.js';
 import { Patient } from './patient.js';
+import { RECORDED } from './recording.js';
 
 const SERVICE_RULE = '{allow, {username, "tightbeam"}, all, ["$dm/#"]}.\n';
 
-describe('the doctor, of who decides about clients', () => {
-  const patient = new Patient();
+describe.each(RECORDED)('the doctor of EMQX %s, of who decides about clients', (version) => {
+  const patient = new Patient(version);
 
   it.each<[check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void]>([
     [

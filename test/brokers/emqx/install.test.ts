@@ -5,6 +5,7 @@ import { packageVersion } from '../../../src/brokers/emqx/install/plan-plugin.js
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
 import { FakeEmqx } from './fake-emqx.js';
+import { RECORDED } from './recording.js';
 
 const PACKAGE = { version: '0.1.0', content: new TextEncoder().encode('package') };
 const OPTIONS = {
@@ -18,11 +19,11 @@ const { exclusive, reachWithinMs, plugin } = OPTIONS;
 const NEITHER_ADDRESS_NOR_USER = { exclusive, reachWithinMs, plugin };
 const SERVICE_RULE = '{allow,{username,"tightbeam"},all,["$dm/#"]}';
 
-describe('installing into EMQX', () => {
+describe.each(RECORDED)('installing into EMQX %s', (version) => {
   let emqx: FakeEmqx;
 
   beforeEach(async () => {
-    emqx = await FakeEmqx.start();
+    emqx = await FakeEmqx.start(version);
     emqx.allowed = ['tightbeam-0.1.0', 'tightbeam-0.2.0'];
   });
   afterEach(() => emqx.stop());
@@ -114,7 +115,7 @@ describe('installing into EMQX', () => {
     it('stops before anything that would lock clients out, and says why', async () => {
       emqx.reachable = false;
       await expect(install()).rejects.toThrow(
-        /does not reach the service at http:\/\/service:9000: emqx9@127\.0\.0\.1 \(connecting\)/,
+        /does not reach the service at http:\/\/service:9000: emqx\d+@127\.0\.0\.1 \(connecting\)/,
       );
       expect(emqx.changes).toEqual(['POST /exhooks']);
       expect(rulesInForce()).toContain('{allow,all}');

@@ -5,15 +5,16 @@ import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { FakeBroker } from './fake-broker.js';
 import { FakeEmqx } from './fake-emqx.js';
+import type { Recorded } from './recording.js';
 
 /** An EMQX on which Tightbeam has just been installed, for the doctor to examine; a new one for each test. */
 export class Patient {
   emqx!: FakeEmqx;
   broker!: FakeBroker;
 
-  constructor() {
+  constructor(version: Recorded) {
     beforeEach(async () => {
-      this.emqx = await FakeEmqx.start();
+      this.emqx = await FakeEmqx.start(version);
       this.emqx.folder = ['tightbeam-0.1.0'];
       this.broker = await FakeBroker.start();
       const plugin = { version: '0.1.0', upgrade: false };
