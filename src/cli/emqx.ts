@@ -141,10 +141,29 @@ async function perform(api: EmqxApi, plan: Plan, dryRun: boolean, nothing: strin
     return;
   }
   const details = new Map(plan.steps.map(({ what, detail = [] }) => [what, detail]));
-  const outcome = await carryOut(api, plan, (what) => {
-    print([what, ...(details.get(what) ?? [])].join('\n    '));
-  });
-  tell(outcome.left, plan.notes);
+  const stop = new AbortController();
+  const onInterrupt = () => {
+    stop.abort();
+  };
+  process.once('SIGINT', onInterrupt);
+  try {
+    const outcome = await carryOut(
+      api,
+      plan,
+      (what) => {
+        print([what, ...(details.get(what) ?? [])].join('\n    '));
+      },
+      {
+        say: (line) => {
+          print(`    ${line}`);
+        },
+        signal: stop.signal,
+      },
+    );
+    tell(outcome.left, plan.notes);
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
 }
 
 /** A script must not take an installation for finished that delivers nothing yet. */

@@ -235,8 +235,10 @@ export class FakeEmqx {
   #changePlugin(method: string, name: string, action: string | undefined, raw: Buffer): [number, unknown?] {
     if (name === 'install') {
       const fileName = /filename="([^"]+)\.tar\.gz"/.exec(raw.toString('latin1'))?.[1] ?? '';
-      if (this.plugins.length > 0)
-        return [400, { code: 'ALREADY_INSTALLED', message: `${fileName} already installed` }];
+      const conflicting = this.plugins.filter(
+        ({ rel_vsn }) => this.version === '5.8.9' || fileName === `tightbeam-${String(rel_vsn)}`,
+      );
+      if (conflicting.length > 0) return [400, { code: 'ALREADY_INSTALLED', message: `${fileName} already installed` }];
       const grant = this.allowed.find((each) => each.split(' ')[0] === fileName);
       if (grant === undefined) {
         const { status, response } = recordedCall('6.2.0', 'POST /plugins/install', 'not allowed yet');
@@ -257,7 +259,7 @@ export class FakeEmqx {
     }
     if (action === 'start') {
       if (this.folder.includes(name) && this.plugins.length === 0) this.addPlugin(name.replace('tightbeam-', ''));
-      for (const plugin of this.plugins) {
+      for (const plugin of this.plugins.filter(({ rel_vsn }) => name === `tightbeam-${String(rel_vsn)}`)) {
         plugin['running_status'] = this.#statuses('running');
       }
     }

@@ -13,7 +13,7 @@ const OPTIONS = {
   exclusive: false,
   exHookUrl: 'http://service:9000',
   reachWithinMs: 600,
-  plugin: { package: PACKAGE, version: '0.1.0', upgrade: false },
+  plugin: { package: PACKAGE, version: '0.1.0', upgrade: false, allowWithinMs: 0 },
 } satisfies InstallOptions;
 const { exclusive, reachWithinMs, plugin } = OPTIONS;
 const NEITHER_ADDRESS_NOR_USER = { exclusive, reachWithinMs, plugin };
@@ -197,6 +197,84 @@ describe.each(RECORDED)('installing into EMQX %s', (version) => {
       expect(emqx.settings).toMatchObject({ no_match: 'deny' });
     });
 
+    it('is uploaded as soon as the administrator has allowed it, within a bound', async () => {
+      emqx.allowed = [];
+      const said: string[] = [];
+      const audience = {
+        signal: new AbortController().signal,
+        say: (line: string) => {
+          said.push(line);
+          emqx.allowed = ['tightbeam-0.1.0'];
+        },
+      };
+      const waiting = { ...plugin, allowWithinMs: 60_000 };
+      const { left } = await carryOut(emqx.api, await plan({ plugin: waiting }), undefined, audience);
+      expect(left).toEqual([]);
+      expect(said).toEqual([
+        expect.stringMatching(/administrator.*\n {8}emqx ctl plugins allow tightbeam-0\.1\.0$/),
+        expect.stringMatching(/^waiting for it, 1 min at the most \(Ctrl-C stops/),
+      ]);
+      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
+    });
+
+    it('is waited for no longer than somebody is there to wait, and authorization is as it was', async () => {
+      emqx.allowed = [];
+      const stop = new AbortController();
+      const audience = {
+        signal: stop.signal,
+        say: () => {
+          stop.abort();
+        },
+      };
+      const waiting = { ...plugin, allowWithinMs: 60_000 };
+      await expect(carryOut(emqx.api, await plan({ plugin: waiting }), undefined, audience)).rejects.toThrow(
+        /^Stopped while waiting/,
+      );
+      expect(rulesInForce()).toContain('{allow,all}');
+      expect(emqx.changes).toEqual(['POST /exhooks', 'POST /plugins/install']);
+    });
+
+    it.each([
+      ['5.8.11', true],
+      ['5.10.3', false],
+      ['6.0.2', false],
+      ['6.0.3', true],
+      ['6.1.2', true],
+      ['6.2.0', false],
+      ['6.3.0-beta.2', true],
+      ['7.0.0', true],
+    ])('is allowed with its hash where EMQX takes one: %s %s', async (release, isPinned) => {
+      emqx.allowed = [];
+      emqx.nodes = [{ ...emqx.nodes[0], version: release }];
+      const [left] = (await install()).left;
+      const [, command, hash] =
+        /`(emqx ctl plugins allow tightbeam-0\.1\.0)( sha256:[0-9a-f]{64})?`/.exec(left ?? '') ?? [];
+      expect([command !== undefined, hash !== undefined]).toEqual([true, isPinned]);
+      emqx.allowed = [`tightbeam-0.1.0${hash ?? ''}`];
+      expect((await install()).left).toEqual([]);
+    });
+
+    it('says that it was another package which was allowed', async () => {
+      emqx.allowed = [`tightbeam-0.1.0 sha256:${'0'.repeat(64)}`];
+      const said: string[] = [];
+      const stop = new AbortController();
+      const audience = {
+        signal: stop.signal,
+        say: (line: string) => {
+          said.push(line);
+          if (line.startsWith('waiting')) stop.abort();
+        },
+      };
+      const waiting = { ...plugin, allowWithinMs: 60_000 };
+      await expect(carryOut(emqx.api, await plan({ plugin: waiting }), undefined, audience)).rejects.toThrow(/Stopped/);
+      expect(said[1]).toMatch(/^it was allowed for a package of another hash than [0-9a-f]{64}$/);
+    });
+
+    it('is not waited for where it is the API key that may not, and what it needs is said', async () => {
+      emqx.outOfScope = ['plugins'];
+      await expect(install()).rejects.toThrow(/403 UNAUTHORIZED_ROLE: .*needs the role administrator.*system/);
+    });
+
     it('is started from the plugins folder without an upload', async () => {
       emqx.folder = ['tightbeam-0.1.0'];
       const { left } = await install({ plugin: { version: '0.1.0', upgrade: false } });
@@ -225,7 +303,19 @@ describe.each(RECORDED)('installing into EMQX %s', (version) => {
       ]);
       expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
       await install({ plugin: { ...next, upgrade: true } });
-      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.2.0' })]);
+      expect(emqx.plugins).toEqual([
+        expect.objectContaining({ rel_vsn: '0.2.0', running_status: [expect.objectContaining({ status: 'running' })] }),
+      ]);
+    });
+
+    it('of the old version stays where nobody allows the new one, as far as EMQX takes two', async () => {
+      emqx.addPlugin('0.1.0');
+      emqx.allowed = [];
+      const next = { package: { ...PACKAGE, version: '0.2.0' }, version: '0.2.0', upgrade: true, allowWithinMs: 0 };
+      expect((await install({ plugin: next })).left).toEqual([
+        expect.stringContaining('emqx ctl plugins allow tightbeam-0.2.0'),
+      ]);
+      expect(emqx.plugins).toHaveLength(version === '5.8.9' ? 0 : 1);
     });
 
     it('is not replaced by --upgrade without a package, which is said where it is of another version', async () => {
