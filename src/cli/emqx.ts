@@ -121,9 +121,9 @@ async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
 }
 
 async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {
-  const { urls, username, password, tls } = loadConfig(flags.config).broker;
-  const broker = { urls, username, password, tls };
-  const diagnoses = await diagnose(connect(flags), { version, broker });
+  const { broker, limits } = loadConfig(flags.config);
+  const { urls, username, password, tls } = broker;
+  const diagnoses = await diagnose(connect(flags), { version, broker: { urls, username, password, tls }, limits });
   print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
   if (!isHealthy(diagnoses)) process.exitCode = 1;
 }

@@ -24,6 +24,23 @@ describe.each(RECORDED)('the doctor of EMQX %s, of who decides about clients', (
       () => (patient.emqx.listeners = [{ id: 'tcp:default', enable: true, enable_authn: 'quick_deny_anonymous' }]),
     ],
     [
+      'mountpoints',
+      'warn',
+      /receive direct messages and cannot send any.*listener tcp:default \(plant\/\)/,
+      'a mountpoint',
+      () => (patient.emqx.listeners = [{ id: 'tcp:default', enable: true, enable_authn: true, mountpoint: 'plant/' }]),
+    ],
+    [
+      'mountpoints',
+      'fail',
+      /include_mountpoint has EMQX ask .* namespaces \(mqtt\.namespace_as_mountpoint\)/,
+      'policies that are asked about mounted topics',
+      () => {
+        patient.emqx.globalZone = { mqtt: { namespace_as_mountpoint: true } };
+        patient.emqx.settings = { ...patient.emqx.settings, include_mountpoint: true };
+      },
+    ],
+    [
       'authentication',
       'warn',
       /\(built_in_database\), before it asks Tightbeam/,

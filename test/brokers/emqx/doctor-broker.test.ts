@@ -186,6 +186,13 @@ describe.each(RECORDED)('the doctor of EMQX %s, of nodes, hooks and plugin', (ve
         patient.emqx.addPlugin('0.0.9');
       },
     ],
+    [
+      'plugin',
+      'warn',
+      /max_payload_bytes is 1000, and limits\.payloadBytes of the service 131072/,
+      'a plugin that takes less than the service',
+      () => (patient.emqx.pluginConfig = { max_payload_bytes: 1000 }),
+    ],
     ['guard', 'fail', /switched off/, 'the guard off', () => (patient.emqx.pluginConfig = { guard: 'off' })],
     [
       'guard',

@@ -15,6 +15,7 @@ describe.each(RECORDED)('the doctor of EMQX %s', (version) => {
       'hooks',
       'other exhooks',
       'listeners',
+      'mountpoints',
       'authentication',
       'authorization',
       'acl',
