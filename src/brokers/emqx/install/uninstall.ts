@@ -110,6 +110,6 @@ async function unhook(
     (isRefusing
       ? 'NOBODY GETS IN UNTIL THIS IS DONE: '
       : 'So it is registered again, with failed_action = ignore, and the policies go on deciding. To be rid of it: ') +
-    `run this again, and at once after it \`${RELEASE_HOOKS}\` on each node, or restart the node in its place.`
+    `run \`${RELEASE_HOOKS}\` on each node, or restart it while the service is up, and then this again.`
   );
 }
