@@ -110,7 +110,11 @@ async function start(
   };
   const { host: exhookHost, port: exhookPort, tls: exhookTls } = config.exhook;
   const provider = createHookProvider({
-    authenticator: new MqttAuthenticator({ credentials: credentials.current, service }),
+    authenticator: new MqttAuthenticator({
+      credentials: credentials.current,
+      admitsAnonymous: (identity) => policies.current().resolve(identity) !== undefined,
+      service,
+    }),
     authorizer,
     events,
     diagnostics,

@@ -108,6 +108,22 @@ describe('authorization', () => {
     expect(await harness.events.next('subscribe')).toMatchObject({ topicName: 'commands/+' });
   });
 
+  test('knows a direct topic behind the mountpoint of the listener too', async () => {
+    await start();
+    const mounted = { mountpoint: 'tenant/' };
+    await authorize('PUBLISH', 'tenant/$dm/lock-18/t', mounted);
+    await authorize('SUBSCRIBE', 'tenant/$dm/lock-17/t', mounted);
+    expect(await authorize('SUBSCRIBE', 'tenant/$share/g/$dm/lock-17/t', mounted)).toEqual(DENIED);
+    await authorize('PUBLISH', 'tenant/state', mounted);
+    await authorize('PUBLISH', '$dm/lock-18/t', mounted);
+    expect(harness.authorizer.asked.map(({ action, resource }) => `${action} ${resource}`)).toEqual([
+      'iot:SendDirectMessage client/lock-18',
+      'iot:Receive topic/t',
+      'iot:Publish topic/tenant/state',
+      'iot:SendDirectMessage client/lock-18',
+    ]);
+  });
+
   test('treats other $-topics as ordinary ones', async () => {
     await start();
     await authorize('PUBLISH', '$dmx/a/b');

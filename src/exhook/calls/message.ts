@@ -1,7 +1,7 @@
 import { parseDirectTopic } from '../../direct/topic.js';
 import type { DirectMessageEvent } from '../../observing/events.js';
 import { identityOf, senderOf } from '../normalise.js';
-import { OUTCOME_REPORTS, readOutcomeReports, type OutcomeReport } from '../outcome-report.js';
+import { OUTCOME_REPORTS, OUTCOME_REPORTS_TOPIC, readOutcomeReports, type OutcomeReport } from '../outcome-report.js';
 import type { Message } from '../wire.js';
 import type { CallContext, Handler } from './context.js';
 
@@ -9,7 +9,7 @@ import type { CallContext, Handler } from './context.js';
 export const onMessageDropped: Handler<'OnMessageDropped'> = ({ message, reason }, context) => {
   if (message !== null) {
     context.afterwards(() => {
-      if (reason === OUTCOME_REPORTS) tellReports(message.payload, context);
+      if (reason === OUTCOME_REPORTS && message.topic === OUTCOME_REPORTS_TOPIC) tellReports(message.payload, context);
       // Routing saw it, so nothing took it out: the broker has no delivery plugin, and this is the message itself.
       else if (reason === 'no_subscribers') tellMissingPlugin(message, context);
     });
