@@ -68,7 +68,7 @@ describe.each(GENERATIONS)('a client with neither username nor certificate, by g
     ['with a certificate that a proxy told of', { clientid: 'sensor-1', cn: 'a', dn: 'a' }, 'MISSING_CREDENTIALS'],
   ])('is refused %s', async (_, info, reason) => {
     expect(await ask(info)).toEqual(DENIED);
-    expect(await harness.events.next('connect')).toMatchObject({ reason });
+    expect(await harness.events.next('Connect')).toMatchObject({ reason });
   });
 
   test('may do what its policies allow, and nothing that others may', async () => {
@@ -93,9 +93,8 @@ describe('on the embedded broker', () => {
 
   test('an anonymous client is admitted, and one that no such principal stands for is not', async () => {
     running = await startBroker({ provider: behind });
-    const { stranger } = running;
     const connect = (clientId: string, claim: Partial<IConnectPacket> = {}) => {
-      const client = stranger();
+      const client = running.stranger();
       client.send({
         cmd: 'connect',
         clientId,
@@ -109,7 +108,7 @@ describe('on the embedded broker', () => {
     };
     expect(await connect('sensor-1')).toMatchObject({ reasonCode: 0 });
     expect(await connect('lock-1')).toMatchObject({ reasonCode: 0x87 });
-    expect(await running.events.next('connect', ({ reason }) => reason !== undefined)).toMatchObject({
+    expect(await running.events.next('Connect', ({ reason }) => reason !== undefined)).toMatchObject({
       reason: 'MISSING_CREDENTIALS',
       identity: { clientId: 'lock-1' },
     });

@@ -3,7 +3,7 @@ import type { Identity } from '../../src/identity/identity.js';
 import { formatProblem, type PolicyLoadError } from '../../src/policy/problems.js';
 import { policy, setOf } from './support/set.js';
 
-const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: '*', Resource: '*' }) };
+const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };
 
 const declared = (principals: Readonly<Record<string, object>>) => ({
   principals: Object.fromEntries(
@@ -109,6 +109,12 @@ describe('a check', () => {
     expect(problemsOf({ it: principal }).filter((problem) => problem.startsWith('error'))).toEqual(
       expect.arrayContaining([expect.stringContaining(message)]),
     );
+  });
+
+  test('refuses more of them than can be gone through for each client', () => {
+    const many = (count: number) => anonymous(...Array.from({ length: count }, (_, at) => ({ clientId: `c${at}` })));
+    expect(problemsOf({ it: many(201) })).toContainEqual(expect.stringContaining('at most 200 matches'));
+    expect(problemsOf({ it: many(200) })).toHaveLength(1);
   });
 
   test.each([
