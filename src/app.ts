@@ -148,7 +148,7 @@ async function start(
     connections,
     maxConnections,
     onConnection: ({ url, ...event }) => {
-      events.brokerConnection({ broker: url, ...event });
+      events.tell('BrokerConnection', { broker: url, ...event });
     },
   });
   stops.push(() => link.close());
@@ -238,7 +238,7 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
   const store = await PolicyStore.open(config.policies, config.aws, {
     onReload: ({ status, version, errors, warnings }) => {
       const details = [...errors, ...warnings].join('\n');
-      events.policyReload({
+      events.tell('PolicyReload', {
         outcome: status === 'Success' ? 'loaded' : 'refused',
         version,
         ...(details === '' ? {} : { details }),
@@ -247,7 +247,7 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
   });
   const { version, problems } = store.current();
   for (const problem of problems) diagnostics('warn', formatProblem(problem));
-  events.policyReload({ outcome: 'loaded', version });
+  events.tell('PolicyReload', { outcome: 'loaded', version });
   return store;
 }
 

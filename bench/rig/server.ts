@@ -24,10 +24,10 @@ const service = await startService(config, { embeddedBroker: true, logDestinatio
 const floor = new DataPlane({
   operations: [
     {
-      name: 'Constant',
       method: 'POST',
       path: '/connections/:clientId/messages',
       answer: () => Promise.resolve({ reason: 'DELIVERED' }),
+      refused: () => undefined,
     },
   ],
   authenticators: [

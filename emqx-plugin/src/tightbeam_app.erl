@@ -31,7 +31,7 @@ prep_stop(State) ->
     ok = tightbeam_prometheus:unregister(),
     ok = tightbeam_pending:complete_all(stopped),
     ok = tightbeam_report:flush(),
-    ok = tightbeam_guard:clear(),
+    ok = tightbeam_watch:clear(),
     State.
 
 -spec stop(term()) -> ok.

@@ -64,7 +64,7 @@ export class DirectMessaging {
     const startedAt = clock();
     const { reason, details, retryAfterMs, decision } = await this.#attempt(sender, input, trace);
     // Literals and no spreads here and below: they take a good part of what a message costs.
-    events.directMessage({
+    events.tell('SendDirectMessage', {
       traceId: trace.traceId,
       sender,
       message: {

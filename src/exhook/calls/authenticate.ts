@@ -23,7 +23,7 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
     };
     span.refused(reason);
     context.afterwards(() => {
-      context.events.connect({ identity, traceId: span.traceId, reason, details });
+      context.events.tell('Connect', { identity, traceId: span.traceId, reason, details });
     });
     return DENY;
   }
@@ -35,7 +35,7 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
   if (decision.effect === 'allow') return ALLOW;
   span.refused('CONNECT_NOT_AUTHORIZED');
   context.afterwards(() => {
-    context.events.connect({ identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
+    context.events.tell('Connect', { identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
   });
   return DENY;
 };

@@ -20,7 +20,7 @@ describe('a direct message is answered', () => {
     await start();
     const device = await running.connect('lock-17');
     await device.endAsync();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     expect(await send(await running.connect('backend'), '$dm/lock-17/t')).toBe(0x90);
   });
 
@@ -31,7 +31,7 @@ describe('a direct message is answered', () => {
     await start();
     const device = await running.connect('lock-17', options);
     await device.endAsync();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     expect(await send(await running.connect('backend'), '$dm/lock-17/t')).toBe(0x83);
   });
 
@@ -70,9 +70,9 @@ describe('a direct message is answered', () => {
     const backend = await running.connect('backend');
     expect(await send(backend, '$dm/lock-17/t')).toBe(0x87);
     expect(await send(backend, '$dm/nobody/t')).toBe(0x87);
-    await running.events.next('directMessage', ({ message }) => message.targetClientId === 'nobody');
+    await running.events.next('SendDirectMessage', ({ message }) => message.targetClientId === 'nobody');
     // One event a message: the provider refused, so the broker has nothing to report.
-    expect(running.events.all.filter(({ name }) => name === 'directMessage')).toHaveLength(2);
+    expect(running.events.all.filter(({ name }) => name === 'SendDirectMessage')).toHaveLength(2);
   });
 
   test('0x87 where the receiver may not receive', async () => {
@@ -89,7 +89,7 @@ describe('a direct message is answered', () => {
     });
     await device.settled();
     expect(device.received).toEqual([]);
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'RECEIVER_NOT_AUTHORIZED' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'RECEIVER_NOT_AUTHORIZED' });
   });
 
   test.each([
@@ -189,7 +189,7 @@ describe('MQTT 3.1.1, which has no negative answer, is disconnected without a PU
     expect(backend.received).toEqual([]);
     await device.settled();
     expect(device.received).toEqual([]);
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'INVALID_PARAMETER' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'INVALID_PARAMETER' });
   });
 });
 
@@ -201,7 +201,7 @@ describe('what is no client’s own PUBLISH', () => {
       will: { topic: '$dm/lock-17/last-words', payload: 'x', qos: 1, retain: false },
     });
     dying.destroy();
-    await running.events.next('disconnect', ({ identity }) => identity.clientId === 'dying');
+    await running.events.next('Disconnect', ({ identity }) => identity.clientId === 'dying');
     await device.settled();
     expect(device.received).toEqual([]);
   });
