@@ -67,10 +67,14 @@ test('a name is the same however it is written', () => {
   ]);
 });
 
-test.each(['{"__proto__":{"a":1},"b":2}', '{"constructor":1}', '{"2":"b","1":"a"}', '{"a":1,"a":2}', '"\\ud800"', '-0'])(
-  '%s is read as JSON.parse reads it',
-  (text) => {
-    expect(JSON.stringify(scan(text).value)).toBe(JSON.stringify(parsed(text)));
-    expect(Object.is(scan(text).value, parsed(text)) || typeof scan(text).value === 'object').toBe(true);
-  },
-);
+test.each([
+  '{"__proto__":{"a":1},"b":2}',
+  '{"constructor":1}',
+  '{"2":"b","1":"a"}',
+  '{"a":1,"a":2}',
+  '"\\ud800"',
+  '-0',
+])('%s is read as JSON.parse reads it', (text) => {
+  expect(JSON.stringify(scan(text).value)).toBe(JSON.stringify(parsed(text)));
+  expect(Object.is(scan(text).value, parsed(text)) || typeof scan(text).value === 'object').toBe(true);
+});
