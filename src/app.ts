@@ -16,6 +16,7 @@ import { authorityOf, createHookProvider, type HookProvider } from './exhook/pro
 import { createOperations } from './http/operations.js';
 import { startDataPlanes } from './http/start.js';
 import { CredentialStore } from './identity/credential-store.js';
+import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import type { BrokerOperations } from './operations/broker.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
@@ -111,10 +112,14 @@ async function start(
   };
   const { host: exhookHost, port: exhookPort, tls: exhookTls } = config.exhook;
   const provider = createHookProvider({
-    authenticator: new MqttAuthenticator({
-      credentials: credentials.current,
-      admitsAnonymous: (identity) => policies.current().resolve(identity) !== undefined,
-      service,
+    authenticator: new GuessLimit({
+      authenticator: new MqttAuthenticator({
+        credentials: credentials.current,
+        admitsAnonymous: (identity) => policies.current().resolve(identity) !== undefined,
+        service,
+      }),
+      serviceUsername: service.username,
+      clock: () => performance.now(),
     }),
     authorizer,
     events,
