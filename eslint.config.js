@@ -10,6 +10,7 @@ const TRANSPORT_PACKAGES = [
   'aedes',
   'fastify',
   'pino',
+  '@opentelemetry/*',
   'node:http',
   'node:https',
   'node:net',
@@ -37,6 +38,7 @@ export default tseslint.config(
       'src/operations/**',
       'src/throttling/**',
       'src/identity/**',
+      'src/observing/**',
       'src/reasons.ts',
     ],
     rules: {
@@ -45,15 +47,10 @@ export default tseslint.config(
         {
           patterns: [
             {
-              // What happened is told through a port, which is no transport.
-              group: [
-                ...TRANSPORTS.map((name) => `**/${name}/**`),
-                '!**/telemetry/events.js',
-                '!**/telemetry/tracing.js',
-              ],
-              message: 'The domain imports no transport.',
+              group: TRANSPORTS.map((name) => `**/${name}/**`),
+              message: 'The domain imports no transport and no telemetry.',
             },
-            { group: TRANSPORT_PACKAGES, message: 'The domain imports no transport.' },
+            { group: TRANSPORT_PACKAGES, message: 'The domain imports no transport and no telemetry.' },
           ],
         },
       ],

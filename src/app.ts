@@ -5,7 +5,8 @@ import { EmqxOperations } from './brokers/emqx/operations.js';
 import { EmqxRest } from './brokers/emqx/rest.js';
 import { WITHOUT_API } from './brokers/emqx/without-api.js';
 import { MqttPublisher } from './brokers/link/publisher.js';
-import { createEmbeddedBroker, type EmbeddedBroker } from './brokers/embedded/broker.js';
+import type { EmbeddedBroker } from './brokers/embedded/broker.js';
+import { loadEmbeddedBroker } from './brokers/embedded/load.js';
 import { ConfigError } from './config/load.js';
 import type { Config } from './config/schema.js';
 import type { Limits } from './direct/limits.js';
@@ -129,7 +130,7 @@ async function start(
   const receiverRate = config.limits.rates.perReceiver;
   const perReceiver = receiverRate && new RateLimiter(receiverRate, clock);
   const broker = options.embeddedBroker
-    ? createEmbeddedBroker({
+    ? (await loadEmbeddedBroker()).createEmbeddedBroker({
         exhookAddress: `127.0.0.1:${exhook}`,
         ...config.embedded,
         serviceUsername: service.username,
@@ -152,7 +153,7 @@ async function start(
     connections,
     maxConnections,
     onConnection: ({ url, ...event }) => {
-      events.brokerConnection({ broker: url, ...event });
+      events.tell('BrokerConnection', { broker: url, ...event });
     },
   });
   stops.push(() => link.close());
@@ -242,7 +243,7 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
   const store = await PolicyStore.open(config.policies, config.aws, {
     onReload: ({ status, version, errors, warnings }) => {
       const details = [...errors, ...warnings].join('\n');
-      events.policyReload({
+      events.tell('PolicyReload', {
         outcome: status === 'Success' ? 'loaded' : 'refused',
         version,
         ...(details === '' ? {} : { details }),
@@ -251,7 +252,7 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
   });
   const { version, problems } = store.current();
   for (const problem of problems) diagnostics('warn', formatProblem(problem));
-  events.policyReload({ outcome: 'loaded', version });
+  events.tell('PolicyReload', { outcome: 'loaded', version });
   return store;
 }
 

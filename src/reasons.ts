@@ -79,7 +79,11 @@ const table = {
     mqtt: PubackCode.TopicNameInvalid,
     message: 'The client ID must be 1 to 128 characters of UTF-8, percent-encoded, and must not start with $.',
     meaning: 'The client ID of the request cannot be that of a device.',
-    causes: ['Empty, longer than 128 characters, or starting with `$`.', 'Broken percent-encoding in the path.'],
+    causes: [
+      'Empty, longer than 128 characters, or starting with `$`.',
+      'A control character or a noncharacter in it.',
+      'Broken percent-encoding in the path.',
+    ],
     next: ['Percent-encode the client ID once (`encodeURIComponent`).'],
   },
   INVALID_TOPIC: {
@@ -88,9 +92,13 @@ const table = {
     exception: 'InvalidRequestException',
     mqtt: PubackCode.TopicNameInvalid,
     message:
-      'The topic must be a topic name of 1 to 256 bytes of UTF-8 with at most 7 slashes and no wildcard or null character.',
+      'The topic must be a topic name of 1 to 256 bytes of UTF-8 with at most 7 slashes and no wildcard or control character.',
     meaning: 'The topic on which the device would receive the message is not a valid topic name.',
-    causes: ['Missing or empty topic.', 'A wildcard (`+`, `#`) or U+0000 in it.', 'Over 256 bytes or over 7 slashes.'],
+    causes: [
+      'Missing or empty topic.',
+      'A wildcard (`+`, `#`), a control character or a noncharacter in it.',
+      'Over 256 bytes or over 7 slashes.',
+    ],
     next: ['Name the exact topic on which the device expects the message.'],
   },
   RESERVED_TOPIC: {

@@ -13,7 +13,7 @@ import type { CallerAuthenticator } from '../../src/identity/caller.js';
 import { CertificateAuthenticator } from '../../src/identity/certificates.js';
 import { JWT_ALGORITHMS, JwtAuthenticator } from '../../src/identity/jwt.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
-import { noTracing } from '../../src/telemetry/tracing.js';
+import { noTracing } from '../../src/observing/tracing.js';
 import { fakeAuthorizer } from '../../test/exhook/fakes.js';
 import { noEvents } from '../rig/no-events.js';
 import type { Given, HttpPorts } from './protocol.js';

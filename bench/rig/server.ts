@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { startService } from '../../src/app.js';
 import { DataPlane } from '../../src/http/data-plane.js';
 import { openFileDestination } from '../../src/telemetry/log/destination.js';
-import { noTracing } from '../../src/telemetry/tracing.js';
+import { noTracing } from '../../src/observing/tracing.js';
 import { noEvents } from './no-events.js';
 import type { Held, Ports, Question } from './protocol.js';
 import { configOf, type Setting } from './setting.js';
@@ -24,10 +24,10 @@ const service = await startService(config, { embeddedBroker: true, logDestinatio
 const floor = new DataPlane({
   operations: [
     {
-      name: 'Constant',
       method: 'POST',
       path: '/connections/:clientId/messages',
       answer: () => Promise.resolve({ reason: 'DELIVERED' }),
+      refused: () => undefined,
     },
   ],
   authenticators: [

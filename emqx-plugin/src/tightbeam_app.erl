@@ -9,6 +9,7 @@
 
 -spec start(application:start_type(), term()) -> {ok, pid()} | {error, term()}.
 start(_Type, _Args) ->
+    ok = tightbeam_emqx:load(),
     ok = tightbeam_config:load(),
     ok = tightbeam_metrics:ensure(),
     case tightbeam_sup:start_link() of
@@ -30,12 +31,13 @@ prep_stop(State) ->
     ok = tightbeam_prometheus:unregister(),
     ok = tightbeam_pending:complete_all(stopped),
     ok = tightbeam_report:flush(),
-    ok = tightbeam_guard:clear(),
+    ok = tightbeam_watch:clear(),
     State.
 
 -spec stop(term()) -> ok.
 stop(_State) ->
-    tightbeam_config:unload().
+    ok = tightbeam_config:unload(),
+    tightbeam_emqx:unload().
 
 -spec on_config_changed(map(), map()) -> ok.
 on_config_changed(_Old, New) ->

@@ -60,18 +60,11 @@ ask(ClientInfo, Topic, QoS) ->
     tightbeam_metrics:inc('tightbeam.authz.asked'),
     Default = #{result => emqx:get_config([authorization, no_match], deny), from => default},
     _ = put(?ASKING, true),
-    try emqx_hooks:run_fold('client.authorize', [ClientInfo, action(QoS), Topic], Default) of
+    try emqx_hooks:run_fold('client.authorize', [ClientInfo, #{action_type => subscribe, qos => QoS}, Topic], Default) of
         #{result := Result} = Answer -> {Result =:= allow, maps:get(from, Answer, unknown)};
         _ -> {false, unknown}
     after
         erase(?ASKING)
-    end.
-
-%% EMQX 5.0 has bare atoms, 5.1 and later maps.
-action(QoS) ->
-    case tightbeam_hooks:emqx_version() of
-        {5, 0} -> subscribe;
-        _ -> #{action_type => subscribe, qos => QoS}
     end.
 
 %% The guard's refusal says that nobody could be asked, which may be over in a moment.

@@ -17,11 +17,13 @@ cli(["status"]) ->
     {ok, Vsn} = application:get_key(tightbeam, vsn),
     emqx_ctl:print("version          : ~s~n", [Vsn]),
     emqx_ctl:print("hooks            : ~s~n", [hooks()]),
-    emqx_ctl:print("guard            : ~p~n", [tightbeam_guard:status()]),
+    emqx_ctl:print("guard            : ~s~n", [guard()]),
+    emqx_ctl:print("hook provider    : ~s~n", [provider(tightbeam_watch:status(), tightbeam_provider:configured())]),
     emqx_ctl:print("pending          : ~p~n", [tightbeam_pending:count()]),
     emqx_ctl:print("cached decisions : ~p~n", [tightbeam_authz:count()]),
     [emqx_ctl:print("config ~s : ~p~n", [pad(K, 9), V]) || {K, V} <- lists:sort(maps:to_list(tightbeam_config:all()))],
     [emqx_ctl:print("~s : ~p~n", [pad(K, 16), V]) || {K, V} <- tightbeam_metrics:values()],
+    emqx_ctl:print("unreadable       : ~p~n", [tightbeam_metrics:unreadable()]),
     ok;
 cli(["clean-cache"]) ->
     ok = tightbeam_authz:clean(),
@@ -37,6 +39,17 @@ hooks() ->
         [] -> "loaded";
         Missing -> io_lib:format("MISSING ~p", [Missing])
     end.
+
+guard() ->
+    case tightbeam_guard:armed() of
+        [] -> "not armed";
+        Armed -> io_lib:format("armed ~p", [Armed])
+    end.
+
+provider(none, absent) -> "not registered";
+provider(none, _) -> "answers";
+provider(disabled, _) -> "ALARM disabled by hand: the guard denies, unless it is off";
+provider(Cause, _) -> io_lib:format("ALARM ~s", [Cause]).
 
 pad(Key, Width) ->
     string:pad(atom_to_list(Key), Width).

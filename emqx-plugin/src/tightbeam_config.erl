@@ -119,10 +119,4 @@ from_env() ->
     maps:from_list([{K, V} || {K, V} <- application:get_all_env(tightbeam), is_map_key(K, defaults())]).
 
 from_emqx() ->
-    try emqx_plugins:get_config(list_to_binary(?NAME_VSN)) of
-        {ok, Config} when is_map(Config) -> Config;
-        Config when is_map(Config) -> Config;
-        _ -> #{}
-    catch
-        _:_ -> #{}
-    end.
+    tightbeam_emqx:plugin_config(list_to_binary(?NAME_VSN)).

@@ -9,21 +9,26 @@
 -export([start_link/1, name/1, pool_size/0, dispatch/3, create_counters/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
--record(job, {
-    key :: tightbeam_pending:key(),
-    msg :: term(),
-    request :: tightbeam_request:request(),
+%% Everything in it can go to another node, see tightbeam_wire.
+-type job() :: #{
+    key := tightbeam_pending:key(),
+    msg := term(),
+    request := tightbeam_request:request(),
     %% Monotonic milliseconds of the node that works on it.
-    deadline :: integer(),
+    deadline := integer(),
     %% System time in milliseconds at which the sender's PUBLISH came.
-    received :: integer(),
-    visited = [] :: [node()],
+    received := integer(),
+    visited := [node()],
     %% Has a session without a connection been seen on the way?
-    offline = false :: boolean()
-}).
+    offline := boolean(),
+    %% How often nobody of that client ID was found.
+    missed := non_neg_integer()
+}.
 
 %% The same on every node: a worker's name is also its address on another node.
 -define(POOL_SIZE, 64).
+%% Milliseconds after which somebody who is not there is looked for again.
+-define(AGAIN, 50).
 %% How many messages of this node each worker has before it: a sender whose message waits there must
 %% not overtake it.
 -define(WAITING, {tightbeam, delivery_waiting}).
@@ -47,12 +52,15 @@ create_counters() ->
 %% @doc Takes a message to its receiver, or to a worker; its pending entry is open already.
 -spec dispatch(tightbeam_pending:key(), term(), tightbeam_request:request()) -> ok.
 dispatch(Key, Msg, #{timeout := Timeout} = Request) ->
-    Job = #job{
-        key = Key,
-        msg = Msg,
-        request = Request,
-        deadline = erlang:monotonic_time(millisecond) + Timeout,
-        received = erlang:system_time(millisecond)
+    Job = #{
+        key => Key,
+        msg => Msg,
+        request => Request,
+        deadline => erlang:monotonic_time(millisecond) + Timeout,
+        received => erlang:system_time(millisecond),
+        visited => [],
+        offline => false,
+        missed => 0
     },
     N = worker(Request),
     Waiting = persistent_term:get(?WAITING),
@@ -78,16 +86,22 @@ handle_cast({deliver, Job}, N) ->
     ok = work(Job),
     ok = atomics:sub(persistent_term:get(?WAITING), N + 1, 1),
     {noreply, N};
-handle_cast({forwarded, Remaining, Job}, N) ->
-    ok = work(Job#job{deadline = erlang:monotonic_time(millisecond) + Remaining}),
-    {noreply, N};
-handle_cast(_, N) ->
+handle_cast(Word, N) ->
+    case tightbeam_wire:read(Word) of
+        {deliver, #{remaining := Remaining} = Job} ->
+            ok = work(Job#{deadline => erlang:monotonic_time(millisecond) + Remaining, missed => 0});
+        _ ->
+            ok
+    end,
     {noreply, N}.
 
+handle_info({again, Job}, N) ->
+    ok = work(Job),
+    {noreply, N};
 handle_info(_, N) ->
     {noreply, N}.
 
-work(#job{key = Key} = Job) ->
+work(#{key := Key} = Job) ->
     %% A sender that has its answer already (deadline, disconnect) is not worked for.
     case tightbeam_pending:is_open(Key) andalso remaining(Job) > 0 of
         false ->
@@ -98,7 +112,8 @@ work(#job{key = Key} = Job) ->
     end.
 
 %% Whatever happens, the sender gets its answer.
-guarded(#job{key = Key} = Job, Fun) ->
+-spec guarded(job(), fun((job()) -> boolean())) -> boolean().
+guarded(#{key := Key} = Job, Fun) ->
     try
         Fun(Job)
     catch
@@ -109,12 +124,12 @@ guarded(#job{key = Key} = Job, Fun) ->
                 reason => Reason,
                 stacktrace => Stacktrace
             }),
-            ok = tightbeam_pending:complete(Key, stopped),
+            ok = tightbeam_pending:complete(Key, failed),
             true
     end.
 
 %% False where it cannot be done at once: the receiver is not known here, or somebody has to be asked.
-at_once(#job{msg = Msg, request = #{clientid := ClientId}} = Job) ->
+at_once(#{msg := Msg, request := #{clientid := ClientId}} = Job) ->
     case emqx_cm:lookup_channels(local, ClientId) of
         [Pid] ->
             case tightbeam_inflight:receiver(Pid) of
@@ -132,7 +147,7 @@ at_once(#job{msg = Msg, request = #{clientid := ClientId}} = Job) ->
 
 %% A connection of this node first; else the next node on which the client ID is known. Two channels
 %% of one client ID are there for a moment during a takeover: the latest connection counts.
-locate(#job{request = #{clientid := ClientId}} = Job) ->
+locate(#{request := #{clientid := ClientId}} = Job) ->
     Local = local(ClientId),
     case connected(Local) of
         [{Pid, Info} | _] -> authorize(Pid, Info, Job);
@@ -142,17 +157,27 @@ locate(#job{request = #{clientid := ClientId}} = Job) ->
 local(ClientId) ->
     [{Pid, emqx_cm:do_get_chan_info(ClientId, Pid)} || Pid <- emqx_cm:lookup_channels(local, ClientId)].
 
-elsewhere(IsOffline, #job{key = Key, request = #{clientid := ClientId}, visited = Visited0, offline = Offline0} = Job) ->
+elsewhere(IsOffline, #{request := #{clientid := ClientId}, visited := Visited0, offline := Offline0} = Job) ->
     Visited = [node() | Visited0],
     Offline = Offline0 orelse IsOffline,
     case lists:usort([node(Pid) || Pid <- emqx_cm:lookup_channels(ClientId)]) -- Visited of
-        [Node | _] -> forward(Node, Job#job{visited = Visited, offline = Offline});
-        [] -> ok = tightbeam_pending:complete(Key, absent(Offline orelse has_durable_session(ClientId)))
+        [Node | _] -> forward(Node, Job#{visited := Visited, offline := Offline});
+        [] -> nobody(Offline orelse tightbeam_emqx:has_durable_session(ClientId), Job)
     end,
     true.
 
-absent(true) -> client_offline_with_session;
-absent(false) -> client_not_connected.
+nobody(true, #{key := Key}) ->
+    tightbeam_pending:complete(Key, client_offline_with_session);
+nobody(false, #{key := Key, request := #{clientid := ClientId}, missed := Missed} = Job) ->
+    %% In the middle of a takeover there may be no channel at all: who is not there is looked for once more, and while a
+    %% takeover is known, as long as one can last.
+    case Missed =:= 0 orelse tightbeam_inflight:is_taken_over(ClientId) of
+        true ->
+            _ = erlang:send_after(?AGAIN, self(), {again, Job#{missed := Missed + 1, visited := []}}),
+            ok;
+        false ->
+            tightbeam_pending:complete(Key, client_not_connected)
+    end.
 
 is_offline({_Pid, #{conn_state := disconnected}}) -> true;
 is_offline(_) -> false.
@@ -166,20 +191,12 @@ connected(Channels) ->
 connected_at(Info) ->
     maps:get(connected_at, maps:get(conninfo, Info, #{}), 0).
 
-%% Durable sessions (an option of EMQX 5.7 and later) have no process while the client is away.
-has_durable_session(ClientId) ->
-    try
-        emqx_persistent_message:is_persistence_enabled() andalso
-            emqx_persistent_session_ds:print_session(ClientId) =/= undefined
-    catch
-        _:_ -> false
-    end.
-
-forward(Node, #job{key = Key, request = Request} = Job) ->
+forward(Node, #{key := Key, request := Request} = Job) ->
     ok = tightbeam_pending:bind(Key, Node),
-    gen_server:cast({name(worker(Request)), Node}, {forwarded, remaining(Job), Job}).
+    Fields = maps:without([deadline, missed], Job),
+    tightbeam_wire:cast(Node, name(worker(Request)), deliver, Fields#{remaining => remaining(Job)}).
 
-authorize(Pid, #{clientinfo := ClientInfo} = Info, #job{msg = Msg, request = #{qos := QoS}} = Job) ->
+authorize(Pid, #{clientinfo := ClientInfo} = Info, #{msg := Msg, request := #{qos := QoS}} = Job) ->
     Allowed = tightbeam_authz:is_allowed(Pid, ClientInfo, emqx_message:topic(Msg), QoS),
     Receiver = #{
         mountpoint => maps:get(mountpoint, ClientInfo, undefined),
@@ -193,11 +210,11 @@ max_packet_size(_) -> infinity.
 judged(true, Pid, Receiver, Job) ->
     ok = send(Pid, Receiver, Job),
     true;
-judged(false, _Pid, _Receiver, #job{key = Key}) ->
+judged(false, _Pid, _Receiver, #{key := Key}) ->
     ok = tightbeam_pending:complete(Key, receiver_not_authorized),
     true.
 
-send(Pid, Receiver, #job{key = Key, msg = Msg, request = Request, received = Received} = Job) ->
+send(Pid, Receiver, #{key := Key, msg := Msg, request := Request, received := Received} = Job) ->
     case remaining(Job) of
         Remaining when Remaining > 0 ->
             Direct = tightbeam_message:make(Msg, Request, #{
@@ -217,7 +234,7 @@ send(Pid, Receiver, #job{key = Key, msg = Msg, request = Request, received = Rec
 
 %% The channel delivers under the direct topic, to which nobody can be subscribed: with the delivered
 %% topic a subscription of the device to it would change the QoS and add its subscription identifier.
-hand_over(Pid, Direct, Receiver, #job{key = Key, msg = Msg, deadline = Deadline, request = #{clientid := ClientId}}) ->
+hand_over(Pid, Direct, Receiver, #{key := Key, msg := Msg, deadline := Deadline, request := #{clientid := ClientId}}) ->
     IsNew = tightbeam_inflight:add(Pid, Key, Deadline, Receiver),
     _ = Pid ! {deliver, emqx_message:topic(Msg), Direct},
     %% It may have disconnected before the entry could be seen by the callback that ends it.
@@ -235,5 +252,5 @@ is_connected(new, ClientId, Pid) ->
         _ -> false
     end.
 
-remaining(#job{deadline = Deadline}) ->
+remaining(#{deadline := Deadline}) ->
     Deadline - erlang:monotonic_time(millisecond).

@@ -5,7 +5,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, add/4, receiver/1, remove/2, gone/1, abandon/1, create_tables/0]).
+-export([start_link/0, add/4, receiver/1, remove/2, gone/1, taken_over/2, is_taken_over/1, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([receiver/0]).
@@ -15,7 +15,10 @@
 
 -define(TAB, ?MODULE).
 -define(WATCHED, tightbeam_receivers).
+-define(TAKEN_OVER, tightbeam_taken_over).
 -define(SWEEP, 5000).
+%% Longest time in milliseconds between two connections of a takeover.
+-define(TAKEOVER, 1000).
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
@@ -25,15 +28,16 @@ start_link() ->
 create_tables() ->
     ?TAB = ets:new(?TAB, [ordered_set, named_table, public, {write_concurrency, true}]),
     ?WATCHED = ets:new(?WATCHED, [set, named_table, public, {write_concurrency, true}, {read_concurrency, true}]),
+    ?TAKEN_OVER = ets:new(?TAKEN_OVER, [set, named_table, public, {write_concurrency, true}]),
     ok.
 
 %% @doc To be called before the message is sent. Deadline: monotonic milliseconds. `new': the first
 %% message to this connection.
 -spec add(pid(), tightbeam_pending:key(), integer(), receiver()) -> new | known.
-add(Channel, {Node, Ref}, Deadline, Receiver) ->
+add(Channel, Key, Deadline, Receiver) ->
     IsNew = ets:insert_new(?WATCHED, {Channel, Receiver}),
     IsNew andalso gen_server:cast(?MODULE, {watch, Channel}),
-    true = ets:insert(?TAB, {{Channel, Ref}, Node, Deadline}),
+    true = ets:insert(?TAB, {{Channel, Key}, Deadline}),
     case IsNew of
         true -> new;
         false -> known
@@ -49,9 +53,9 @@ receiver(Channel) ->
     end.
 
 -spec remove(pid(), tightbeam_pending:key()) -> ok.
-remove(Channel, {_Node, Ref}) ->
+remove(Channel, Key) ->
     try
-        true = ets:delete(?TAB, {Channel, Ref}),
+        true = ets:delete(?TAB, {Channel, Key}),
         ok
     catch
         error:badarg -> ok
@@ -61,7 +65,7 @@ remove(Channel, {_Node, Ref}) ->
 -spec gone(pid()) -> ok.
 gone(Channel) ->
     ok = disconnected(Channel),
-    try ets:select(?TAB, [{{{Channel, '$1'}, '$2', '_'}, [], [{{'$2', '$1'}}]}]) of
+    try ets:select(?TAB, [{{{Channel, '$1'}, '_'}, [], ['$1']}]) of
         Keys ->
             lists:foreach(
                 fun(Key) ->
@@ -74,15 +78,24 @@ gone(Channel) ->
         error:badarg -> ok
     end.
 
-%% @doc The connection ends and its messages live on in another one.
--spec abandon(pid()) -> ok.
-abandon(Channel) ->
+%% @doc The connection ends and its messages live on in another one. For a moment in between EMQX 6 may know of none.
+-spec taken_over(binary(), pid()) -> ok.
+taken_over(ClientId, Channel) ->
     ok = disconnected(Channel),
     try
-        true = ets:match_delete(?TAB, {{Channel, '_'}, '_', '_'}),
+        true = ets:insert(?TAKEN_OVER, {ClientId, erlang:monotonic_time(millisecond) + ?TAKEOVER}),
+        true = ets:match_delete(?TAB, {{Channel, '_'}, '_'}),
         ok
     catch
         error:badarg -> ok
+    end.
+
+%% @doc Was a connection of this client ID on this node taken over just now?
+-spec is_taken_over(binary()) -> boolean().
+is_taken_over(ClientId) ->
+    case ets:lookup(?TAKEN_OVER, ClientId) of
+        [{_, Until}] -> erlang:monotonic_time(millisecond) < Until;
+        [] -> false
     end.
 
 %% Before its messages are looked for: whoever adds one after that sees that the connection is gone.
@@ -115,7 +128,8 @@ handle_info({'DOWN', _, process, Channel, _}, State) ->
 handle_info(sweep, State) ->
     %% Senders past their deadline have had their answer from their own node.
     Now = erlang:monotonic_time(millisecond),
-    _ = ets:select_delete(?TAB, [{{'_', '_', '$1'}, [{'<', '$1', Now}], [true]}]),
+    _ = ets:select_delete(?TAKEN_OVER, [{{'_', '$1'}, [{'<', '$1', Now}], [true]}]),
+    _ = ets:select_delete(?TAB, [{{'_', '$1'}, [{'<', '$1', Now}], [true]}]),
     _ = erlang:send_after(?SWEEP, self(), sweep),
     {noreply, State};
 handle_info(_, State) ->

@@ -17,7 +17,8 @@
     received := integer()
 }.
 
-%% @doc The expiry (section 3.3.2.3.3) bounds the message's life inside the broker: it is gone from
+%% @doc The flag `sys' keeps EMQX's rule engine from showing the message to rules on `$events/message_delivered',
+%% `message_acked' and `delivery_dropped' (unless `rule_engine.ignore_sys_message' is off), and nobody else. The expiry (section 3.3.2.3.3) bounds the message's life inside the broker: it is gone from
 %% the receiver's queue when the sender's timeout is over, to the millisecond. EMQX counts it in
 %% seconds from the message's timestamp, so the timestamp is set such that the two meet.
 -spec make(term(), tightbeam_request:request(), #{key := tightbeam_pending:key(), remaining := pos_integer(), received := integer(), mountpoint := undefined | binary()}) ->
@@ -34,7 +35,7 @@ make(Msg, #{topic := Topic, qos := QoS}, #{key := Key, remaining := Remaining, r
         QoS,
         mount(Mountpoint, Topic),
         emqx_message:payload(Msg),
-        #{dup => false, retain => false},
+        #{dup => false, retain => false, sys => true},
         Headers#{
             properties => (visible(Props))#{'Message-Expiry-Interval' => Seconds},
             ?HEADER => Tag

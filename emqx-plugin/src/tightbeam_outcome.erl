@@ -1,11 +1,11 @@
-%% @doc Every outcome of a direct message, once: its reason, its PUBACK reason code (MQTT 5 section
+%% @doc Every outcome of a direct message, once: its reason (the service's, and the PUBACK's Reason String), its PUBACK reason code (MQTT 5 section
 %% 3.4.2.1) and its counter. All failures are 0x80 or more: common clients take 0x10 for success.
 %% A payload that is too large for the receiver gets 0x99: 0x95 (Packet too large) is not allowed in a
 %% PUBACK, clients close the connection when they see it there, and 0x99 is the one allowed code that
 %% speaks of the payload.
 -module(tightbeam_outcome).
 
--export([all/0, code/1, reason/1, counter/1]).
+-export([all/0, code/1, reason/1, counter/1, known/1]).
 
 -export_type([outcome/0]).
 
@@ -25,6 +25,8 @@
     | broker_busy
     | puback_timeout
     | receiver_disconnected
+    | other_version
+    | failed
     | stopped.
 
 -spec all() -> [{outcome(), 0..255, binary()}].
@@ -45,7 +47,12 @@ all() ->
         {broker_busy, 16#97, <<"RECEIVER_THROTTLED">>},
         {puback_timeout, 16#80, <<"PUBACK_TIMEOUT">>},
         {receiver_disconnected, 16#80, <<"RECEIVER_DISCONNECTED">>},
-        {stopped, 16#80, <<"INTERNAL_ERROR">>}
+        %% Another node has a plugin of another version.
+        {other_version, 16#80, <<"DELIVERY_PLUGIN_MISSING">>},
+        %% A defect of the plugin.
+        {failed, 16#80, <<"INTERNAL_ERROR">>},
+        %% The plugin stops, or has not yet started.
+        {stopped, 16#80, <<"BROKER_UNAVAILABLE">>}
     ].
 
 -spec code(outcome()) -> 0..255.
@@ -61,3 +68,11 @@ reason(Outcome) ->
 -spec counter(outcome()) -> atom().
 counter(Outcome) ->
     list_to_atom("tightbeam.direct." ++ atom_to_list(Outcome)).
+
+%% @doc An outcome that another node told; that of a later plugin may be unknown here.
+-spec known(term()) -> outcome().
+known(Outcome) ->
+    case lists:keymember(Outcome, 1, all()) of
+        true -> Outcome;
+        false -> failed
+    end.

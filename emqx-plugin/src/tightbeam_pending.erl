@@ -11,15 +11,16 @@
 
 -export_type([key/0]).
 
-%% The node that holds the entry, and the entry.
--type key() :: {node(), reference()}.
+%% The sender's connection, on the node that holds the entry, and the entry.
+-type key() :: {pid(), reference()}.
 
 -define(TAB, ?MODULE).
 -define(SENDERS, tightbeam_senders).
 
 -record(entry, {
-    ref :: reference() | '_',
-    sender :: pid() | '$1' | '_',
+    %% Ordered by sender: what one has open is found without looking at the others'.
+    key :: key() | {pid(), '_'} | '$1' | '_',
+    clientid :: binary() | '_',
     %% undefined: QoS 0, the sender gets no answer.
     packet_id :: 1..65535 | undefined | '_',
     timer :: reference() | '_',
@@ -37,80 +38,85 @@ start_link() ->
 -spec create_tables() -> ok.
 create_tables() ->
     Opts = [named_table, public, {write_concurrency, true}, {read_concurrency, true}],
-    ?TAB = ets:new(?TAB, [set, {keypos, #entry.ref} | Opts]),
+    ?TAB = ets:new(?TAB, [ordered_set, {keypos, #entry.key} | Opts]),
     ?SENDERS = ets:new(?SENDERS, [set | Opts]),
     ok.
 
 %% @doc Opens an entry for the calling process, which is the sender's connection. Its one deadline
 %% runs on the monotonic clock from here on, whatever the message then goes through.
--spec open(#{packet_id := 1..65535 | undefined, timeout := pos_integer(), report := tightbeam_report:subject()}) ->
+-spec open(#{
+    clientid := binary(),
+    packet_id := 1..65535 | undefined,
+    timeout := pos_integer(),
+    report := tightbeam_report:subject()
+}) ->
     {ok, key()} | {error, broker_busy}.
-open(#{packet_id := PacketId, timeout := Timeout, report := Report}) ->
+open(#{clientid := ClientId, packet_id := PacketId, timeout := Timeout, report := Report}) ->
     case count() < tightbeam_config:get(max_pending) of
         true ->
-            Ref = make_ref(),
             Sender = self(),
+            Key = {Sender, make_ref()},
             ets:insert_new(?SENDERS, {Sender}) andalso gen_server:cast(?MODULE, {watch, Sender}),
-            Timer = erlang:send_after(Timeout, ?MODULE, {deadline, Ref}),
+            Timer = erlang:send_after(Timeout, ?MODULE, {deadline, Key}),
             true = ets:insert_new(?TAB, #entry{
-                ref = Ref,
-                sender = Sender,
+                key = Key,
+                clientid = ClientId,
                 packet_id = PacketId,
                 timer = Timer,
                 started = erlang:monotonic_time(microsecond),
                 node = node(),
                 report = Report
             }),
-            {ok, {node(), Ref}};
+            {ok, Key};
         false ->
             {error, broker_busy}
     end.
 
 %% @doc Notes that the message went to another node: if that node dies, the sender is told at once.
 -spec bind(key(), node()) -> ok.
-bind({Node, Ref}, Target) when Node =:= node() ->
-    _ = ets:update_element(?TAB, Ref, {#entry.node, Target}),
+bind({Sender, _} = Key, Target) when node(Sender) =:= node() ->
+    _ = ets:update_element(?TAB, Key, {#entry.node, Target}),
     %% It may have died before the entry said so.
     case lists:member(Target, [node() | nodes()]) of
         true -> ok;
-        false -> complete({Node, Ref}, receiver_disconnected)
+        false -> complete(Key, receiver_disconnected)
     end;
-bind({Node, _} = Key, Target) ->
-    gen_server:cast({?MODULE, Node}, {bind, Key, Target}).
+bind({Sender, _} = Key, Target) ->
+    tightbeam_wire:cast(node(Sender), ?MODULE, bind, #{key => Key, node => Target}).
 
 %% @doc Answers the sender, once; from any process on any node.
 -spec complete(key(), tightbeam_outcome:outcome()) -> ok.
-complete({Node, Ref}, Outcome) when Node =:= node() ->
-    try ets:take(?TAB, Ref) of
+complete({Sender, _} = Key, Outcome) when node(Sender) =:= node() ->
+    try ets:take(?TAB, Key) of
         [Entry] -> answer(Entry, Outcome);
         [] -> ok
     catch
         %% The plugin has been stopped: everybody has been answered.
         error:badarg -> ok
     end;
-complete({Node, Ref}, Outcome) ->
-    gen_server:cast({?MODULE, Node}, {complete, Ref, Outcome}).
+complete({Sender, _} = Key, Outcome) ->
+    tightbeam_wire:cast(node(Sender), ?MODULE, complete, #{key => Key, outcome => Outcome}).
 
 -spec complete_all(tightbeam_outcome:outcome()) -> ok.
 complete_all(Outcome) ->
     lists:foreach(
-        fun(#entry{ref = Ref}) -> complete({node(), Ref}, Outcome) end,
+        fun(#entry{key = Key}) -> complete(Key, Outcome) end,
         ets:tab2list(?TAB)
     ).
 
 %% @doc Is anybody still waiting? For an entry on another node: perhaps.
 -spec is_open(key()) -> boolean().
-is_open({Node, Ref}) when Node =:= node() -> ets:member(?TAB, Ref);
+is_open({Sender, _} = Key) when node(Sender) =:= node() -> ets:member(?TAB, Key);
 is_open(_) -> true.
 
 -spec count() -> non_neg_integer().
 count() ->
     ets:info(?TAB, size).
 
-answer(#entry{sender = Sender, packet_id = PacketId, timer = Timer} = Entry, Outcome) ->
+answer(#entry{key = {Sender, _}, clientid = ClientId, packet_id = PacketId, timer = Timer} = Entry, Outcome) ->
     _ = erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
     PacketId =:= undefined orelse
-        (Sender ! {puback, PacketId, [], tightbeam_outcome:code(Outcome)}),
+        tightbeam_puback:send(Sender, ClientId, PacketId, Outcome),
     tightbeam_metrics:inc(tightbeam_outcome:counter(Outcome)),
     Duration = erlang:monotonic_time(microsecond) - Entry#entry.started,
     tightbeam_report:send(Entry#entry.report, Outcome, Duration).
@@ -127,33 +133,33 @@ handle_call(_Request, _From, State) ->
 handle_cast({watch, Sender}, State) ->
     _ = monitor(process, Sender),
     {noreply, State};
-handle_cast({complete, Ref, Outcome}, State) ->
-    ok = complete({node(), Ref}, Outcome),
-    {noreply, State};
-handle_cast({bind, Key, Target}, State) ->
-    ok = bind(Key, Target),
-    {noreply, State};
-handle_cast(_, State) ->
+handle_cast(Word, State) ->
+    case tightbeam_wire:read(Word) of
+        {complete, #{key := Key, outcome := Outcome}} -> complete(Key, tightbeam_outcome:known(Outcome));
+        {bind, #{key := Key, node := Target}} -> bind(Key, Target);
+        _ -> ok
+    end,
     {noreply, State}.
 
-handle_info({deadline, Ref}, State) ->
-    ok = complete({node(), Ref}, puback_timeout),
+handle_info({deadline, Key}, State) ->
+    ok = complete(Key, puback_timeout),
     {noreply, State};
 handle_info({'DOWN', _, process, Sender, _}, State) ->
     true = ets:delete(?SENDERS, Sender),
-    Refs = ets:select(?TAB, [{#entry{ref = '$2', sender = Sender, _ = '_'}, [], ['$2']}]),
-    lists:foreach(fun drop/1, Refs),
+    lists:foreach(fun drop/1, keys(#entry{key = {Sender, '_'}, _ = '_'})),
     {noreply, State};
 handle_info({nodedown, Node}, State) ->
-    Refs = ets:select(?TAB, [{#entry{ref = '$2', node = Node, _ = '_'}, [], ['$2']}]),
-    lists:foreach(fun(Ref) -> complete({node(), Ref}, receiver_disconnected) end, Refs),
+    lists:foreach(fun(Key) -> complete(Key, receiver_disconnected) end, keys(#entry{node = Node, _ = '_'})),
     {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
 
+keys(Pattern) ->
+    [Key || #entry{key = Key} <- ets:match_object(?TAB, Pattern)].
+
 %% Nobody is left to be answered; what became of the message is not known and not guessed.
-drop(Ref) ->
-    case ets:take(?TAB, Ref) of
+drop(Key) ->
+    case ets:take(?TAB, Key) of
         [#entry{timer = Timer}] ->
             _ = erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
             tightbeam_metrics:inc('tightbeam.direct.sender_gone');

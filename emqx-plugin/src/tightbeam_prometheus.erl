@@ -39,14 +39,22 @@ unregister() ->
 
 -spec collect_mf(atom(), fun((term()) -> term())) -> ok.
 collect_mf(?REGISTRY, Callback) ->
-    lists:foreach(
-        fun({Name, Value}) ->
-            Callback(prometheus_model_helpers:create_mf(exported(Name), <<"Tightbeam plugin">>, counter, Value))
-        end,
-        tightbeam_metrics:values()
-    );
+    %% Made first, so that a failure here costs our counters alone. What the callback does is EMQX's.
+    lists:foreach(Callback, families());
 collect_mf(_Registry, _Callback) ->
     ok.
+
+families() ->
+    try
+        [
+            prometheus_model_helpers:create_mf(exported(Name), <<"Tightbeam plugin">>, counter, Value)
+         || {Name, Value} <- tightbeam_metrics:values()
+        ]
+    catch
+        Class:Reason ->
+            tightbeam_metrics:unreadable(prometheus, Class, Reason),
+            []
+    end.
 
 -spec deregister_cleanup(atom()) -> ok.
 deregister_cleanup(_Registry) ->

@@ -7,7 +7,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, subject/2, refused_subject/3, send/3, flush/0, create_tables/0]).
+-export([start_link/0, subject/2, refused_subject/3, send/3, flush/0, tell_nothing/0, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([subject/0]).
@@ -131,6 +131,12 @@ flush() ->
         exit:_ -> ok
     end.
 
+%% @doc A call with no reports in it, from the calling process, which waits for the answer.
+-spec tell_nothing() -> ok.
+tell_nothing() ->
+    _ = tell_service("[]"),
+    ok.
+
 %% The state is the timer that runs while something waits.
 init([]) ->
     {ok, linger(undefined)}.
@@ -198,14 +204,19 @@ take(_, Encoded, Count, _Bytes) ->
 call(_Encoded, 0) ->
     ok;
 call(Encoded, Count) ->
-    Payload = iolist_to_binary([$[, lists:join($,, Encoded), $]]),
-    Msg = emqx_message:make(<<"tightbeam">>, 0, ?TOPIC, Payload, #{}, #{}),
+    case tell_service([$[, lists:join($,, Encoded), $]]) of
+        ok -> tightbeam_metrics:inc('tightbeam.report.sent', Count);
+        error -> tightbeam_metrics:inc('tightbeam.report.dropped', Count)
+    end.
+
+tell_service(Array) ->
+    Msg = emqx_message:make(<<"tightbeam">>, 0, ?TOPIC, iolist_to_binary(Array), #{}, #{}),
     try
         _ = emqx_exhook_handler:on_message_dropped(Msg, #{node => node()}, ?REASON),
-        tightbeam_metrics:inc('tightbeam.report.sent', Count)
+        ok
     catch
         %% No ExHook on this EMQX, or it is being restarted.
-        _:_ -> tightbeam_metrics:inc('tightbeam.report.dropped', Count)
+        _:_ -> error
     end.
 
 encode(Subject, Outcome, Duration, EndedAt) ->

@@ -1,4 +1,4 @@
-%% @doc Owns the tables; supervises their keepers, the delivery workers, the guard and the reporter.
+%% @doc Owns the tables; supervises their keepers, the delivery workers, the watch on the service and the reporter.
 -module(tightbeam_sup).
 
 -behaviour(supervisor).
@@ -19,7 +19,7 @@ init([]) ->
     ],
     Keepers = [
         worker(M, {M, start_link, []}, M)
-     || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_authz, tightbeam_guard]
+     || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_authz, tightbeam_watch]
     ],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Keepers ++ Workers}}.
 

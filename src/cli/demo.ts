@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.js';
 import type { Reason } from '../reasons.js';
 import type { LogDestination } from '../telemetry/log/destination.js';
 import { type SendAnswer, sendDirectMessage } from './client.js';
-import { DEV_DEFAULTS } from './serve.js';
+import { describe, DEV_DEFAULTS } from './serve.js';
 
 const BACKEND = 'AKIAIOSFODNN7EXAMPLE';
 const DASHBOARD = 'AKIAI44QH8DHBEXAMPLE';
@@ -75,7 +75,12 @@ export function addDemoCommand(program: Command): void {
     .command('demo')
     .description('start everything on free ports, show every outcome once, and end')
     .action(async () => {
-      process.exitCode = (await demo()) ? 0 : 1;
+      try {
+        process.exitCode = (await demo()) ? 0 : 1;
+      } catch (error) {
+        process.stderr.write(`tightbeam: ${describe(error)}\n`);
+        process.exitCode = 1;
+      }
     });
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Service } from '../app.js';
+import { EmbeddedBrokerMissing } from '../brokers/embedded/load.js';
 import { ENVIRONMENT } from '../config/environment.js';
 import { ConfigError, loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
@@ -10,6 +11,7 @@ import { PolicyLoadError } from '../policy/problems.js';
 import { TlsFilesError } from '../tls/files.js';
 import { PACKAGE_ROOT } from '../version.js';
 import { banner } from './banner.js';
+import { stopSignal } from './signals.js';
 
 /**
  * Settings of `tightbeam dev` below the file and the environment: the example policies, and credentials that everybody
@@ -51,7 +53,7 @@ ${environmentHelp()}`,
 function environmentHelp(): string {
   const width = Math.max(...ENVIRONMENT.map(({ name }) => name.length));
   const lines = ENVIRONMENT.map(({ name, describe }) => `  ${name.padEnd(width)}  ${describe}`);
-  return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish. SIGHUP reloads policies and credentials.`;
+  return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies and credentials.`;
 }
 
 async function run(options: Options, defaults: object, embeddedBroker: boolean): Promise<void> {
@@ -75,20 +77,9 @@ async function run(options: Options, defaults: object, embeddedBroker: boolean):
   process.exit(0);
 }
 
-/** The first SIGTERM or SIGINT; a second one ends the process in its default way. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve();
-      });
-    }
-  });
-}
-
-/** Errors of the user's making in words; anything else with its stack. */
-function describe(error: unknown): string {
-  const known = [ConfigError, CredentialsError, PolicyLoadError, TlsFilesError];
+/** Why it did not start: errors of the user's making in words, anything else with its stack. */
+export function describe(error: unknown): string {
+  const known = [ConfigError, CredentialsError, EmbeddedBrokerMissing, PolicyLoadError, TlsFilesError];
   if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   if (!(error instanceof Error)) return String(error);
   const { code, syscall } = error as NodeJS.ErrnoException;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
-import { EVENT_TYPES } from '../telemetry/log/levels.js';
+import { EVENT_TYPES } from '../observing/events.js';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);

@@ -32,9 +32,22 @@ export interface Fault {
   readonly details: string;
 }
 
-/** U+0000 and unpaired surrogates cannot stand in an MQTT string (MQTT 5, section 1.5.4). */
-export const NOT_MQTT_TEXT = /[\0\p{Surrogate}]/u;
+/**
+ * What cannot stand in an MQTT string, U+0000 and unpaired surrogates, and what should not: control characters and
+ * noncharacters (MQTT 5, section 1.5.4). A receiver may close the connection on any of them, and the one that brings the
+ * text to the broker is the service's, shared by all callers: EMQX does with `mqtt.strict_mode`, the default from 6.3 on.
+ */
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for.
+const UNFIT = /[\u0000-\u001f\u007f-\u009f\p{Surrogate}\p{Noncharacter_Code_Point}]/u;
 const WILDCARD = /[+#]/;
+
+/** The rule that a text of MQTT breaks, in a sentence that begins with `what`; undefined where it breaks none. */
+export function unfitText(what: string, text: string): string | undefined {
+  const [found] = UNFIT.exec(text) ?? [];
+  if (found === undefined) return undefined;
+  const number = found.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0') ?? '';
+  return `${what} holds U+${number}: control characters, noncharacters and unpaired surrogates are no text for MQTT.`;
+}
 
 /** The fault of a (decoded) client ID, or undefined where it can be that of a device. */
 export function checkClientId(clientId: string, limits: Limits): Fault | undefined {
@@ -44,8 +57,8 @@ export function checkClientId(clientId: string, limits: Limits): Fault | undefin
   if (longerThan(clientId, limits.clientIdCharacters)) {
     return fault(`The client ID is longer than ${limits.clientIdCharacters} characters.`);
   }
-  if (NOT_MQTT_TEXT.test(clientId)) return fault('The client ID holds U+0000 or an unpaired surrogate.');
-  return undefined;
+  const unfit = unfitText('The client ID', clientId);
+  return unfit === undefined ? undefined : fault(unfit);
 }
 
 /** The fault of a topic name on which a device is to receive, or undefined where there is none. */
@@ -54,7 +67,8 @@ export function checkTopic(topic: string, limits: Limits): Fault | undefined {
   if (topic === '') return fault('The topic is missing or empty.');
   if (topic.startsWith('$')) return { reason: 'RESERVED_TOPIC', details: 'The topic starts with $.' };
   if (WILDCARD.test(topic)) return fault('The topic holds a wildcard (+ or #).');
-  if (NOT_MQTT_TEXT.test(topic)) return fault('The topic holds U+0000 or an unpaired surrogate.');
+  const unfit = unfitText('The topic', topic);
+  if (unfit !== undefined) return fault(unfit);
   const bytes = Buffer.byteLength(topic);
   if (bytes > limits.topicBytes) return fault(`The topic has ${bytes} bytes, over the ${limits.topicBytes} allowed.`);
   const slashes = topic.split('/').length - 1;

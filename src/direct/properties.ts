@@ -1,4 +1,4 @@
-import { NOT_MQTT_TEXT, type Fault, type Limits } from './limits.js';
+import { unfitText, type Fault, type Limits } from './limits.js';
 import type { DirectProperties } from './message.js';
 
 /** MQTT 5 properties as the data-plane API has them: text, and base64 where a header carries what no header can. */
@@ -27,7 +27,8 @@ export function readProperties(
   limits: Limits,
 ): { readonly ok: true; readonly properties: DirectProperties } | Invalid {
   const { contentType, responseTopic } = texts;
-  if (contentType !== undefined && NOT_MQTT_TEXT.test(contentType)) return invalid('contentType holds U+0000.');
+  const unfit = unfitText('contentType', contentType ?? '') ?? unfitText('responseTopic', responseTopic ?? '');
+  if (unfit !== undefined) return invalid(unfit);
   if (responseTopic !== undefined && !isTopicName(responseTopic, limits)) {
     return invalid(`responseTopic is not a topic name of 1 to ${limits.topicBytes} bytes without wildcards.`);
   }
@@ -53,7 +54,7 @@ export function readProperties(
 
 /** MQTT 5, section 3.3.2.3.5: a Response Topic is a topic name. */
 function isTopicName(text: string, limits: Limits): boolean {
-  return text !== '' && Buffer.byteLength(text) <= limits.topicBytes && !/[+#]/.test(text) && !NOT_MQTT_TEXT.test(text);
+  return text !== '' && Buffer.byteLength(text) <= limits.topicBytes && !/[+#]/.test(text);
 }
 
 /** The properties, or the rule that they break. */
@@ -75,9 +76,8 @@ function readUserProperties(base64: string): readonly (readonly [name: string, v
     }
     const [name, value] = entry as [string, unknown];
     if (typeof value !== 'string') return 'The value of a user property is not text.';
-    if (NOT_MQTT_TEXT.test(name) || NOT_MQTT_TEXT.test(value)) {
-      return 'A user property holds U+0000 or an unpaired surrogate.';
-    }
+    const unfit = unfitText('The name of a user property', name) ?? unfitText('The value of a user property', value);
+    if (unfit !== undefined) return unfit;
     properties.push([name, value]);
   }
   return properties;

@@ -1,8 +1,8 @@
 import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
-import type { Events } from '../telemetry/events.js';
-import type { Trace } from '../telemetry/tracing.js';
+import type { Events } from '../observing/events.js';
+import type { Trace } from '../observing/tracing.js';
 import type { RateLimiter } from '../throttling/rate-limiter.js';
 import type { DirectDelivery } from './delivery.js';
 import type { Limits } from './limits.js';
@@ -62,7 +62,7 @@ export class DirectMessaging {
     const startedAt = clock();
     const { reason, details, retryAfterMs, decision } = await this.#attempt(sender, input, trace);
     // Literals and no spreads here and below: they take a good part of what a message costs.
-    events.directMessage({
+    events.tell('SendDirectMessage', {
       traceId: trace.traceId,
       sender,
       message: {

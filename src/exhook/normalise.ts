@@ -21,8 +21,19 @@ function sourceOf(info: ClientInfo): Pick<Credentials, 'sourceIp' | 'sourcePort'
 }
 
 /** A subject need not have a common name. */
-function hasCertificate({ cn, dn }: ClientInfo): boolean {
-  return cn !== '' || dn !== '';
+function hasCertificate(info: ClientInfo): boolean {
+  return (info.cn !== '' || info.dn !== '') && !isFromProxy(info);
+}
+
+/**
+ * Whether the name is no certificate's, but was told in a header of the PROXY protocol, version 2, which the broker
+ * believes unverified, whatever the header says of that (and whoever reaches such a listener can write one). EMQX puts the
+ * common name of the header into both fields, because the header holds no subject (esockd_peercert.erl of 5.8.9 and
+ * 6.2.0, read). Of a certificate they differ: the subject is `CN=...` (recorded on both). EMQX asks for a certificate
+ * only with `verify = verify_peer`, and then the handshake fails with one that its `cacertfile` does not vouch for.
+ */
+function isFromProxy({ cn, dn }: ClientInfo): boolean {
+  return cn !== '' && cn === dn;
 }
 
 /**
@@ -34,13 +45,17 @@ function usernameOf({ username }: ClientInfo): Partial<Record<'username', string
 }
 
 /** What a client claims, of OnClientAuthenticate. */
-export function credentialsOf(info: ClientInfo, acceptedByBroker: boolean): Credentials {
+export function credentialsOf(info: ClientInfo): Credentials {
   return {
     clientId: info.clientid,
     ...usernameOf(info),
     ...given('password', info.password),
     ...sourceOf(info),
-    acceptedByBroker,
+    ...(isFromProxy(info)
+      ? {
+          certificateFault: 'The name of one came in a header of the PROXY protocol, which the broker does not verify.',
+        }
+      : {}),
   };
 }
 

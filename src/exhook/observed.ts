@@ -1,5 +1,5 @@
 import { parseDirectTopic } from '../direct/topic.js';
-import type { HookCall, HookOutcome } from '../telemetry/tracing.js';
+import type { HookCall, HookOutcome } from '../observing/tracing.js';
 import type { CallName, RequestOf } from './wire.js';
 
 type Route = Pick<HookCall, 'sends' | 'receives'>;

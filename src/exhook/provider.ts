@@ -8,9 +8,9 @@ import {
 } from '@grpc/grpc-js';
 import type { Authenticator } from '../identity/authenticator.js';
 import type { Authorizer } from '../policy/authorizer.js';
-import type { Diagnostics } from '../telemetry/diagnostics.js';
-import type { Events } from '../telemetry/events.js';
-import { noTracing, type HookSpan, type Tracing } from '../telemetry/tracing.js';
+import type { Diagnostics } from '../observing/diagnostics.js';
+import type { Events } from '../observing/events.js';
+import { noTracing, type HookSpan, type Tracing } from '../observing/tracing.js';
 import type { TlsMaterial } from '../tls/files.js';
 import { onClientAuthenticate } from './calls/authenticate.js';
 import { onClientAuthorize } from './calls/authorize.js';

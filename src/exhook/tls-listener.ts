@@ -1,7 +1,7 @@
 import { ServerCredentials, type ConnectionInjector, type Server as GrpcServer } from '@grpc/grpc-js';
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import type { Diagnostics } from '../telemetry/diagnostics.js';
+import type { Diagnostics } from '../observing/diagnostics.js';
 import { certificatesIn, contextOptions, type TlsMaterial } from '../tls/files.js';
 
 /** How long calls under way may take when their connection is to end, in milliseconds. */

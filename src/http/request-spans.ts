@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Reason } from '../reasons.js';
-import type { RequestSpan, Trace, Tracing } from '../telemetry/tracing.js';
+import type { RequestSpan, Trace, Tracing } from '../observing/tracing.js';
 import { readPeer, splitTarget } from './wire.js';
 
 interface Followed {

@@ -7,12 +7,12 @@ export interface Credentials {
   readonly username?: string;
   /** Never log it. */
   readonly password?: string;
-  /** Subject of the client certificate, verified by the broker's TLS handshake. */
+  /** Subject of the client certificate that the broker's TLS handshake verified; never one that somebody only told of. */
   readonly certificate?: { readonly commonName: string; readonly distinguishedName?: string };
+  /** Why what the broker tells of a certificate is not believed; then there is no `certificate`. For the operator. */
+  readonly certificateFault?: string;
   readonly sourceIp?: string;
   readonly sourcePort?: number;
-  /** True where an authenticator of the broker itself has accepted the client: username and client ID are verified. */
-  readonly acceptedByBroker: boolean;
 }
 
 export type Authentication =

@@ -6,7 +6,7 @@ export interface Identity {
   readonly protocol: 'MQTT' | 'HTTP';
   /** MQTT client ID of the connection. Absent for HTTP callers. */
   readonly clientId?: string | undefined;
-  /** MQTT username whose password (or broker authentication) was verified. */
+  /** MQTT username whose password was verified. */
   readonly username?: string | undefined;
   /** Subject of the client certificate that the TLS handshake verified. */
   readonly certificate?: {

@@ -11,9 +11,13 @@ export interface MqttAuthenticatorOptions {
 }
 
 /**
- * Says who an MQTT client is: by the broker's own authentication where it accepted the client, by username and password
- * of the credentials file, or by the client certificate that the broker verified. A username that is not verified is
- * refused even beside a valid certificate, because later calls could not tell it from a verified one.
+ * Says who an MQTT client is: by username and password of the credentials file, or by the client certificate that the
+ * broker verified. A broker's own word that it accepts the client counts for nothing: EMQX 5.9 and later give it for
+ * everybody where they have no authenticator.
+ *
+ * A username that is not verified is refused even beside a valid certificate, because later calls could not tell it from
+ * a verified one. So EMQX's `mqtt.peer_cert_as_username` must stay disabled: a name that the broker took from the
+ * certificate cannot be told from one that the client wrote.
  */
 export class MqttAuthenticator implements Authenticator {
   constructor(private readonly options: MqttAuthenticatorOptions) {}
@@ -23,14 +27,13 @@ export class MqttAuthenticator implements Authenticator {
   }
 
   #judge(claim: Claim): Authentication {
-    const { username, certificate, acceptedByBroker } = claim;
+    const { username, certificate, certificateFault } = claim;
     const { service } = this.options;
-    // Its rights on the broker are not those of a policy, so not even the broker's word is enough.
     if (username === service.username) return this.#judgeService(claim, service.password);
-    if (acceptedByBroker) return accept(claim);
     if (username !== undefined) return this.#judgePassword(claim, username);
     if (certificate !== undefined) return accept(claim);
-    return refuse('MISSING_CREDENTIALS', 'Neither a username nor a verified client certificate.');
+    const hint = certificateFault === undefined ? '' : ` ${certificateFault}`;
+    return refuse('MISSING_CREDENTIALS', `Neither a username nor a verified client certificate.${hint}`);
   }
 
   #judgeService(claim: Claim, password: string | undefined): Authentication {
@@ -43,7 +46,7 @@ export class MqttAuthenticator implements Authenticator {
   #judgePassword(claim: Claim, username: string): Authentication {
     const credentials = this.options.credentials();
     if (credentials.isPassword(username, Buffer.from(claim.password ?? ''))) return accept(claim);
-    return refuse('INVALID_CREDENTIALS', credentials.hasUser(username) ? 'Wrong password.' : 'Unknown username.');
+    return refuse('INVALID_CREDENTIALS', credentials.hasUser(username) ? 'Wrong password.' : unknownUsername(claim));
   }
 }
 
@@ -57,6 +60,13 @@ function accept({ clientId, username, certificate, sourceIp, sourcePort }: Claim
     ...(sourcePort === undefined ? {} : { sourcePort }),
   };
   return { ok: true, identity };
+}
+
+function unknownUsername({ username, certificate }: Claim): string {
+  const isOfCertificate = username === certificate?.commonName || username === certificate?.distinguishedName;
+  return isOfCertificate
+    ? 'Unknown username. It is the name in the client certificate: is mqtt.peer_cert_as_username of the broker disabled?'
+    : 'Unknown username.';
 }
 
 function refuse(reason: 'MISSING_CREDENTIALS' | 'INVALID_CREDENTIALS', details: string): Authentication {

@@ -1,11 +1,12 @@
+import { reportAmbiguities } from './ambiguity.js';
 import { isObject, readJson, reportUnknown, type Json } from './json.js';
-import { overlap, parsePattern, PatternError, type Token } from './pattern.js';
-import { Principals, strongest, type Clause, type Principal } from './principals.js';
+import { parsePattern, PatternError, type Token } from './pattern.js';
+import { Principals, type Clause, type Principal } from './principals.js';
 import type { Reporter } from './problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
 
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
-const THING_ELEMENTS = ['name', 'type', 'attributes'];
+const THING_ELEMENTS = ['name', 'type', 'attributes', 'exclusive'];
 const MAX_POLICIES = 10;
 /**
  * Reads principals.json. Every problem goes to the reporter, ambiguity included: two principals whose equally specific
@@ -119,11 +120,14 @@ function readThing(found: Json | undefined, at: Reporter): ThingTemplate | undef
     return undefined;
   }
   reportUnknown(found, THING_ELEMENTS, at);
-  const { name, type } = found;
+  const { name, type, exclusive } = found;
   if (typeof name !== 'string' || name === '') at.at('name').expected('a name', name);
   if (type !== undefined && typeof type !== 'string') at.at('type').expected('a text', type);
+  if (exclusive !== undefined && typeof exclusive !== 'boolean')
+    at.at('exclusive').expected('true or false', exclusive);
   return {
     name: typeof name === 'string' ? readThingName(name, at.at('name')) : [],
+    exclusive: exclusive === true,
     type: typeof type === 'string' ? type : undefined,
     attributes: readAttributes(found['attributes'], at.at('attributes')),
   };
@@ -142,8 +146,10 @@ function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<stri
   const attributes = new Map<string, string>();
   if (found !== undefined && !isObject(found)) at.expected('an object of texts', found);
   for (const [name, value] of Object.entries(isObject(found) ? found : {})) {
-    if (typeof value === 'string') attributes.set(name, value);
-    else at.at(name).expected('a text', value);
+    if (typeof value !== 'string') at.at(name).expected('a text', value);
+    // Only the name has placeholders: here one would be compared as it stands, and never be what was meant.
+    else if (value.includes('${')) at.at(name).expected('a text without ${}', value);
+    else attributes.set(name, value);
   }
   return attributes;
 }
@@ -155,34 +161,4 @@ function checkThingName({ thing }: Principal, clauses: readonly Clause[], at: Re
     if (clauses.every(({ tokens }) => tokens.has(part.criterion))) continue;
     at.at('thing').at('name').expected(`only facts that every match requires in \${}`, part.criterion);
   }
-}
-
-/** Only matches of equal rank can be ambiguous; sorted by literal beginning, overlapping ones are neighbours. */
-function reportAmbiguities(clauses: readonly Clause[]): void {
-  const sorted = clauses
-    .map((clause) => ({ clause, key: clause.rank.join(), start: literalStart(clause) }))
-    .sort((one, other) => compare(one.key, other.key) || compare(one.start, other.start));
-  sorted.forEach(({ clause, key, start }, index) => {
-    for (let next = index + 1; next < sorted.length; next++) {
-      const other = sorted[next];
-      if (other?.key !== key || !other.start.startsWith(start)) return;
-      if (other.clause.principal === clause.principal || !clausesOverlap(clause, other.clause)) continue;
-      other.clause.at.error(
-        `ambiguous: an identity can match this and, just as specifically, ${clause.at.path} of ${clause.principal.name}`,
-      );
-    }
-  });
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
-}
-
-function literalStart(clause: Clause): string {
-  const [first] = clause.tokens.get(strongest(clause) ?? 'clientId') ?? [];
-  return typeof first === 'string' ? first : '';
-}
-
-function clausesOverlap(one: Clause, other: Clause): boolean {
-  return [...one.tokens].every(([criterion, tokens]) => overlap(tokens, other.tokens.get(criterion) ?? []));
 }

@@ -111,7 +111,7 @@ class ClauseSearch implements Visitor {
 }
 
 /** The first of the criteria that the clause has. */
-export function strongest(clause: Clause): Criterion | undefined {
+function strongest(clause: Clause): Criterion | undefined {
   return CRITERIA.find((criterion) => clause.tokens.has(criterion));
 }
 

@@ -12,7 +12,7 @@ import type {
   Span,
   Step,
   Tracing,
-} from './tracing.js';
+} from '../observing/tracing.js';
 
 const secondsSince = (started: number): number => (performance.now() - started) / 1000;
 

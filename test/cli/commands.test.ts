@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { type EventEmitter, once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -47,13 +48,14 @@ async function ended(child: ChildProcess): Promise<Ended> {
   return { code, ...out };
 }
 
-async function ready(child: ChildProcess): Promise<Ready> {
+/** The first line of its log with this message. */
+async function lineOf(child: ChildProcess, msg: 'ready' | 'draining'): Promise<Ready> {
   if (!child.stdout) throw new Error('no standard output');
   for await (const line of createInterface({ input: child.stdout })) {
     const parsed = JSON.parse(line) as Ready & { readonly msg?: string };
-    if (parsed.msg === 'ready') return parsed;
+    if (parsed.msg === msg) return parsed;
   }
-  throw new Error('ended before it was ready');
+  throw new Error(`ended before it was ${msg}`);
 }
 
 /** MQTT.js types its emitter apart from Node's, which it is. */
@@ -75,7 +77,7 @@ afterEach(() => {
 describe('tightbeam dev', () => {
   test('says which ports it took, delivers what `tightbeam send` sends, and drains on SIGTERM', async () => {
     const service = tightbeam(['dev'], FREE_PORTS);
-    const { ports } = await ready(service);
+    const { ports } = await lineOf(service, 'ready');
     const url = `mqtt://127.0.0.1:${ports.mqtt}`;
     const device = await mqtt.connectAsync(url, { clientId: 'lock-17', username: 'lock-17', password: 'lock-17' });
     const received = once(emitter(device), 'message');
@@ -97,6 +99,59 @@ describe('tightbeam dev', () => {
     await device.endAsync(true);
     expect(JSON.parse((await last).stdout)).toMatchObject({ status: 504, reason: 'RECEIVER_DISCONNECTED' });
     expect(await end).toEqual([0, null]);
+  });
+
+  test('ends at once on a second SIGTERM, whatever is in flight', async () => {
+    const service = tightbeam(['dev'], FREE_PORTS);
+    const { ports } = await lineOf(service, 'ready');
+    const url = `mqtt://127.0.0.1:${ports.mqtt}`;
+    const device = await mqtt.connectAsync(url, { clientId: 'lock-17', username: 'lock-17', password: 'lock-17' });
+    device.handleMessage = () => undefined;
+    const received = once(emitter(device), 'packetreceive');
+    const env = { ...KEYS, TIGHTBEAM_URL: `http://127.0.0.1:${ports.http}` };
+    tightbeam(['send', '--client-id', 'lock-17', '--topic', 'cmd/open', '--timeout', '15'], env);
+    await received;
+    const end = once(service, 'exit');
+    service.kill('SIGTERM');
+    await lineOf(service, 'draining');
+    service.kill('SIGTERM');
+    expect(await end).toEqual([143, null]);
+    await device.endAsync(true);
+  });
+
+  test('ends by a SIGTERM that comes before it is ready', async () => {
+    const settings = join(mkdtempSync(join(tmpdir(), 'tightbeam-start-')), 'settings.json');
+    execFileSync('mkfifo', [settings]);
+    const service = tightbeam(['dev', '--config', settings], FREE_PORTS);
+    const end = once(service, 'exit');
+    // Opens when the service has begun to read, and no sooner.
+    const file = await open(settings, 'w');
+    service.kill('SIGTERM');
+    await file.close();
+    expect(await end).toEqual([143, null]);
+  });
+
+  test.each(['dev', 'demo'])('says what an installation for production lacks: %s', async (command) => {
+    const root = join(import.meta.dirname, '../..');
+    const installation = mkdtempSync(join(tmpdir(), 'tightbeam-production-'));
+    for (const name of ['package.json', 'proto', 'policies', 'dev']) {
+      symlinkSync(join(root, name), join(installation, name));
+    }
+    // A copy, for Node looks for packages beside the real file.
+    cpSync(join(root, 'dist'), join(installation, 'dist'), { recursive: true });
+    mkdirSync(join(installation, 'node_modules'));
+    for (const name of readdirSync(join(root, 'node_modules')).filter((name) => name !== 'aedes')) {
+      symlinkSync(join(root, 'node_modules', name), join(installation, 'node_modules', name));
+    }
+    const child = spawn(process.execPath, [join(installation, 'dist/cli/main.js'), command], {
+      env: { PATH: process.env['PATH'], ...FREE_PORTS },
+    });
+    children.push(child);
+    const end = await ended(child);
+    rmSync(installation, { recursive: true });
+    expect(end.code).toBe(1);
+    expect(end.stderr).toMatch(/needs the package aedes/);
+    expect(end.stderr).not.toContain('    at ');
   });
 
   test('refuses to start with a policy that is malformed, and names file, statement and reason', async () => {

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import type { Identity } from '../../src/identity/identity.js';
+import { noTracing } from '../../src/observing/tracing.js';
 import { RateLimiter } from '../../src/throttling/rate-limiter.js';
-import { noTracing } from '../../src/telemetry/tracing.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
 

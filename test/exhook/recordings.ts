@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+import type { Generation } from '../../src/exhook/protocol.js';
 import type { CallName } from '../../src/exhook/wire.js';
 
-/** One call of a real EMQX 5.8.9. */
+/** One call of a real EMQX. */
 export interface Recorded {
   readonly seq: number;
   readonly method: CallName;
@@ -21,3 +22,9 @@ function read(file: string): Recorded[] {
 
 export const ordinaryLife = read('emqx-5.8.9-exhook.jsonl');
 export const rareEvents = read('emqx-5.8.9-exhook-2.jsonl');
+
+/** What was recorded of each version, with the generation of ExHook that it speaks. */
+export const versions: readonly { version: string; generation: Generation; calls: readonly Recorded[] }[] = [
+  { version: '5.8.9', generation: 'v2', calls: [...ordinaryLife, ...rareEvents] },
+  { version: '6.2.0', generation: 'v3', calls: read('emqx-6.2.0-exhook.jsonl') },
+];

@@ -15,7 +15,7 @@ import { BrokerFault, type BrokerOperations, type Publisher } from '../../src/op
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
 import type { Authorizer } from '../../src/policy/authorizer.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
-import { noTracing } from '../../src/telemetry/tracing.js';
+import { noTracing } from '../../src/observing/tracing.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
@@ -201,7 +201,6 @@ export const HEAD = 'POST /connections/lock-17/messages?topic=cmd HTTP/1.1\r\nHo
 
 /** Exactly one event says what happened, and the server still works. */
 export async function expectReportedOnce({ events, port }: TestServer, reason: Reason, traceId?: unknown) {
-  expect(events.direct).toEqual([]);
-  expect(events.operations).toEqual([expect.objectContaining({ reason, ...(traceId !== undefined && { traceId }) })]);
+  expect(events.told).toEqual([expect.objectContaining({ reason, ...(traceId !== undefined && { traceId }) })]);
   expect((await call(port, MESSAGE)).status).toBe(200);
 }

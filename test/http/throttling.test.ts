@@ -14,9 +14,11 @@ test('a caller over their limit is told when to come again, and the log who it w
   const answer = await call(server.port, MESSAGE);
   expectError(answer, 'ACCOUNT_THROTTLED');
   expect(answer.headers['retry-after']).toBe('4');
-  expect(server.events.operations).toMatchObject([
-    { eventType: 'SendDirectMessage', reason: 'ACCOUNT_THROTTLED', identity: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' } },
-  ]);
+  expect(server.events.direct.at(-1)).toMatchObject({
+    reason: 'ACCOUNT_THROTTLED',
+    sender: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' },
+    message: { targetClientId: 'lock-17', topic: 'cmd', payloadBytes: 0 },
+  });
 });
 
 test('who proves nothing uses up nobody’s limit', async () => {

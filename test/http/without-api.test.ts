@@ -31,7 +31,7 @@ test.each([
 ])('and answers %s %s with the setting that is missing', async (method, path) => {
   const answer = await call(server.port, { method, path });
   expectError(answer, 'NOT_SUPPORTED');
-  expect(server.events.operations.at(-1)).toMatchObject({
+  expect(server.events.told.at(-1)).toMatchObject({
     reason: 'NOT_SUPPORTED',
     details: expect.stringContaining('broker.api'),
   });

@@ -8,8 +8,7 @@ const authenticator = new MqttAuthenticator({
   service: { username: 'tightbeam', password: 'own' },
 });
 const certificate = { commonName: 'device', distinguishedName: 'CN=device' };
-const judge = (claim: Partial<Claim>, by = authenticator) =>
-  by.authenticate({ clientId: 'c', acceptedByBroker: false, ...claim });
+const judge = (claim: Partial<Claim>, by = authenticator) => by.authenticate({ clientId: 'c', ...claim });
 
 describe('an MQTT client is', () => {
   test('who its password proves', async () => {
@@ -21,13 +20,6 @@ describe('an MQTT client is', () => {
 
   test('who its verified certificate names', async () => {
     expect(await judge({ certificate })).toMatchObject({ ok: true, identity: { certificate, secureTransport: true } });
-  });
-
-  test('who the broker itself accepted', async () => {
-    expect(await judge({ username: 'anyone', acceptedByBroker: true })).toMatchObject({
-      ok: true,
-      identity: { username: 'anyone' },
-    });
   });
 
   test('the service, by the password of the service', async () => {
@@ -43,11 +35,6 @@ describe('an MQTT client is refused', () => {
     ['with nothing', {}, 'MISSING_CREDENTIALS'],
     ['with an unverified name beside a certificate', { username: 'backend', certificate }, 'INVALID_CREDENTIALS'],
     ['as the service with a wrong password', { username: 'tightbeam', password: 'x' }, 'INVALID_CREDENTIALS'],
-    [
-      'as the service on the word of the broker',
-      { username: 'tightbeam', acceptedByBroker: true },
-      'INVALID_CREDENTIALS',
-    ],
     ['as the service by certificate', { username: 'tightbeam', certificate }, 'INVALID_CREDENTIALS'],
   ])('%s', async (_, claim, reason) => {
     expect(await judge(claim)).toMatchObject({ ok: false, reason });
@@ -59,6 +46,20 @@ describe('an MQTT client is refused', () => {
       service: { username: 'tightbeam' },
     });
     expect(await judge({ username: 'tightbeam', password: '' }, without)).toMatchObject({ ok: false });
+  });
+
+  test('under the name in its certificate, with a hint at the setting that puts it there', async () => {
+    expect(await judge({ username: 'device', certificate })).toMatchObject({
+      ok: false,
+      details: expect.stringContaining('peer_cert_as_username'),
+    });
+  });
+
+  test('by a certificate that is not believed, and told why', async () => {
+    expect(await judge({ certificateFault: 'It came by post.' })).toMatchObject({
+      reason: 'MISSING_CREDENTIALS',
+      details: expect.stringContaining('It came by post.'),
+    });
   });
 
   test('without a word of the password in the details', async () => {

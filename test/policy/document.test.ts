@@ -86,12 +86,12 @@ test.each<[what: string, differences: object, problem: string]>([
   [
     'a variable that does not end',
     { Resource: `${ARN}topic/\${iot:ClientId` },
-    "error p.json (0) $.Statement[0].Resource: expected ${key}, ${key, 'default'}, ${*}, ${?} or ${$} after each ${",
+    'error p.json (0) $.Statement[0].Resource: expected ${key}, ${key, \'default\'}, ${*}, ${?} or ${$} after each ${, found "arn:aws:iot:us-east-1:123456789012:topic/${iot:ClientId"',
   ],
   [
     'a default value without quotes',
     { Resource: `${ARN}topic/\${iot:ClientId, x}` },
-    "error p.json (0) $.Statement[0].Resource: expected ${key}, ${key, 'default'}, ${*}, ${?} or ${$} after each ${",
+    `error p.json (0) $.Statement[0].Resource: expected \${key}, \${key, 'default'}, \${*}, \${?} or \${$} after each \${, found "${ARN}topic/\${iot:ClientId, x}"`,
   ],
   [
     'a condition that is no object',
@@ -122,6 +122,21 @@ test.each<[what: string, differences: object, problem: string]>([
     'a date that the calendar does not have',
     { Condition: { DateLessThan: { 'aws:CurrentTime': '2025-13-01' } } },
     'error p.json (0) $.Statement[0].Condition.DateLessThan["aws:CurrentTime"]: expected an ISO 8601 date or seconds since the epoch',
+  ],
+  [
+    'a day that the month does not have',
+    { Condition: { DateLessThan: { 'aws:CurrentTime': '2026-02-30' } } },
+    'error p.json (0) $.Statement[0].Condition.DateLessThan["aws:CurrentTime"]: expected an ISO 8601 date or seconds since the epoch',
+  ],
+  [
+    'a variable before the fifth colon',
+    { Resource: "arn:aws:iot:${aws:RequestedRegion, 'us-east-1'}:123456789012:topic/a" },
+    'error p.json (0) $.Statement[0].Resource: expected no policy variable before the fifth colon, found "arn:aws:iot:${aws:RequestedRegion, \'us-east-1\'}:123456789012:topic/a"',
+  ],
+  [
+    'an ARN of too few parts',
+    { Resource: 'arn:aws:*iot*' },
+    'error p.json (0) $.Statement[0].Resource: expected an ARN like arn:aws:iot:us-east-1:123456789012:topic/name, or *, found "arn:aws:*iot*"',
   ],
   [
     'an address that is none',
@@ -170,14 +185,17 @@ test.each<[what: string, differences: object, problem: string]>([
   ],
   [
     'an unknown key',
-    { Condition: { StringEquals: { 'aws:x': 'y' } } },
-    'warning p.json (0) $.Statement[0].Condition.StringEquals["aws:x"]: aws:x is no key that is known here, and never has a value',
+    { Condition: { StringEquals: { 'iot:x': 'y' } } },
+    'warning p.json (0) $.Statement[0].Condition.StringEquals["iot:x"]: iot:x is no key that is known here, and never has a value',
   ],
   ...[
     'iot:ConnectAttributes',
     'iot:DomainName',
     'iot:Certificate.Issuer.CommonName',
     'iot:Certificate.SerialNumber',
+    'iot:CertificateId',
+    'iot:LastWillTopic',
+    'aws:SourceVpc',
   ].map((key): [string, object, string] => [
     `${key}, which brokers do not tell`,
     { Condition: { StringEquals: { [key]: 'a' } } },
@@ -185,8 +203,8 @@ test.each<[what: string, differences: object, problem: string]>([
   ]),
   [
     'an unknown variable',
-    { Resource: `${ARN}topic/\${aws:x}` },
-    'warning p.json (0) $.Statement[0].Resource: aws:x is no key that is known here, and never has a value',
+    { Resource: `${ARN}topic/\${iot:x}` },
+    'warning p.json (0) $.Statement[0].Resource: iot:x is no key that is known here, and never has a value',
   ],
 ])('%s is reported where it stands', (_, differences, problem) => {
   expect(ofStatement(differences)).toEqual([problem]);
@@ -281,6 +299,25 @@ test.each([
   expect(warningsOf(statement)).toEqual([
     `warning p.json (0) $.Statement[0]: the statement never applies: no resource of its actions begins with ${ARN} and matches`,
   ]);
+});
+
+test.each<[what: string, connect: object]>([
+  ['*', { Resource: '*' }],
+  ['every client', { Resource: `${ARN}client/*` }],
+  ['all but one', { NotResource: `${ARN}client/a` }],
+])('a Connect on %s binds no client ID, which is a warning', (_, connect) => {
+  expect(warningsOf({ Effect: 'Allow', Action: 'iot:Connect', ...connect })).toEqual([
+    expect.stringMatching(/^warning p\.json \(0\) \$\.Statement\[0\]: it allows every client ID, so a client can take/),
+  ]);
+});
+
+test.each<[what: string, connect: object]>([
+  ['a pattern', { Resource: `${ARN}client/backend-*` }],
+  ['a variable', { Resource: `${ARN}client/\${aws:username}` }],
+  ['being attached', { Resource: '*', Condition: { Bool: { 'iot:Connection.Thing.IsAttached': 'true' } } }],
+  ['a Deny', { Effect: 'Deny', Resource: '*' }],
+])('a Connect by %s is no warning', (_, connect) => {
+  expect(warningsOf({ Effect: 'Allow', Action: 'iot:Connect', ...connect })).toEqual([]);
 });
 
 test('a filter that matches one topic more than in AWS IoT Core is a warning where that topic may not be received', () => {

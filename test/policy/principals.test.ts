@@ -2,7 +2,7 @@ import type { Identity } from '../../src/identity/identity.js';
 import { formatProblem, PolicyLoadError } from '../../src/policy/problems.js';
 import { authorizerOf, policy, setOf } from './support/set.js';
 
-const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: '*', Resource: '*' }) };
+const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };
 
 /** Principals by name with their matches; each has the one policy. */
 function principals(matches: Readonly<Record<string, unknown>>): object {
@@ -182,6 +182,16 @@ test.each<[what: string, principal: object, problem: string]>([
     '$.principals.one.thing.attributes.x: expected a text, found 1',
   ],
   [
+    'a placeholder in an attribute of a thing',
+    { match: { username: 'a' }, policies: ['p'], thing: { name: 't', attributes: { x: '${username}' } } },
+    '$.principals.one.thing.attributes.x: expected a text without ${}, found "${username}"',
+  ],
+  [
+    'an exclusive thing that is neither true nor false',
+    { match: { username: 'a' }, policies: ['p'], thing: { name: 't', exclusive: 'yes' } },
+    '$.principals.one.thing.exclusive: expected true or false, found "yes"',
+  ],
+  [
     'a thing name with an unknown fact',
     { match: { username: 'a' }, policies: ['p'], thing: { name: '${user}' } },
     '$.principals.one.thing.name: expected one of distinguishedName, commonName, jwtSubject, accessKeyId, username, clientId in ${}, found "${user}"',
@@ -203,7 +213,7 @@ test('the name of a thing may be made of what was matched', () => {
       lock: {
         match: { username: 'lock-*' },
         policies: ['p'],
-        thing: { name: 'site/${username}/${clientId}', type: 'lock' },
+        thing: { name: 'site/${username}/${clientId}', type: 'lock', exclusive: true },
       },
     },
   };
@@ -221,7 +231,9 @@ test('the name of a thing may be made of what was matched', () => {
 
 test('a text of an identity is never taken as a template', () => {
   const declared = {
-    principals: { any: { match: { username: '*' }, policies: ['p'], thing: { name: '${username}-${clientId}' } } },
+    principals: {
+      any: { match: { username: '*' }, policies: ['p'], thing: { name: '${username}-${clientId}', exclusive: true } },
+    },
   };
   const allow = {
     Effect: 'Allow',

@@ -1,6 +1,6 @@
 import type { Identity } from '../../src/identity/identity.js';
 import type { Decision } from '../../src/policy/authorizer.js';
-import type { DirectMessageEvent } from '../../src/telemetry/events.js';
+import type { DirectMessageEvent } from '../../src/observing/events.js';
 
 export const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
 

@@ -7,7 +7,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { PresetIds } from '../../src/telemetry/otel/preset-ids.js';
 import { createOtelTracing } from '../../src/telemetry/otel/tracing.js';
-import type { Tracing } from '../../src/telemetry/tracing.js';
+import type { Tracing } from '../../src/observing/tracing.js';
 
 /** Tracing whose spans stay in memory. */
 export function recordSpans(sampler?: Sampler): { tracing: Tracing; spans: () => ReadableSpan[] } {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { AlwaysOffSampler, ParentBasedSampler, type ReadableSpan } from '@opentelemetry/sdk-trace-base';
-import { noTracing, type IncomingRequest, type Tracing } from '../../src/telemetry/tracing.js';
+import { noTracing, type IncomingRequest, type Tracing } from '../../src/observing/tracing.js';
 import { allowed, denied, TRACE_ID } from './samples.js';
 import { recordSpans } from './spans.js';
 

@@ -1,6 +1,7 @@
 %% Channels are put into a table by the tests.
 -module(emqx_cm).
--export([start/0, put_channel/3, delete_channel/2, lookup_channels/1, lookup_channels/2, do_get_chan_info/2, all_client_ids/0]).
+-export([lookup_channels/1, lookup_channels/2, do_get_chan_info/2, all_client_ids/0]).
+-test([start/0, put_channel/3, delete_channel/2]).
 
 start() ->
     emqx_cm_stand_in = ets:new(emqx_cm_stand_in, [named_table, public, ordered_set]),

@@ -1,3 +1,3 @@
 -module(emqx_release).
 -export([version/0]).
-version() -> persistent_term:get({?MODULE, version}, "5.8.9").
+version() -> persistent_term:get({?MODULE, version}, ?VERSION ++ ".0").

@@ -2,7 +2,6 @@ import type { Aedes, Client } from 'aedes';
 import type { IPublishPacket, Packet } from 'mqtt-packet';
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { keepUserPropertyOrder } from './user-properties.js';
 
 /**
  * Parts of Aedes' client that are not of its public interface, and that a broker for direct messages needs: the PUBACK
@@ -41,13 +40,9 @@ export type AedesBroker = Aedes & {
 
 type PacketListener = (this: EventEmitter, packet: Packet) => void;
 
-/**
- * Lets the parser keep the order of user properties, takes Aedes' listener off it, puts `listener` in its place, and returns how to
- * hand a packet to Aedes.
- */
+/** Takes Aedes' listener off the parser, puts `listener` in its place, and returns how to hand a packet to Aedes. */
 export function standBefore(client: AedesClient, listener: (packet: Packet) => void): (packet: Packet) => void {
   const parser = client._parser;
-  keepUserPropertyOrder(parser);
   const [aedes, ...others] = parser.listeners('packet') as PacketListener[];
   if (aedes === undefined || others.length > 0) throw new Error('This version of Aedes parses in another way.');
   parser.removeListener('packet', aedes);

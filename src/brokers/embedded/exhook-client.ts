@@ -2,7 +2,7 @@ import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import type { HookName } from '../../exhook/hooks.js';
 import { serviceDefinition } from '../../exhook/protocol.js';
 import type { CallName, RequestMeta, RequestOf, ResponseOf } from '../../exhook/wire.js';
-import type { Diagnostics } from '../../telemetry/diagnostics.js';
+import type { Diagnostics } from '../../observing/diagnostics.js';
 import { matchesTopic } from './topic-filter.js';
 
 export interface ExhookClientOptions {

@@ -2,10 +2,14 @@ import type { Identity } from '../../identity/identity.js';
 import { credentialsOf } from '../normalise.js';
 import { ALLOW, DENY, type Handler } from './context.js';
 
-/** A client is admitted where the authenticator knows who it is and a policy lets it connect with this client ID. */
-export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ clientinfo, result }, context, span) => {
+/**
+ * A client is admitted where the authenticator knows who it is and a policy lets it connect with this client ID. The
+ * request's `result` is not looked at: it is what the chain held before, true for everybody in EMQX 5.9 and later without
+ * an authenticator (recorded on 6.2.0). An authenticator of EMQX that accepts ends the chain, and nothing is asked here.
+ */
+export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ clientinfo }, context, span) => {
   if (clientinfo === null) return DENY;
-  const credentials = credentialsOf(clientinfo, result);
+  const credentials = credentialsOf(clientinfo);
   const authentication = await context.authenticator.authenticate(credentials);
   if (!authentication.ok) {
     const { reason, details } = authentication;
@@ -19,7 +23,7 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
     };
     span.refused(reason);
     context.afterwards(() => {
-      context.events.connect({ identity, traceId: span.traceId, reason, details });
+      context.events.tell('Connect', { identity, traceId: span.traceId, reason, details });
     });
     return DENY;
   }
@@ -31,7 +35,7 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
   if (decision.effect === 'allow') return ALLOW;
   span.refused('CONNECT_NOT_AUTHORIZED');
   context.afterwards(() => {
-    context.events.connect({ identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
+    context.events.tell('Connect', { identity, traceId: span.traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision });
   });
   return DENY;
 };

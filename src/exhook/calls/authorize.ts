@@ -1,6 +1,6 @@
 import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
-import type { HookSpan } from '../../telemetry/tracing.js';
+import type { HookSpan } from '../../observing/tracing.js';
 import { identityOf } from '../normalise.js';
 import type { ValuedResponse } from '../wire.js';
 import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
@@ -38,7 +38,13 @@ function publish(identity: Identity, topicName: string, context: CallContext, sp
   if (decision.effect === 'deny') {
     span.refused('PUBLISH_NOT_AUTHORIZED');
     afterwards(() => {
-      events.publishIn({ identity, traceId: span.traceId, topicName, decision, reason: 'PUBLISH_NOT_AUTHORIZED' });
+      events.tell('Publish-In', {
+        identity,
+        traceId: span.traceId,
+        topicName,
+        decision,
+        reason: 'PUBLISH_NOT_AUTHORIZED',
+      });
     });
   }
   return answer(decision.effect);
@@ -55,7 +61,7 @@ function subscribe(
   if (decision.effect === 'deny') span.refused('SUBSCRIBE_NOT_AUTHORIZED');
   const reason = decision.effect === 'deny' ? ({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' } as const) : {};
   afterwards(() => {
-    events.subscribe({ identity, traceId: span.traceId, topicName, decision, ...reason });
+    events.tell('Subscribe', { identity, traceId: span.traceId, topicName, decision, ...reason });
   });
   return answer(decision.effect);
 }
@@ -70,7 +76,14 @@ function sendDirect(identity: Identity, topicName: string, context: CallContext,
     const message = { targetClientId: '', topic: topicName };
     span.refused(reason);
     afterwards(() => {
-      events.directMessage({ traceId: span.traceId, sender: identity, message, reason, durationMs: 0, details });
+      events.tell('SendDirectMessage', {
+        traceId: span.traceId,
+        sender: identity,
+        message,
+        reason,
+        durationMs: 0,
+        details,
+      });
     });
     return DENY;
   }
@@ -81,7 +94,7 @@ function sendDirect(identity: Identity, topicName: string, context: CallContext,
     // Of an admitted message the broker reports the outcome; of this one there is nothing else to report. The call
     // tells neither QoS nor payload.
     afterwards(() => {
-      events.directMessage({
+      events.tell('SendDirectMessage', {
         traceId: span.traceId,
         sender: identity,
         message: parsed.address,
@@ -104,7 +117,7 @@ function receiveDirect(identity: Identity, topicName: string, context: CallConte
   if (!parsed.ok || parsed.address.targetClientId !== identity.clientId || /[+#]/.test(parsed.address.topic)) {
     span.refused('SUBSCRIBE_NOT_AUTHORIZED');
     afterwards(() => {
-      events.subscribe({
+      events.tell('Subscribe', {
         identity,
         traceId: span.traceId,
         topicName,
@@ -121,9 +134,8 @@ function receiveDirect(identity: Identity, topicName: string, context: CallConte
   if (decision.effect === 'deny') {
     span.refused('RECEIVER_NOT_AUTHORIZED');
     afterwards(() => {
-      events.operation({
+      events.tell('Receive', {
         traceId: span.traceId,
-        eventType: 'Receive',
         identity,
         clientId: parsed.address.targetClientId,
         topicName: topic,

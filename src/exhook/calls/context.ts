@@ -1,8 +1,8 @@
 import type { Authenticator } from '../../identity/authenticator.js';
 import type { Authorizer } from '../../policy/authorizer.js';
-import type { Diagnostics } from '../../telemetry/diagnostics.js';
-import type { Events } from '../../telemetry/events.js';
-import type { HookSpan, Tracing } from '../../telemetry/tracing.js';
+import type { Diagnostics } from '../../observing/diagnostics.js';
+import type { Events } from '../../observing/events.js';
+import type { HookSpan, Tracing } from '../../observing/tracing.js';
 import type { Hook } from '../hooks.js';
 import type { CallName, RequestOf, ResponseOf, ValuedResponse } from '../wire.js';
 

@@ -1,5 +1,5 @@
 import { parseDirectTopic } from '../../direct/topic.js';
-import type { DirectMessageEvent } from '../../telemetry/events.js';
+import type { DirectMessageEvent } from '../../observing/events.js';
 import { identityOf, senderOf } from '../normalise.js';
 import { OUTCOME_REPORTS, readOutcomeReports, type OutcomeReport } from '../outcome-report.js';
 import type { Message } from '../wire.js';
@@ -76,14 +76,14 @@ function tell({ message, reason, durationMs, endedAt }: Outcome, sender: Sender,
   if (username === context.serviceUsername) return;
   const outcome = { message, reason, durationMs, endedAt, senderClientId: from, traceparent };
   const traceId = context.tracing.mqttMessage(outcome);
-  context.events.directMessage({ traceId, sender: senderOf(sender), message, reason, durationMs, endedAt });
+  context.events.tell('SendDirectMessage', { traceId, sender: senderOf(sender), message, reason, durationMs, endedAt });
 }
 
 /** Registered on request only, with topic filters: a client's connection waits for this answer at every message. */
 export const onMessagePublish: Handler<'OnMessagePublish'> = ({ message }, context, { traceId }) => {
   if (message !== null) {
     context.afterwards(() => {
-      context.events.publishIn({
+      context.events.tell('Publish-In', {
         identity: senderOf({ from: message.from, ...message.headers }),
         traceId,
         ...factsOf(message),
@@ -97,7 +97,7 @@ export const onMessagePublish: Handler<'OnMessagePublish'> = ({ message }, conte
 export const onMessageDelivered: Handler<'OnMessageDelivered'> = ({ clientinfo, message }, context, { traceId }) => {
   if (clientinfo !== null && message !== null) {
     context.afterwards(() => {
-      context.events.publishOut({ identity: identityOf(clientinfo), traceId, ...factsOf(message) });
+      context.events.tell('Publish-Out', { identity: identityOf(clientinfo), traceId, ...factsOf(message) });
     });
   }
   return {};

@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/semantic-conventions';
 import { formatDirectTopic } from '../../direct/topic.js';
 import type { Decision } from '../../policy/authorizer.js';
-import type { HookCall, IncomingRequest, MessageFacts } from '../tracing.js';
+import type { HookCall, IncomingRequest, MessageFacts } from '../../observing/tracing.js';
 import { DIRECT_TEMPLATE, Messaging, Own, rpcMethod } from './conventions.js';
 
 /** Methods that the HTTP conventions know: RFC 9110 and PATCH. Any other is `_OTHER`, so that callers make no labels. */

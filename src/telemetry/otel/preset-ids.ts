@@ -1,5 +1,5 @@
 import type { IdGenerator } from '@opentelemetry/sdk-trace-base';
-import { newSpanId, newTraceId } from '../trace-id.js';
+import { newSpanId, newTraceId } from '../../observing/trace-id.js';
 
 /**
  * Makes ids, and lets a root span have a trace id that was given out before the span began: a log line can be written

@@ -14,8 +14,16 @@ import {
 import { ATTR_ERROR_TYPE, ATTR_HTTP_RESPONSE_STATUS_CODE, ATTR_HTTP_ROUTE } from '@opentelemetry/semantic-conventions';
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
-import { parseTraceparent } from '../trace-id.js';
-import type { HookCall, HookOutcome, HookSpan, RequestAnswer, RequestSpan, Span, Step } from '../tracing.js';
+import { parseTraceparent } from '../../observing/trace-id.js';
+import type {
+  HookCall,
+  HookOutcome,
+  HookSpan,
+  RequestAnswer,
+  RequestSpan,
+  Span,
+  Step,
+} from '../../observing/tracing.js';
 import { decisionAttributes, hookAttributes, MESSAGE_SPAN, messageAttributes } from './attributes.js';
 import { Own, rpcMethod } from './conventions.js';
 import type { Flight, Flights } from './flights.js';

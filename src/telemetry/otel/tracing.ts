@@ -1,7 +1,14 @@
 import { ROOT_CONTEXT, SpanKind, TraceFlags, type Context, type Link, type Tracer } from '@opentelemetry/api';
 import type { Reason } from '../../reasons.js';
-import { newTraceId, parseTraceparent } from '../trace-id.js';
-import type { HookCall, HookSpan, IncomingRequest, MqttMessageOutcome, RequestSpan, Tracing } from '../tracing.js';
+import { newTraceId, parseTraceparent } from '../../observing/trace-id.js';
+import type {
+  HookCall,
+  HookSpan,
+  IncomingRequest,
+  MqttMessageOutcome,
+  RequestSpan,
+  Tracing,
+} from '../../observing/tracing.js';
 import { hookAttributes, httpMethod, MESSAGE_SPAN, messageAttributes, requestAttributes } from './attributes.js';
 import { rpcMethod } from './conventions.js';
 import { Flights, type Flight } from './flights.js';

@@ -1,5 +1,5 @@
 import type { SpanContext } from '@opentelemetry/api';
-import type { RequestSpan, Span, Step } from '../tracing.js';
+import type { RequestSpan, Span, Step } from '../../observing/tracing.js';
 import type { Flight, Flights } from './flights.js';
 import { traceparentOf } from './spans.js';
 

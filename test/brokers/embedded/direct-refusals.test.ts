@@ -21,7 +21,7 @@ describe('a direct message is answered', () => {
     await start();
     const device = await running.connect('lock-17');
     await device.endAsync();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     expect(await send(await running.connect('backend'), '$dm/lock-17/t')).toBe(0x90);
   });
 
@@ -32,7 +32,7 @@ describe('a direct message is answered', () => {
     await start();
     const device = await running.connect('lock-17', options);
     await device.endAsync();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     expect(await send(await running.connect('backend'), '$dm/lock-17/t')).toBe(0x83);
   });
 
@@ -50,15 +50,30 @@ describe('a direct message is answered', () => {
     provider.stop();
   });
 
+  test.each([
+    ['topic', '$dm/lock-17/a\u0001', {}],
+    ['client ID', '$dm/lock%7F/a', {}],
+    ['Content Type', '$dm/lock-17/a', { contentType: 'a\u0085' }],
+    ['Response Topic', '$dm/lock-17/a', { responseTopic: 'a\ufdd0' }],
+    ['name of a user property', '$dm/lock-17/a', { userProperties: { 'a\u001f': '' } }],
+    ['value of a user property', '$dm/lock-17/a', { userProperties: { a: ['', '\u{1fffe}'] } }],
+  ])('0x90 where MQTT text should not hold a character of its %s', async (_, topic, properties) => {
+    await start();
+    const device = await running.raw('lock-17');
+    expect(await send(await running.connect('backend'), topic, properties)).toBe(0x90);
+    await device.settled();
+    expect(device.received).toEqual([]);
+  });
+
   test('0x87 where the sender may not send, and nothing about the receiver is told', async () => {
     await start({ provider: { authorizer: fakeAuthorizer(({ action }) => action === 'iot:SendDirectMessage') } });
     await running.connect('lock-17');
     const backend = await running.connect('backend');
     expect(await send(backend, '$dm/lock-17/t')).toBe(0x87);
     expect(await send(backend, '$dm/nobody/t')).toBe(0x87);
-    await running.events.next('directMessage', ({ message }) => message.targetClientId === 'nobody');
+    await running.events.next('SendDirectMessage', ({ message }) => message.targetClientId === 'nobody');
     // One event a message: the provider refused, so the broker has nothing to report.
-    expect(running.events.all.filter(({ name }) => name === 'directMessage')).toHaveLength(2);
+    expect(running.events.all.filter(({ name }) => name === 'SendDirectMessage')).toHaveLength(2);
   });
 
   test('0x87 where the receiver may not receive', async () => {
@@ -75,7 +90,7 @@ describe('a direct message is answered', () => {
     });
     await device.settled();
     expect(device.received).toEqual([]);
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'RECEIVER_NOT_AUTHORIZED' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'RECEIVER_NOT_AUTHORIZED' });
   });
 
   test('0x97 where the receiver has had all that its rate allows, whoever sends, and the service counts itself', async () => {
@@ -188,7 +203,7 @@ describe('MQTT 3.1.1, which has no negative answer, is disconnected without a PU
     expect(backend.received).toEqual([]);
     await device.settled();
     expect(device.received).toEqual([]);
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'INVALID_PARAMETER' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'INVALID_PARAMETER' });
   });
 });
 
@@ -200,7 +215,7 @@ describe('what is no client’s own PUBLISH', () => {
       will: { topic: '$dm/lock-17/last-words', payload: 'x', qos: 1, retain: false },
     });
     dying.destroy();
-    await running.events.next('disconnect', ({ identity }) => identity.clientId === 'dying');
+    await running.events.next('Disconnect', ({ identity }) => identity.clientId === 'dying');
     await device.settled();
     expect(device.received).toEqual([]);
   });

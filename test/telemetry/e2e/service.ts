@@ -84,7 +84,7 @@ export async function startService() {
     { policies: new Map([['all.json', POLICY]]), principals: principalsOf(CREDENTIALS.accessKeyId) },
     scope,
   );
-  events.policyReload({ outcome: 'loaded', version: set.version });
+  events.tell('PolicyReload', { outcome: 'loaded', version: set.version });
   const authorizer = telemetry.authorizer(new PolicyAuthorizer(() => set, { clock: Date.now }));
 
   const hooks = optionalHooks({ publishIn: ['logged/#'], publishOut: ['logged/#'], unsubscribe: true });
@@ -98,7 +98,7 @@ export async function startService() {
     connections: 1,
     maxConnections: 1,
     onConnection: ({ state, url, clientId, details }) => {
-      events.brokerConnection({ state, broker: url, clientId, details });
+      events.tell('BrokerConnection', { state, broker: url, clientId, details });
     },
   });
   await link.whenReady();

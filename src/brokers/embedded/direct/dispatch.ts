@@ -1,6 +1,6 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
 import { readControls } from '../../../direct/controls.js';
-import { checkClientId, checkPayload, checkTopic, type Fault, type Limits } from '../../../direct/limits.js';
+import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../../direct/limits.js';
 import { parseDirectTopic, type DirectAddress } from '../../../direct/topic.js';
 import { REASONS, type Reason } from '../../../reasons.js';
 import type { RateLimiter } from '../../../throttling/rate-limiter.js';
@@ -162,7 +162,17 @@ function refusal(sender: Connection, packet: IPublishPacket): Fault | undefined 
   if (packet.retain) return fault('A direct message cannot be retained.');
   if (packet.qos === 2) return fault('A direct message cannot be sent at QoS 2.');
   if (packet.qos === 1 && !sender.isMqtt5) return fault('MQTT 3.1.1 has no PUBACK that could say no.');
+  const { contentType = '', responseTopic = '' } = packet.properties ?? {};
   // The Response Topic is a topic name (section 3.3.2.3.5).
-  if (/[+#]/.test(packet.properties?.responseTopic ?? '')) return fault('The Response Topic holds a wildcard.');
+  if (/[+#]/.test(responseTopic)) return fault('The Response Topic holds a wildcard.');
+  const unfit = unfitText('The Content Type', contentType) ?? unfitText('The Response Topic', responseTopic);
+  return unfit === undefined ? unfitProperty(packet) : fault(unfit);
+}
+
+function unfitProperty(packet: IPublishPacket): Fault | undefined {
+  for (const [name, value] of pairsOf(packet.properties?.userProperties)) {
+    const details = unfitText('The name of a user property', name) ?? unfitText('The value of a user property', value);
+    if (details !== undefined) return { reason: 'INVALID_PARAMETER', details };
+  }
   return undefined;
 }

@@ -6,7 +6,7 @@ import {
   writeOutcomeReport,
 } from '../../../exhook/outcome-report.js';
 import type { Reason } from '../../../reasons.js';
-import type { Diagnostics } from '../../../telemetry/diagnostics.js';
+import type { Diagnostics } from '../../../observing/diagnostics.js';
 import type { ExhookClient } from '../exhook-client.js';
 import { pairsOf } from '../user-properties.js';
 import type { PendingMessage } from './pending.js';

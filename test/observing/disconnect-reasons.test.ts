@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { brokerWord, disconnectReason } from '../../src/telemetry/log/disconnect-reasons.js';
+import { brokerWord, disconnectReason } from '../../src/observing/disconnect-reasons.js';
 
 interface Recorded {
   readonly method: string;

@@ -1,24 +1,23 @@
-import type { Identity } from '../../identity/identity.js';
-import type { Decision } from '../../policy/authorizer.js';
-import { REASONS, type Reason } from '../../reasons.js';
-import type {
-  BrokerConnectionEvent,
-  ClientEvent,
-  DirectMessageEvent,
-  OperationEvent,
-  PolicyReloadEvent,
-} from '../events.js';
+import type { Identity } from '../identity/identity.js';
+import type { Decision } from '../policy/authorizer.js';
+import { REASONS, type Reason } from '../reasons.js';
 import { brokerWord, disconnectReason, type DisconnectReason } from './disconnect-reasons.js';
+import type {
+  ActionEvent,
+  BrokerConnectionEvent,
+  DirectMessageEvent,
+  DisconnectEvent,
+  PolicyReloadEvent,
+} from './events.js';
 
 /**
- * One line of the log, without timestamp, logLevel and accountId, which are the same for all. Field names are those of
+ * What is written of an event, beside its type. Field names are those of
  * AWS IoT's CloudWatch logs, and after them what AWS lacks. docs/telemetry.md describes each. A field without a value
  * is absent from the line. No payload and no secret ever gets here.
  */
-export interface LogRecord {
+export interface EventFacts {
   readonly traceId: string;
   readonly status: 'Success' | 'Failure';
-  readonly eventType: string;
   readonly protocol?: 'MQTT' | 'HTTP' | undefined;
   readonly clientId?: string | undefined;
   readonly principalId?: string | undefined;
@@ -45,13 +44,13 @@ export interface LogRecord {
 }
 
 /** The principal that stands for the caller; where none does, the name of the credential that was verified. */
-function principalId(identity: Identity | undefined, decision: Decision | undefined): string | undefined {
+function principalId(identity: Identity, decision: Decision | undefined): string | undefined {
   return (
     decision?.principalId ??
-    identity?.certificate?.commonName ??
-    identity?.accessKeyId ??
-    identity?.jwtSubject ??
-    identity?.username
+    identity.certificate?.commonName ??
+    identity.accessKeyId ??
+    identity.jwtSubject ??
+    identity.username
   );
 }
 
@@ -83,12 +82,11 @@ const round = (milliseconds: number): number => Math.round(milliseconds * 1000) 
  * record an event.
  */
 
-export function directMessageRecord(event: DirectMessageEvent, traceId: string, eventType: string): LogRecord {
+export function directMessageRecord(event: DirectMessageEvent, traceId: string): EventFacts {
   const { message, sender, decision, reason } = event;
   return {
     traceId,
     status: REASONS[reason].status,
-    eventType,
     protocol: sender.protocol,
     clientId: sender.clientId,
     principalId: principalId(sender, decision),
@@ -109,24 +107,20 @@ export function directMessageRecord(event: DirectMessageEvent, traceId: string, 
   };
 }
 
-export function clientRecord(
-  event: ClientEvent & { readonly topicName?: string },
-  traceId: string,
-  eventType: string,
-): LogRecord {
+export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
   const { identity, decision, reason } = event;
   return {
     traceId,
-    status: reason === undefined ? 'Success' : 'Failure',
-    eventType,
+    status: reason === undefined ? 'Success' : REASONS[reason].status,
     protocol: identity.protocol,
-    clientId: identity.clientId,
+    clientId: event.clientId ?? identity.clientId,
     principalId: principalId(identity, decision),
     topicName: event.topicName,
     sourceIp: identity.sourceIp,
     sourcePort: identity.sourcePort,
     reason,
     details: details(event.details, decision),
+    durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
     qos: event.qos,
     payloadBytes: event.payloadBytes,
     policy: decision?.policy,
@@ -137,46 +131,18 @@ export function clientRecord(
   };
 }
 
-export function disconnectRecord(
-  event: ClientEvent & { readonly disconnectReason: string },
-  traceId: string,
-  eventType: string,
-): LogRecord {
+export function disconnectRecord(event: DisconnectEvent, traceId: string): EventFacts {
   return {
-    ...clientRecord(event, traceId, eventType),
+    ...actionRecord(event, traceId),
     details: shorten(event.details ?? brokerWord(event.disconnectReason)),
     disconnectReason: disconnectReason(event.disconnectReason),
   };
 }
 
-export function operationRecord(event: OperationEvent, traceId: string, eventType: string): LogRecord {
-  const { identity, decision, reason } = event;
-  return {
-    traceId,
-    status: reason === undefined ? 'Success' : REASONS[reason].status,
-    eventType,
-    protocol: identity?.protocol,
-    clientId: event.clientId ?? identity?.clientId,
-    principalId: principalId(identity, decision),
-    topicName: event.topicName,
-    sourceIp: identity?.sourceIp,
-    sourcePort: identity?.sourcePort,
-    reason,
-    details: details(event.details, decision),
-    durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
-    policy: decision?.policy,
-    statement: decision?.statement,
-    action: ofDenial(decision, 'action'),
-    resource: ofDenial(decision, 'resource'),
-    cause: ofDenial(decision, 'cause'),
-  };
-}
-
-export function policyReloadRecord(event: PolicyReloadEvent, traceId: string, eventType: string): LogRecord {
+export function policyReloadRecord(event: PolicyReloadEvent, traceId: string): EventFacts {
   return {
     traceId,
     status: event.outcome === 'loaded' ? 'Success' : 'Failure',
-    eventType,
     details: event.details,
     durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
     policyVersion: event.version,
@@ -192,12 +158,11 @@ const CONNECTION_REASON = {
   pluginMissing: 'DELIVERY_PLUGIN_MISSING',
 } as const satisfies Record<BrokerConnectionEvent['state'], Reason | undefined>;
 
-export function brokerConnectionRecord(event: BrokerConnectionEvent, traceId: string, eventType: string): LogRecord {
+export function brokerConnectionRecord(event: BrokerConnectionEvent, traceId: string): EventFacts {
   const reason = CONNECTION_REASON[event.state];
   return {
     traceId,
     status: reason === undefined ? 'Success' : 'Failure',
-    eventType,
     protocol: 'MQTT',
     clientId: event.clientId,
     reason,

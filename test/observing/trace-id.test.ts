@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { newSpanId, newTraceId, parseTraceparent } from '../../src/telemetry/trace-id.js';
-import { TRACE_ID } from './samples.js';
+import { newSpanId, newTraceId, parseTraceparent } from '../../src/observing/trace-id.js';
+import { TRACE_ID } from '../telemetry/samples.js';
 
 const SPAN_ID = '00f067aa0ba902b7';
 
