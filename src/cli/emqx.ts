@@ -121,9 +121,9 @@ async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
 }
 
 async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {
-  const { urls, username, password, tls } = loadConfig(flags.config).broker;
-  const broker = { urls, username, password, tls };
-  const diagnoses = await diagnose(connect(flags), { version, broker });
+  const { broker, limits } = loadConfig(flags.config);
+  const { urls, username, password, tls } = broker;
+  const diagnoses = await diagnose(connect(flags), { version, broker: { urls, username, password, tls }, limits });
   print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
   if (!isHealthy(diagnoses)) process.exitCode = 1;
 }
@@ -141,10 +141,29 @@ async function perform(api: EmqxApi, plan: Plan, dryRun: boolean, nothing: strin
     return;
   }
   const details = new Map(plan.steps.map(({ what, detail = [] }) => [what, detail]));
-  const outcome = await carryOut(api, plan, (what) => {
-    print([what, ...(details.get(what) ?? [])].join('\n    '));
-  });
-  tell(outcome.left, plan.notes);
+  const stop = new AbortController();
+  const onInterrupt = () => {
+    stop.abort();
+  };
+  process.once('SIGINT', onInterrupt);
+  try {
+    const outcome = await carryOut(
+      api,
+      plan,
+      (what) => {
+        print([what, ...(details.get(what) ?? [])].join('\n    '));
+      },
+      {
+        say: (line) => {
+          print(`    ${line}`);
+        },
+        signal: stop.signal,
+      },
+    );
+    tell(outcome.left, plan.notes);
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
 }
 
 /** A script must not take an installation for finished that delivers nothing yet. */
