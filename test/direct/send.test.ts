@@ -144,7 +144,10 @@ describe('limits of sending', () => {
   });
 
   test('who may not send to a receiver cannot use up its rate', async () => {
-    const { messaging } = create({ perReceiver: new RateLimiter({ perSecond: 1, burst: 1 }, () => 0), denied: 'client/lock-17' });
+    const { messaging } = create({
+      perReceiver: new RateLimiter({ perSecond: 1, burst: 1 }, () => 0),
+      denied: 'client/lock-17',
+    });
     await messaging.send(SENDER, INPUT, TRACE);
     expect((await messaging.send(SENDER, INPUT, TRACE)).reason).toBe('SENDER_NOT_AUTHORIZED');
   });
