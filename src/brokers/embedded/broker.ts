@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS, type Limits } from '../../direct/limits.js';
 import { isUnderDirect } from '../../direct/topic.js';
 import type { BrokerOperations } from '../../operations/broker.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
+import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import type { AedesBroker, AedesClient } from './aedes-client.js';
 import { Authorization } from './authorize.js';
 import { Callouts, type SessionStart } from './callouts.js';
@@ -31,6 +32,8 @@ export interface EmbeddedBrokerOptions {
   /** Version that the broker gives the provider. */
   readonly version?: string;
   readonly limits?: Limits;
+  /** How many direct messages one receiver may be sent; shared with whoever sends through the service's user. */
+  readonly perReceiver?: RateLimiter | undefined;
   readonly receiver?: Partial<ReceiverLimits>;
   /** How long a permission of the provider is remembered for one connection, in milliseconds; 0 for not at all. */
   readonly authorizationCacheMs?: number;
@@ -106,6 +109,7 @@ class Broker implements EmbeddedBroker {
     this.#authorization = new Authorization(this.#exhook, options.authorizationCacheMs ?? 1_000);
     this.#dispatcher = new Dispatcher({
       limits: options.limits ?? DEFAULT_LIMITS,
+      ...(options.perReceiver && { perReceiver: options.perReceiver }),
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
       authorize: (connection, type, topic) => this.#authorization.ask(connection, type, topic),

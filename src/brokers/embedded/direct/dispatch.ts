@@ -3,13 +3,17 @@ import { readControls } from '../../../direct/controls.js';
 import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../../direct/limits.js';
 import { parseDirectTopic, type DirectAddress } from '../../../direct/topic.js';
 import { REASONS, type Reason } from '../../../reasons.js';
-import { gatherWrites } from '../../gather-writes.js';
+import type { RateLimiter } from '../../../throttling/rate-limiter.js';
+import { gatherWrites } from '../../link/gather-writes.js';
 import type { Connection } from '../connection.js';
+import { pairsOf } from '../user-properties.js';
 import { PendingTable, type PendingMessage } from './pending.js';
 
 /** What dispatching needs of the broker. */
 export interface DispatchContext {
   readonly limits: Limits;
+  /** How many messages one receiver may be sent. What the service sends is counted there. */
+  readonly perReceiver?: RateLimiter;
   /** The live connection of a client. */
   connectionOf(clientId: string): Connection | undefined;
   /** True where the client is away and its session has not expired. */
@@ -74,7 +78,7 @@ export class Dispatcher {
   ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; fault?: Fault } {
     const { limits } = this.#context;
     const parsed = parseDirectTopic(packet.topic);
-    const controls = readControls(userPropertiesOf(packet), limits, packet.qos);
+    const controls = readControls(pairsOf(packet.properties?.userProperties), limits, packet.qos);
     const address = parsed.ok ? parsed.address : { targetClientId: '', topic: packet.topic };
     const fault =
       refusal(sender, packet) ??
@@ -115,6 +119,10 @@ export class Dispatcher {
       return;
     }
     const { targetClientId } = message.address;
+    if (!message.sender.isService && (this.#context.perReceiver?.take(targetClientId) ?? 0) > 0) {
+      this.pending.settle(message, 'RECEIVER_THROTTLED');
+      return;
+    }
     const target = this.#context.connectionOf(targetClientId);
     if (target?.receiver === undefined) {
       const offline = this.#context.hasSession(targetClientId);
@@ -162,18 +170,9 @@ function refusal(sender: Connection, packet: IPublishPacket): Fault | undefined 
 }
 
 function unfitProperty(packet: IPublishPacket): Fault | undefined {
-  for (const [name, value] of userPropertiesOf(packet)) {
+  for (const [name, value] of pairsOf(packet.properties?.userProperties)) {
     const details = unfitText('The name of a user property', name) ?? unfitText('The value of a user property', value);
     if (details !== undefined) return { reason: 'INVALID_PARAMETER', details };
   }
   return undefined;
-}
-
-function* userPropertiesOf(packet: IPublishPacket): Iterable<readonly [string, string]> {
-  const userProperties = packet.properties?.userProperties;
-  if (userProperties === undefined) return;
-  for (const [name, values] of Object.entries(userProperties)) {
-    if (typeof values === 'string') yield [name, values];
-    else for (const value of values) yield [name, value];
-  }
 }

@@ -8,6 +8,7 @@ import {
 import type { Reason } from '../../../reasons.js';
 import type { Diagnostics } from '../../../observing/diagnostics.js';
 import type { ExhookClient } from '../exhook-client.js';
+import { pairsOf } from '../user-properties.js';
 import type { PendingMessage } from './pending.js';
 
 /** Longest wait of an outcome, in milliseconds: not felt in a log, and at most 10 calls a second under light load. */
@@ -45,7 +46,7 @@ export class Outcomes {
       this.#lost++;
       return;
     }
-    const traceparent = [packet.properties?.userProperties?.['traceparent']].flat()[0];
+    const traceparent = pairsOf(packet.properties?.userProperties).find(([name]) => name === 'traceparent')?.[1];
     this.#waiting.push(
       writeOutcomeReport({
         reason,

@@ -1,8 +1,9 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
 import { CONTROL_PREFIX } from '../../../direct/controls.js';
-import { gatherWrites } from '../../gather-writes.js';
-import type { AedesClient } from '../aedes-client.js';
-import { LAST_AEDES_PACKET_ID } from '../aedes-client.js';
+import { gatherWrites } from '../../link/gather-writes.js';
+import { forMqttPacket, toUserProperties, type PublishProperties } from '../../link/properties.js';
+import { LAST_AEDES_PACKET_ID, type AedesClient } from '../aedes-client.js';
+import { pairsOf } from '../user-properties.js';
 import type { PendingMessage, PendingTable } from './pending.js';
 
 export interface ReceiverLimits {
@@ -151,13 +152,13 @@ export class Receiver {
   }
 }
 
-type PublishProperties = NonNullable<IPublishPacket['properties']>;
+type PacketProperties = NonNullable<IPublishPacket['properties']>;
 
 /**
  * What the device sees of the sender's properties: not the controls, and not the Message Expiry Interval, whose place
  * the timeout takes.
  */
-function deviceProperties(sent: PublishProperties | undefined): PublishProperties | undefined {
+function deviceProperties(sent: PacketProperties | undefined): PacketProperties | undefined {
   if (sent === undefined) return undefined;
   const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = sent;
   const properties: PublishProperties = {};
@@ -165,9 +166,7 @@ function deviceProperties(sent: PublishProperties | undefined): PublishPropertie
   if (contentType !== undefined) properties.contentType = contentType;
   if (responseTopic !== undefined) properties.responseTopic = responseTopic;
   if (correlationData !== undefined) properties.correlationData = correlationData;
-  if (userProperties !== undefined) {
-    const others = Object.entries(userProperties).filter(([name]) => !name.startsWith(CONTROL_PREFIX));
-    if (others.length > 0) properties.userProperties = Object.fromEntries(others);
-  }
-  return properties;
+  const others = pairsOf(userProperties).filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (others.length > 0) properties.userProperties = toUserProperties(others);
+  return forMqttPacket(properties);
 }
