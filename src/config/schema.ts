@@ -181,7 +181,11 @@ export const ConfigSchema = z
           .strictObject({
             perCaller: rate.optional().describe('requests of one caller'),
             global: rate.optional().describe('requests of all callers'),
-            perReceiver: rate.optional().describe('direct messages to one device'),
+            perReceiver: rate
+              .optional()
+              .describe(
+                'direct messages to one device, whoever sends; over MQTT too where the broker is the embedded one',
+              ),
           })
           .prefault({})
           .describe('token buckets of this replica; no limit where none is given'),
