@@ -53,32 +53,36 @@ export function remoteKeys(
   });
 
   let stale: { readonly jwks: JSONWebKeySet; readonly get: JWTVerifyGetKey } | undefined;
-  /** @throws what the fetch failed with, where the keys fetched last do not serve. */
-  async function fromBefore(failure: Error, ...asked: Parameters<JWTVerifyGetKey>) {
-    const { jwks, uat } = cache as Partial<ExportedJWKSCache>;
-    if (jwks === undefined || uat === undefined || Date.now() - uat > STALE_MS) throw failure;
-    if (stale?.jwks !== jwks) {
-      stale = { jwks, get: createLocalJWKSet(jwks) };
-      onStale(failure);
-    }
-    try {
-      return await stale.get(...asked);
-    } catch {
-      throw failure;
-    }
-  }
+  /** The keys fetched last, where they still serve. */
+  const fetchedLast = (): JSONWebKeySet | undefined => {
+    const { jwks, uat = -Infinity } = cache as Partial<ExportedJWKSCache>;
+    return Date.now() - uat > STALE_MS ? undefined : jwks;
+  };
   return async (header, token) => {
-    // Nobody waits for an issuer that has failed before while there are keys that serve.
-    if (!remote.fresh && stale !== undefined && stale.jwks === (cache as Partial<ExportedJWKSCache>).jwks) {
-      const failure = new Error('The keys could not be fetched again.');
-      remote.reload().catch(() => undefined);
-      return fromBefore(failure, header, token);
+    const last = fetchedLast();
+    if (!remote.fresh && last !== undefined && stale?.jwks === last) {
+      // Nobody waits for an issuer that has failed before, but who needs a key that is not among those that serve.
+      const fetching = remote.reload();
+      fetching.catch(() => undefined);
+      try {
+        return await stale.get(header, token);
+      } catch {
+        await fetching;
+      }
     }
     try {
       return await remote(header, token);
     } catch (error) {
-      if (remote.fresh) throw error;
-      return fromBefore(error instanceof Error ? error : new Error(String(error)), header, token);
+      if (remote.fresh || last === undefined) throw error;
+      if (stale?.jwks !== last) {
+        stale = { jwks: last, get: createLocalJWKSet(last) };
+        onStale(error);
+      }
+      try {
+        return await stale.get(header, token);
+      } catch {
+        throw error;
+      }
     }
   };
 }

@@ -83,26 +83,6 @@ describe('slow and vanishing callers', () => {
   });
 });
 
-test('many pipelined requests hang no more listeners on their connection than one', async () => {
-  const warnings: Error[] = [];
-  const warned = (warning: Error) => warnings.push(warning);
-  process.on('warning', warned);
-  const { begun, finish } = holdDelivery();
-  const bytes = await signedBytes();
-  const socket = await openSocket(server.port);
-  socket.write(bytes);
-  await begun;
-  for (let sent = 0; sent < 20; sent++) socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
-  socket.write('GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n');
-  await server.events.next('HttpRequest');
-  // Node warns in the next turn.
-  await new Promise(setImmediate);
-  process.off('warning', warned);
-  finish();
-  socket.destroy();
-  expect(warnings).toEqual([]);
-});
-
 describe('draining', () => {
   test('requests in flight finish, idle connections close, new ones are refused', async () => {
     const agent = new Agent({ keepAlive: true });
