@@ -87,6 +87,8 @@ async function start(
   stops: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<Service> {
+  // First: where it is missing, so are the files that come with it.
+  const embedded = options.embeddedBroker ? await loadEmbeddedBroker() : undefined;
   const telemetry = await startTelemetry(config, options);
   const { events, diagnostics, tracing } = telemetry;
   stops.push(() => telemetry.close());
@@ -125,8 +127,8 @@ async function start(
   if (exhookTls !== undefined) stops.push(watchExHookTls(exhookTls, provider, telemetry));
 
   const limits = limitsOf(config);
-  const broker = options.embeddedBroker
-    ? (await loadEmbeddedBroker()).createEmbeddedBroker({
+  const broker = embedded
+    ? embedded.createEmbeddedBroker({
         exhookAddress: `127.0.0.1:${exhook}`,
         ...config.embedded,
         serviceUsername: service.username,
