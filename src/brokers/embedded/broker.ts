@@ -10,7 +10,7 @@ import type { AedesBroker, AedesClient } from './aedes-client.js';
 import { Authorization } from './authorize.js';
 import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
-import { Connection } from './connection.js';
+import { ClientConnection } from './client-connection.js';
 import { Dispatcher } from './direct/dispatch.js';
 import { Outcomes } from './direct/outcomes.js';
 import { Receiver, type ReceiverLimits } from './direct/receiver.js';
@@ -81,7 +81,7 @@ class Broker implements EmbeddedBroker {
   readonly #authorization: Authorization;
   readonly #dispatcher: Dispatcher;
   readonly #sessions = new Sessions();
-  readonly #connections = new WeakMap<Client, Connection>();
+  readonly #connections = new WeakMap<Client, ClientConnection>();
   readonly #sockets = new Set<Socket>();
   #closing: Promise<void> | undefined;
   /** Ends of connections that are still being told of. */
@@ -187,7 +187,7 @@ class Broker implements EmbeddedBroker {
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(this.#aedes.handle(socket) as AedesClient);
+    const connection = new ClientConnection(this.#aedes.handle(socket) as AedesClient);
     this.#connections.set(connection.client, connection);
     openDoor(connection, {
       direct: (from, packet) => {
@@ -232,7 +232,11 @@ class Broker implements EmbeddedBroker {
   }
 
   /** From CONNECT to CONNACK, in the order of EMQX. */
-  async #admit(connection: Connection, username: string | undefined, password: Buffer | undefined): Promise<boolean> {
+  async #admit(
+    connection: ClientConnection,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<boolean> {
     const { client } = connection;
     const info = clientInfo(NODE, connection.endpoints, client.id, username);
     if (!(await this.#callouts.clientAuthenticate(info, password?.toString() ?? ''))) {
@@ -249,7 +253,7 @@ class Broker implements EmbeddedBroker {
     return !client.closed;
   }
 
-  #sessionStart({ client, connect }: Connection): SessionStart {
+  #sessionStart({ client, connect }: ClientConnection): SessionStart {
     const live = this.#sessions.connectionOf(client.id);
     const earlier = live?.info ?? this.#sessions.away(client.id)?.info;
     if (earlier === undefined) return { kind: 'created' };
@@ -268,7 +272,7 @@ class Broker implements EmbeddedBroker {
     if (before !== undefined && !before.client.closed) before.end(SESSION_TAKEN_OVER, 'takenover');
   }
 
-  async #ended(connection: Connection): Promise<void> {
+  async #ended(connection: ClientConnection): Promise<void> {
     const { info, endReason = 'tcp_closed' } = connection;
     const sessionStays = this.#sessions.disconnected(connection);
     connection.receiver?.close();
@@ -285,7 +289,7 @@ class Broker implements EmbeddedBroker {
     return this.#authorization.ask(this.#connectionOf(client), 'PUBLISH', topic);
   }
 
-  #connectionOf(client: Client): Connection {
+  #connectionOf(client: Client): ClientConnection {
     const connection = this.#connections.get(client);
     if (connection === undefined) throw new Error('Aedes speaks of a client that it was not given.');
     return connection;

@@ -5,7 +5,7 @@ import { parseDirectTopic, type DirectAddress } from '../../../direct/topic.js';
 import { REASONS, type Reason } from '../../../reasons.js';
 import type { RateLimiter } from '../../../throttling/rate-limiter.js';
 import { gatherWrites } from '../../link/gather-writes.js';
-import type { Connection } from '../connection.js';
+import type { ClientConnection } from '../client-connection.js';
 import { pairsOf } from '../user-properties.js';
 import { PendingTable, type PendingMessage } from './pending.js';
 
@@ -15,11 +15,15 @@ export interface DispatchContext {
   /** How many messages one receiver may be sent. What the service sends is counted there. */
   readonly perReceiver?: RateLimiter;
   /** The live connection of a client. */
-  connectionOf(clientId: string): Connection | undefined;
+  connectionOf(clientId: string): ClientConnection | undefined;
   /** True where the client is away and its session has not expired. */
   hasSession(clientId: string): boolean;
   /** May the connection send (PUBLISH) or receive (SUBSCRIBE) on this direct topic? Never rejects. */
-  authorize(connection: Connection, type: 'PUBLISH' | 'SUBSCRIBE', directTopic: string): boolean | Promise<boolean>;
+  authorize(
+    connection: ClientConnection,
+    type: 'PUBLISH' | 'SUBSCRIBE',
+    directTopic: string,
+  ): boolean | Promise<boolean>;
   /** The outcome of a direct message, for the hook provider. */
   report(message: PendingMessage, reason: Reason): void;
 }
@@ -35,13 +39,13 @@ export class Dispatcher {
   });
   readonly #context: DispatchContext;
   /** Tails of the authorizations under way, by sender and receiver: messages of one pair do not overtake each other. */
-  readonly #tails = new WeakMap<Connection, Map<string, Promise<void>>>();
+  readonly #tails = new WeakMap<ClientConnection, Map<string, Promise<void>>>();
 
   constructor(context: DispatchContext) {
     this.#context = context;
   }
 
-  publish(sender: Connection, packet: IPublishPacket): void {
+  publish(sender: ClientConnection, packet: IPublishPacket): void {
     const { qos, messageId = 0 } = packet;
     // Sent again while the first one has no answer (section 4.4 forbids it but on a new connection): that one answers.
     if (qos > 0 && sender.sent.has(messageId)) return;
@@ -66,14 +70,14 @@ export class Dispatcher {
   }
 
   /** The sender is gone: nobody waits for its confirmations. What it sent at QoS 0 still goes its way. */
-  forgetSender(sender: Connection): void {
+  forgetSender(sender: ClientConnection): void {
     for (const message of sender.sent.values()) this.pending.drop(message);
     sender.sent.clear();
   }
 
   /** Everything that can be said of the PUBLISH alone, before anything that tells whether a client exists. */
   #admit(
-    sender: Connection,
+    sender: ClientConnection,
     packet: IPublishPacket,
   ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; fault?: Fault } {
     const { limits } = this.#context;
@@ -140,7 +144,7 @@ export class Dispatcher {
     if (!sender.isService && reason !== 'SENDER_NOT_AUTHORIZED') this.#context.report(message, reason);
   }
 
-  #answer(sender: Connection, packet: IPublishPacket, reason: Reason): void {
+  #answer(sender: ClientConnection, packet: IPublishPacket, reason: Reason): void {
     if (!sender.isMqtt5) {
       // MQTT 3.1.1 has no negative answer to PUBLISH. At QoS 1 and 2 the only way not to acknowledge is to end the
       // connection (MQTT 3.1.1, section 3.3.5); and so it is for RETAIN, which would be without effect in silence.
@@ -157,7 +161,7 @@ export class Dispatcher {
 }
 
 /** The rows of the contract that are refused, whoever sends them. */
-function refusal(sender: Connection, packet: IPublishPacket): Fault | undefined {
+function refusal(sender: ClientConnection, packet: IPublishPacket): Fault | undefined {
   const fault = (details: string): Fault => ({ reason: 'INVALID_PARAMETER', details });
   if (packet.retain) return fault('A direct message cannot be retained.');
   if (packet.qos === 2) return fault('A direct message cannot be sent at QoS 2.');

@@ -7,7 +7,7 @@ import type { PendingMessage } from './direct/pending.js';
 import type { Receiver } from './direct/receiver.js';
 
 /** One network connection and what the broker knows of it beyond Aedes. */
-export class Connection {
+export class ClientConnection {
   readonly socket: Socket;
   readonly client: AedesClient;
   readonly endpoints: Endpoints;
