@@ -8,6 +8,7 @@ import { startHooks } from './exhook/start.js';
 import { createOperations } from './http/operations.js';
 import { startDataPlanes } from './http/start.js';
 import { CredentialStore } from './identity/credential-store.js';
+import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyAuthorizer } from './policy/engine.js';
@@ -88,7 +89,15 @@ async function start(
   const authorizer = telemetry.authorizer(new PolicyAuthorizer(policies.current, config.authorization));
   const { username, password } = config.broker;
   const service = { username, ...(password !== undefined && { password }) };
-  const authenticator = new MqttAuthenticator({ credentials: credentials.current, service });
+  const authenticator = new GuessLimit({
+    authenticator: new MqttAuthenticator({
+      credentials: credentials.current,
+      admitsAnonymous: (identity) => policies.current().resolve(identity) !== undefined,
+      service,
+    }),
+    serviceUsername: username,
+    clock: () => performance.now(),
+  });
   const hooks = await startHooks(config, { authenticator, authorizer }, telemetry);
   stops.push(() => hooks.stop());
 

@@ -3,7 +3,7 @@ import { isUnderDirect } from '../../direct/topic.js';
 import { confinePacketIds, standBefore } from './aedes-client.js';
 import type { ClientConnection } from './client-connection.js';
 import { isTopicFilter } from './topic-filter.js';
-import { keepUserPropertyOrder } from './user-properties.js';
+import { keepUserPropertyOrder } from '../direct/user-properties.js';
 
 /** Who takes the packets that are not Aedes' own business. */
 export interface DoorContext {

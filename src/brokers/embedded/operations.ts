@@ -13,7 +13,7 @@ import type {
 import type { AedesBroker } from './aedes-client.js';
 import type { ClientConnection } from './client-connection.js';
 import type { AwaySession, Sessions } from './sessions.js';
-import { pairsOf } from './user-properties.js';
+import { pairsOf } from '../direct/user-properties.js';
 
 export interface EmbeddedOperationsOptions {
   readonly aedes: AedesBroker;

@@ -130,7 +130,12 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
       {},
       {
         http: { port: http },
-        exhook: { host, port: exhook, ...(exHookTls && { tls: exHookTls.service }) },
+        exhook: {
+          host,
+          port: exhook,
+          unverifiedCallers: 'trusted-network',
+          ...(exHookTls && { tls: exHookTls.service }),
+        },
         telemetry: { port: 0 },
         broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
         policies: folder,
