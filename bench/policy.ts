@@ -4,6 +4,7 @@
  */
 import { memoryOf } from './policy/memory.js';
 import { casbin, cedar, iamSimulate, plainLoop, tightbeam, type Decide, type Effect } from './policy/engines.js';
+import { subscriptions } from './policy/subscriptions.js';
 import { requestsOf, statementsOf, type BenchRequest } from './policy/workload.js';
 import { print, verdict } from './report.js';
 
@@ -52,6 +53,10 @@ export async function run(args: string[]): Promise<void> {
   print(['statements', ...ENGINES.map(({ name }) => name)].map(pad).join(''));
   for (const [size, row] of results) print([String(size), ...[...row.values()].map(cell)].map(pad).join(''));
   judge(results);
+  print('\ndecisions about one subscription, CPU');
+  const { ordinary, worst } = subscriptions(milliseconds);
+  print(`  ordinary: ${ordinary.toFixed(3)} ms; the worst of the hostile ones: ${worst.toFixed(3)} ms`);
+  verdict('the worst subscription against an ordinary one', worst / ordinary, 'at most', 50);
   print('\nmemory of 10,000 principals with a policy of 10 statements');
   print(
     `  each its own: ${memoryOf(10_000, 'own').toFixed(1)} MB; one that all share: ${memoryOf(10_000, 'shared').toFixed(1)} MB`,

@@ -1,16 +1,20 @@
 import type { DirectDelivery } from '../src/direct/delivery.js';
 import type { DirectMessage } from '../src/direct/message.js';
 import type { Reason } from '../src/reasons.js';
-import type { DirectMessageEvent, OperationEvent } from '../src/observing/events.js';
+import type { ActionEvent, DirectMessageEvent, EventType } from '../src/observing/events.js';
 import { FakeEvents } from './exhook/fakes.js';
 
 /** What was reported, by kind, in order. */
 export class RecordedEvents extends FakeEvents {
   get direct(): DirectMessageEvent[] {
-    return this.all.filter(({ name }) => name === 'directMessage').map(({ event }) => event as DirectMessageEvent);
+    return this.all.filter(({ name }) => name === 'SendDirectMessage').map(({ event }) => event as DirectMessageEvent);
   }
-  get operations(): OperationEvent[] {
-    return this.all.filter(({ name }) => name === 'operation').map(({ event }) => event as OperationEvent);
+  /** All of them, of actions, each with its type. */
+  get told(): (ActionEvent & { eventType: EventType })[] {
+    return this.all.map(({ name, event }) => ({
+      eventType: name,
+      ...('sender' in event ? { ...event, identity: event.sender } : (event as ActionEvent)),
+    }));
   }
 }
 

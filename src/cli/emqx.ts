@@ -7,6 +7,7 @@ import type { ExHookTls } from '../brokers/emqx/install/exhook-tls.js';
 import { carryOut, exHookUrl, planInstall } from '../brokers/emqx/install/install.js';
 import { InstallError, type Plan } from '../brokers/emqx/install/plan.js';
 import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan-plugin.js';
+import { probe } from '../brokers/emqx/install/probe.js';
 import { readState } from '../brokers/emqx/install/state.js';
 import { planUninstall } from '../brokers/emqx/install/uninstall.js';
 import { EmqxApiError, EmqxRest } from '../brokers/emqx/rest.js';
@@ -116,14 +117,16 @@ function serviceUser(config: string | undefined): string | undefined {
 }
 
 async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
+  const { urls, username, password, tls } = loadConfig(flags.config).broker;
   const api = connect(flags);
-  await perform(api, planUninstall(await readState(api)), flags.dryRun, 'Tightbeam is not installed.');
+  const knock = () => Promise.all(urls.map((url) => probe({ url, username, password, tls }, 1_000)));
+  await perform(api, planUninstall(await readState(api), knock), flags.dryRun, 'Tightbeam is not installed.');
 }
 
 async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {
-  const { urls, username, password, tls } = loadConfig(flags.config).broker;
-  const broker = { urls, username, password, tls };
-  const diagnoses = await diagnose(connect(flags), { version, broker });
+  const { broker, limits } = loadConfig(flags.config);
+  const { urls, username, password, tls } = broker;
+  const diagnoses = await diagnose(connect(flags), { version, broker: { urls, username, password, tls }, limits });
   print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
   if (!isHealthy(diagnoses)) process.exitCode = 1;
 }
@@ -141,10 +144,29 @@ async function perform(api: EmqxApi, plan: Plan, dryRun: boolean, nothing: strin
     return;
   }
   const details = new Map(plan.steps.map(({ what, detail = [] }) => [what, detail]));
-  const outcome = await carryOut(api, plan, (what) => {
-    print([what, ...(details.get(what) ?? [])].join('\n    '));
-  });
-  tell(outcome.left, plan.notes);
+  const stop = new AbortController();
+  const onInterrupt = () => {
+    stop.abort();
+  };
+  process.once('SIGINT', onInterrupt);
+  try {
+    const outcome = await carryOut(
+      api,
+      plan,
+      (what) => {
+        print([what, ...(details.get(what) ?? [])].join('\n    '));
+      },
+      {
+        say: (line) => {
+          print(`    ${line}`);
+        },
+        signal: stop.signal,
+      },
+    );
+    tell(outcome.left, plan.notes);
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
 }
 
 /** A script must not take an installation for finished that delivers nothing yet. */

@@ -18,7 +18,16 @@ import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
 import { createTlsServer, replaceMaterial, type MutualTlsMaterial } from './tls.js';
-import { checkHead, readCaller, readHeaders, readPeer, readQuery, splitTarget } from './wire.js';
+import {
+  announcedBytes,
+  checkHead,
+  knownQuery,
+  readCaller,
+  readHeaders,
+  readPeer,
+  readQuery,
+  splitTarget,
+} from './wire.js';
 
 export interface DataPlaneOptions {
   readonly operations: readonly Operation[];
@@ -176,7 +185,9 @@ export class DataPlane {
     const labels = request.params as Record<string, string>;
     const trace = this.#spans.traceOf(raw);
     const caller = verdict.identity;
-    const answer = await operation.answer({ traceId, trace, caller, path, labels, query, headers, body });
+    const answer = await operation
+      .answer({ traceId, trace, caller, path, labels, query, headers, body })
+      .catch((error: unknown) => Promise.reject(new Ended(endingOf(error), caller)));
     if ('reason' in answer) this.#spans.ended(raw, answer.reason);
     return send(reply, answer, traceId);
   }
@@ -188,7 +199,7 @@ export class DataPlane {
       reply.hijack();
       return;
     }
-    this.#report(traceId, ending, raw.socket, request.routeOptions.config.operation, caller);
+    this.#report(request, ending, caller ?? readPeer(raw.socket));
     this.#spans.ended(raw, ending.reason);
     // A pipelined request has no connection of its own yet, and must wait for its turn.
     if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
@@ -217,7 +228,7 @@ export class DataPlane {
     if (isBehind || (!complete && response?.headersSent === true)) {
       // Garbage behind a request that is being answered: an answer to it would be taken for that request's.
       this.#spoilt.add(socket);
-      this.#report(this.#spans.malformed(httpStatusOf(ending), ending.reason), ending, socket);
+      this.#reportMalformed(this.#spans.malformed(httpStatusOf(ending), ending.reason), ending, socket);
       if (response?.writableFinished === true) socket.end();
     } else {
       this.#endConnection(socket, ending);
@@ -227,24 +238,26 @@ export class DataPlane {
   readonly #endConnection = (socket: Duplex, ending: Ending): void => {
     const traceId = this.#spans.malformed(httpStatusOf(ending), ending.reason);
     this.#ended.add(socket);
-    this.#report(traceId, ending, socket);
+    this.#reportMalformed(traceId, ending, socket);
     answerAndClose(socket, render(ending, traceId));
   };
 
-  #report(
-    traceId: string,
-    { reason, details }: Ending,
-    socket: Duplex,
-    operation = 'HttpRequest',
-    caller: Identity = readPeer(socket),
-  ): void {
-    this.#options.events.operation({
-      traceId,
-      eventType: operation,
-      reason,
-      identity: caller,
-      ...(details !== undefined && { details }),
-    });
+  #report({ id: traceId, raw, body, params, routeOptions }: FastifyRequest, ending: Ending, caller: Identity): void {
+    const { events } = this.#options;
+    const { operation } = routeOptions.config;
+    const { reason, details } = ending;
+    if (operation === undefined) {
+      events.tell('HttpRequest', { traceId, identity: caller, reason, details });
+      return;
+    }
+    const labels = params as Record<string, string>;
+    const payloadBytes = body instanceof Buffer ? body.byteLength : announcedBytes(raw);
+    operation.refused(events, { traceId, caller, labels, query: knownQuery(raw), payloadBytes, ending });
+  }
+
+  /** What was no request, or none that could be read. */
+  #reportMalformed(traceId: string, { reason, details }: Ending, socket: Duplex): void {
+    this.#options.events.tell('HttpRequest', { traceId, identity: readPeer(socket), reason, details });
   }
 }
 

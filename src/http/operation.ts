@@ -1,6 +1,7 @@
 import type { HTTPMethods } from 'fastify';
 import { invalid } from '../direct/properties.js';
 import type { Identity } from '../identity/identity.js';
+import type { ActionEvent, ActionType, Events } from '../observing/events.js';
 import type { Read } from '../operations/requests.js';
 import type { Trace } from '../observing/tracing.js';
 import { Ended, type Answer, type Ending } from './rendering.js';
@@ -19,16 +20,38 @@ export interface OperationRequest {
   readonly body: Uint8Array;
 }
 
+/** A request that was refused before its operation took it over, with what is known of it by then. */
+export interface RefusedRequest extends Pick<OperationRequest, 'traceId' | 'labels' | 'query'> {
+  /** Who has proved who they are; where nobody has, what the connection tells of them. */
+  readonly caller: Identity;
+  /** Size of the body: as read, or else as announced. */
+  readonly payloadBytes: number | undefined;
+  readonly ending: Ending;
+}
+
 /** One operation of the data plane. */
 export interface Operation {
-  /** As AWS names it in its API and its log. */
-  readonly name: string;
   readonly method: HTTPMethods;
   /** Path with `:label` for a variable segment, and `*` for all the segments that are left. */
   readonly path: string;
   /** What is wrong with a request whose label has broken percent-encoding; absent where the path has no label. */
   readonly labelFault?: Ending['reason'];
+  /** Does it, and tells of it: one event, unless it throws. */
   answer(request: OperationRequest): Promise<Answer>;
+  /** Tells of a request that did not get to `answer`, or that `answer` threw at: one event. */
+  refused(events: Events, request: RefusedRequest): void;
+}
+
+/** Tells of refused requests as events of a type; `about` says what such a request would have been about. */
+export function tellAs(
+  type: ActionType,
+  about: (request: RefusedRequest) => Pick<ActionEvent, 'clientId' | 'topicName' | 'payloadBytes'> = () => ({}),
+): Operation['refused'] {
+  return (events, request) => {
+    const { traceId, caller, ending } = request;
+    const { reason, details } = ending;
+    events.tell(type, { traceId, identity: caller, reason, details, ...about(request) });
+  };
 }
 
 /** The headers that carry MQTT 5 properties, and what the properties are called. */

@@ -6,8 +6,8 @@ import { Ended } from './rendering.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Name of the operation that the route leads to. */
-    operation?: string;
+    /** The operation that the route leads to. */
+    operation?: Operation;
   }
 }
 
@@ -20,9 +20,9 @@ export function addRoutes(app: FastifyInstance, operations: readonly Operation[]
   }
   const methodsOf = new Map<string, HTTPMethods[]>();
   for (const operation of operations) {
-    const { name, method, path } = operation;
+    const { method, path } = operation;
     methodsOf.set(path, [...(methodsOf.get(path) ?? []), method]);
-    const config = { operation: name };
+    const config = { operation };
     app.route({ method, url: path, config, handler: (request, reply) => operate(operation, request, reply) });
   }
   for (const [url, allowed] of methodsOf) {

@@ -29,6 +29,21 @@ export function readQuery(rawQuery: string): ReadonlyMap<string, readonly string
   return query;
 }
 
+/** The query of a request that was refused, maybe because it cannot be read: then there is none. */
+export function knownQuery({ url = '' }: IncomingMessage): ReadonlyMap<string, readonly string[]> {
+  try {
+    return readQuery(splitTarget(url).rawQuery);
+  } catch {
+    return new Map();
+  }
+}
+
+/** The size of a body that has not been read, where the request says it (RFC 9110, section 8.6). */
+export function announcedBytes({ headers }: IncomingMessage): number | undefined {
+  const length = headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
 /** What is wrong with the head of a request, whatever it asks for; undefined where nothing is. */
 export function checkHead(message: IncomingMessage): Ending | undefined {
   // RFC 9112, section 3.2. Only the origin form of a target makes sense here: this is no proxy.

@@ -1,48 +1,198 @@
 import type { DirectMessage } from '../direct/message.js';
 import type { Identity } from '../identity/identity.js';
 import type { Decision } from '../policy/authorizer.js';
-import type { Reason } from '../reasons.js';
+import { REASONS, type Reason } from '../reasons.js';
+import {
+  actionRecord,
+  brokerConnectionRecord,
+  directMessageRecord,
+  disconnectRecord,
+  policyReloadRecord,
+  type EventFacts,
+} from './record.js';
 
-/**
- * What happened, one method an event; log, metrics and traces listen. No method throws, blocks or fails its caller.
- * `details` is for the operator and must hold no secret and no payload.
- */
-export interface Events {
-  /** A direct message has its outcome: exactly one event a message, through whichever door. */
-  directMessage(event: DirectMessageEvent): void;
-  /** A client was admitted or refused. */
-  connect(event: ClientEvent): void;
-  /** A connection ended. `reason` of the broker is in `disconnectReason`. */
-  disconnect(event: ClientEvent & { readonly disconnectReason: string }): void;
-  /** A subscription was decided. */
-  subscribe(event: ClientEvent & { readonly topicName: string }): void;
-  /** A PUBLISH of a client was refused (or, where switched on, admitted). */
-  publishIn(event: ClientEvent & { readonly topicName: string }): void;
-  /** A client gave a subscription up. Only where that is switched on. */
-  unsubscribe(event: ClientEvent & { readonly topicName: string }): void;
-  /** A message was delivered to a client. Only where that is switched on. */
-  publishOut(event: ClientEvent & { readonly topicName: string }): void;
-  /** The receiver's side of a direct message was decided, or any other HTTP operation ended. */
-  operation(event: OperationEvent): void;
+/** What one type of event means to those who are told: every column is one of theirs. */
+interface Row<Event extends Told> {
+  /** For docs/telemetry.md. */
+  readonly meaning: string;
+  /** Whether it is a failure: a line at ERROR, which is always written. Asked before there is a record. */
+  readonly failed: (event: Event) => boolean;
+  /** Whether successes may be left out of the log, by `log.successRatio`. */
+  readonly sampled: boolean;
+  /** What the log writes, and who follows is shown. */
+  readonly record: (event: Event, traceId: string) => EventFacts;
+  /** What it changes in the metrics. */
+  readonly counted: { [Way in keyof Counted]: Event extends Counted[Way] ? Way : never }[keyof Counted];
 }
 
-/** What the service itself does, beside what it does for its callers. The same promise: no method throws or blocks. */
-export interface ServiceEvents {
+/** The ways in which an event is counted, and what each must know of the event. The metrics have one function for each. */
+export interface Counted {
+  /** In `tightbeam.direct_message.duration`. */
+  readonly directMessage: DirectMessageEvent;
+  /** In `tightbeam.client.events`, by its reason. */
+  readonly clientEvent: ActionEvent;
+  /** Further, one connected client more. */
+  readonly connect: ActionEvent;
+  /** Further, one less. */
+  readonly disconnect: DisconnectEvent;
+  /** As the HTTP request that it is, in `http.server.request.duration`. */
+  readonly request: ActionEvent;
+  readonly policyReload: PolicyReloadEvent;
+  readonly brokerConnection: BrokerConnectionEvent;
+}
+
+function action(meaning: string, counted: Row<ActionEvent>['counted']): Row<ActionEvent> {
+  return { meaning, failed, sampled: true, record: actionRecord, counted };
+}
+
+function failed({ reason }: { readonly reason?: Reason | undefined }): boolean {
+  return reason !== undefined && REASONS[reason].status === 'Failure';
+}
+
+function row<Event extends Told>(columns: Row<Event>): Row<Event> {
+  return columns;
+}
+
+/**
+ * Every event there is, by its type as the log writes it: the names of AWS IoT's CloudWatch logs, and after them
+ * Tightbeam's own. A new event is a row here; log, metrics, tail and documentation follow.
+ */
+export const EVENTS = {
+  Connect: action('A client was admitted or refused.', 'connect'),
+  Disconnect: row<DisconnectEvent>({
+    meaning: 'A connection ended.',
+    failed,
+    sampled: true,
+    record: disconnectRecord,
+    counted: 'disconnect',
+  }),
+  Subscribe: action('A subscription was decided.', 'clientEvent'),
+  Unsubscribe: action('A client gave a subscription up; only with `log.unsubscribe`.', 'clientEvent'),
+  'Publish-In': action(
+    'A client may not publish, or with `log.publishIn` has published; a caller published through HTTP, or may not.',
+    'clientEvent',
+  ),
+  'Publish-Out': action('A message was delivered to a client; only with `log.publishOut`.', 'clientEvent'),
+  SendDirectMessage: row<DirectMessageEvent>({
+    meaning: 'A direct message has its outcome: one event a message, through whichever door.',
+    failed,
+    sampled: true,
+    record: directMessageRecord,
+    counted: 'directMessage',
+  }),
+  Receive: action('A client may not receive a direct message: the receiver’s side of it.', 'clientEvent'),
+  GetConnection: action('A caller asked for the connection of a client.', 'request'),
+  DeleteConnection: action('A caller ended the connection of a client.', 'request'),
+  ListSubscriptions: action('A caller asked for the subscriptions of a client.', 'request'),
+  GetRetainedMessage: action('A caller asked for a retained message.', 'request'),
+  ListRetainedMessages: action('A caller asked for the retained messages.', 'request'),
+  HttpRequest: action('A request for no operation, or no request at all, was refused.', 'request'),
+  PolicyReload: row<PolicyReloadEvent>({
+    meaning: 'A policy set took effect, or was refused and the one before stays.',
+    failed: ({ outcome }) => outcome !== 'loaded',
+    // The service's own events are rare, and each of them matters.
+    sampled: false,
+    record: policyReloadRecord,
+    counted: 'policyReload',
+  }),
+  BrokerConnection: row<BrokerConnectionEvent>({
+    meaning: 'A connection of the service to the broker changed its state.',
+    failed: ({ state }) => state !== 'ready',
+    sampled: false,
+    record: brokerConnectionRecord,
+    counted: 'brokerConnection',
+  }),
+} as const;
+
+export type EventType = keyof typeof EVENTS;
+export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
+
+/** An event as log and followers have it. */
+export interface EventRecord extends EventFacts {
+  readonly eventType: EventType;
+}
+
+type EventsByType = { readonly [Type in EventType]: (typeof EVENTS)[Type] extends Row<infer Event> ? Event : never };
+/** What is told of an event of this type. */
+export type EventOf<Type extends EventType> = EventsByType[Type];
+export type AnyEvent = EventOf<EventType>;
+
+/** The types of events of which is told what is told of any action. */
+export type ActionType = { [Type in EventType]: ActionEvent extends EventOf<Type> ? Type : never }[EventType];
+
+/** What the table says of a type, for whoever has any event. */
+export function rowOf(type: EventType): Row<AnyEvent> {
+  return EVENTS[type] as Row<never> as Row<AnyEvent>;
+}
+
+/**
+ * Who wants to know what happened. No implementation throws, blocks or fails its caller. `details` of an event is for
+ * the operator and must hold no secret and no payload.
+ */
+export interface Events {
+  tell<Type extends EventType>(type: Type, event: EventOf<Type>): void;
+}
+
+/** What the process does, which is no event with a record: lines of text. No method throws or blocks. */
+export interface ProcessEvents {
   /** A step in the life of the process: `ready` with the ports, `draining`, `stopped`. */
   lifecycle(msg: string, fields?: LifecycleFields): void;
   /** Something failed that no caller can be told of, in one line: what was being done, and the error. */
   fault(msg: string, error: unknown): void;
-  /** A policy set took effect, or was refused and the one before stays. */
-  policyReload(event: PolicyReloadEvent): void;
-  /** A connection of the service to the broker changed its state. */
-  brokerConnection(event: BrokerConnectionEvent): void;
 }
 
 export interface LifecycleFields {
   readonly [name: string]: string | number | boolean | LifecycleFields;
 }
 
-export interface PolicyReloadEvent {
+/** What all events have. */
+interface Told {
+  /** The trace that it belongs to; absent, it gets one of its own. */
+  readonly traceId?: string | undefined;
+  /** When it happened, in milliseconds since 1970; absent where that is now. */
+  readonly endedAt?: number | undefined;
+}
+
+/** Somebody did something or was refused it: a client over MQTT, a caller over HTTP. */
+export interface ActionEvent extends Told {
+  /** Who; where nobody has proved who they are, what the connection tells of them. */
+  readonly identity: Identity;
+  /** MQTT client ID that it is about, where that is not who acted. */
+  readonly clientId?: string | undefined;
+  /** Topic name or topic filter that it is about. */
+  readonly topicName?: string | undefined;
+  /** QoS of the message or of the subscription, where the broker tells it. */
+  readonly qos?: number | undefined;
+  readonly payloadBytes?: number | undefined;
+  readonly durationMs?: number | undefined;
+  /** Absent on success. */
+  readonly reason?: Reason | undefined;
+  /** The decision about it; absent where none was made. */
+  readonly decision?: Decision | undefined;
+  readonly details?: string | undefined;
+}
+
+export interface DisconnectEvent extends ActionEvent {
+  /** Why, in the broker's word. */
+  readonly disconnectReason: string;
+}
+
+export interface DirectMessageEvent extends Told {
+  readonly traceId: string;
+  readonly sender: Identity;
+  /** A broker that asks for an authorization tells neither QoS nor payload, so a refusal there leaves both out. */
+  readonly message: Pick<DirectMessage, 'targetClientId' | 'topic'> & {
+    readonly confirmation?: boolean | undefined;
+    readonly payloadBytes?: number | undefined;
+  };
+  readonly reason: Reason;
+  readonly durationMs: number;
+  /** The decision about the sender; absent where the request was refused before it. */
+  readonly decision?: Decision | undefined;
+  readonly details?: string | undefined;
+}
+
+export interface PolicyReloadEvent extends Told {
   readonly outcome: 'loaded' | 'refused';
   /** Content hash (or other version) of the set read; absent where it could not be read. */
   readonly version?: string;
@@ -53,7 +203,7 @@ export interface PolicyReloadEvent {
   readonly details?: string;
 }
 
-export interface BrokerConnectionEvent {
+export interface BrokerConnectionEvent extends Told {
   /**
    * `ready`: direct messages can be sent. `pluginMissing`: connected, but the broker does not deliver them. `refused`: the
    * broker does not let the service's user in, or not to `$dm/#`. `down`: not connected.
@@ -63,48 +213,5 @@ export interface BrokerConnectionEvent {
   readonly broker: string;
   /** MQTT client ID of the connection. */
   readonly clientId: string;
-  readonly details?: string;
-}
-
-export interface DirectMessageEvent {
-  readonly traceId: string;
-  readonly sender: Identity;
-  /** A broker that asks for an authorization tells neither QoS nor payload, so a refusal there leaves both out. */
-  readonly message: Pick<DirectMessage, 'targetClientId' | 'topic'> & {
-    readonly confirmation?: boolean | undefined;
-    readonly payloadBytes?: number | undefined;
-  };
-  readonly reason: Reason;
-  readonly durationMs: number;
-  /** When it had its outcome, in milliseconds since 1970; absent where that is now. */
-  readonly endedAt?: number | undefined;
-  /** The decision about the sender; absent where the request was refused before it. */
-  readonly decision?: Decision | undefined;
-  readonly details?: string | undefined;
-}
-
-export interface ClientEvent {
-  readonly identity: Identity;
-  /** Trace of the hook call; the log makes a new one where there is none. */
-  readonly traceId?: string;
-  /** QoS of the message or of the subscription, where the broker tells it. */
-  readonly qos?: number;
-  readonly payloadBytes?: number;
-  /** Absent on success. */
-  readonly reason?: Reason;
-  readonly decision?: Decision;
-  readonly details?: string;
-}
-
-export interface OperationEvent {
-  readonly traceId: string;
-  /** Name of the operation as AWS logs it: GetConnection, Receive, ... */
-  readonly eventType: string;
-  readonly identity?: Identity;
-  readonly reason?: Reason;
-  readonly durationMs?: number;
-  readonly clientId?: string;
-  readonly topicName?: string;
-  readonly decision?: Decision;
   readonly details?: string;
 }

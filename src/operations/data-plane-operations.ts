@@ -1,7 +1,7 @@
 import { checkClientId, checkTopic, type Fault, type Limits } from '../direct/limits.js';
 import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
-import type { Events, OperationEvent } from '../observing/events.js';
+import type { ActionEvent, ActionType, Events } from '../observing/events.js';
 import {
   BrokerFault,
   type BrokerOperations,
@@ -39,7 +39,7 @@ const NO_CLIENT = fail('CLIENT_NOT_CONNECTED', 'The broker has neither a connect
 const OFFLINE = fail('CLIENT_OFFLINE_WITH_SESSION', 'It has no connection to end; cleanSession would end its session.');
 
 /** What an operation is about, for the log. */
-type Subject = Pick<OperationEvent, 'eventType' | 'clientId' | 'topicName'>;
+type Subject = Pick<ActionEvent, 'clientId' | 'topicName' | 'qos' | 'payloadBytes'>;
 
 /** How one operation goes, step by step. A step that finds a fault ends it. */
 interface Steps<Input, Output> {
@@ -65,7 +65,8 @@ export class DataPlaneOperations {
     const { authorizer, publisher, limits } = this.#options;
     return this.#run(
       asking,
-      { eventType: 'Publish-In', topicName: input.topic },
+      'Publish-In',
+      { topicName: input.topic },
       {
         read: () => readPublish(input, limits),
         authorize: ({ topic, retain }) => authorizer.publish(asking.caller, topic, { retain }),
@@ -82,7 +83,8 @@ export class DataPlaneOperations {
     const { authorizer, broker } = this.#options;
     return this.#run(
       asking,
-      { eventType: 'GetConnection', clientId },
+      'GetConnection',
+      { clientId },
       {
         read: () => this.#checked(clientId, readFlag('includeSocketInformation', includeSocketInformation)),
         authorize: () => authorizer.decide(asking.caller, 'iot:GetConnection', `client/${clientId}`),
@@ -105,7 +107,8 @@ export class DataPlaneOperations {
     const { authorizer, broker } = this.#options;
     return this.#run(
       asking,
-      { eventType: 'DeleteConnection', clientId },
+      'DeleteConnection',
+      { clientId },
       {
         read: () => {
           const cleanSession = this.#checked(clientId, readFlag('cleanSession', how.cleanSession));
@@ -130,7 +133,8 @@ export class DataPlaneOperations {
     const { authorizer, broker } = this.#options;
     return this.#run(
       asking,
-      { eventType: 'ListSubscriptions', clientId },
+      'ListSubscriptions',
+      { clientId },
       {
         read: () => this.#checked(clientId, readPage(page)),
         authorize: () => authorizer.decide(asking.caller, 'iot:ListSubscriptions', `client/${clientId}`),
@@ -151,7 +155,8 @@ export class DataPlaneOperations {
     const { authorizer, broker, limits } = this.#options;
     return this.#run(
       asking,
-      { eventType: 'GetRetainedMessage', topicName: topic },
+      'GetRetainedMessage',
+      { topicName: topic },
       {
         read: () => {
           const fault = checkTopic(topic, limits);
@@ -171,7 +176,8 @@ export class DataPlaneOperations {
     const { authorizer, broker } = this.#options;
     return this.#run(
       asking,
-      { eventType: 'ListRetainedMessages' },
+      'ListRetainedMessages',
+      {},
       {
         read: () => readPage(page),
         authorize: () => authorizer.decide(asking.caller, 'iot:ListRetainedMessages', '*'),
@@ -183,16 +189,21 @@ export class DataPlaneOperations {
     );
   }
 
-  async #run<Input, Output>(asking: Asking, subject: Subject, steps: Steps<Input, Output>): Promise<Read<Output>> {
+  async #run<Input, Output>(
+    asking: Asking,
+    type: ActionType,
+    subject: Subject,
+    steps: Steps<Input, Output>,
+  ): Promise<Read<Output>> {
     const { clock, events } = this.#options;
     const startedAt = clock();
     const { decision, result } = await attempt(steps);
-    events.operation({
+    events.tell(type, {
       ...subject,
       traceId: asking.traceId,
       identity: asking.caller,
       durationMs: clock() - startedAt,
-      ...(decision && { decision }),
+      decision,
       ...(!result.ok && { reason: result.reason, details: result.details }),
     });
     return result;

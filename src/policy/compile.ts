@@ -3,9 +3,10 @@ import type { Action } from './authorizer.js';
 import type { Condition } from './conditions/condition.js';
 import type { RequestContext } from './context.js';
 import type { PolicyDocument, Statement } from './document.js';
-import { matchPattern, resolveTokens, type Token } from './pattern.js';
+import { resolveTokens, type Token } from './pattern.js';
 import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
 import { residualsAfter } from './residuals.js';
+import { matchArn, residualsOf, scopeEnd } from './resource.js';
 import { FALSE, TRUE, UNKNOWN, not, some, type Tri } from './tri.js';
 
 /** Which account the broker stands for: requests are about `arn:{partition}:iot:{region}:{accountId}:...`. */
@@ -103,11 +104,20 @@ export class CompiledPolicies {
       patterns.push(tokens);
       indexed.set(payload, patterns);
     }
-    const rules = [...indexed].map(([order, patterns]) => receiveRule(this.statement(order), patterns, context));
+    const rules = [...indexed].map(([order, patterns]) => {
+      return receiveRule(
+        this.statement(order),
+        patterns.map((tokens) => ({ tokens, before: '' })),
+        context,
+      );
+    });
     for (const order of index.others) {
       const statement = this.statement(order);
-      const whole = statement.resources.map(({ tokens }) => tokens);
-      rules.push(receiveRule(statement, whole, context, (tokens) => residualsAfter(tokens, prefix, Infinity) ?? []));
+      const whole = statement.resources.flatMap((resource) => {
+        const from = scopeEnd(resource, prefix);
+        return from < 0 ? [] : [{ tokens: resource.tokens, before: prefix.slice(from) }];
+      });
+      rules.push(receiveRule(statement, whole, context));
     }
     return rules.filter((rule) => rule !== undefined);
   }
@@ -141,7 +151,7 @@ export class CompiledPolicies {
       const { resources, exceptResources } = this.statement(order);
       const residuals = exceptResources
         ? [undefined]
-        : resources.map(({ tokens }) => residualsAfter(tokens, `${this.prefix}${type}`));
+        : resources.map((resource) => residualsOf(resource, `${this.prefix}${type}`));
       if (residuals.includes(undefined)) others.push(order);
       else
         for (const tokens of residuals.flatMap((residual) => residual ?? [])) entries.push({ tokens, payload: order });
@@ -183,20 +193,26 @@ function effectsOf(statements: readonly Statement[]): Effects {
   return { codes: codes.length < FEW ? codes : Int32Array.from(codes), conditions: lists };
 }
 
+/** Of a pattern what matches a topic, and the text that every topic's resource has before it. */
+interface TopicPattern {
+  readonly tokens: readonly Token[];
+  readonly before: string;
+}
+
 /** The statement as a rule, nothing where its conditions keep it from applying. */
 function receiveRule(
   statement: Statement,
-  patterns: readonly (readonly Token[])[],
+  patterns: readonly TopicPattern[],
   context: RequestContext,
-  strip: (tokens: readonly Token[]) => readonly (readonly Token[])[] = (tokens) => [tokens],
 ): ReceiveRule | undefined {
   const denies = statement.effect === 'Deny';
   const conditions = matchConditions(statement.conditions, context);
   if (conditions === FALSE || (conditions === UNKNOWN && !denies)) return undefined;
   const except = statement.exceptResources;
-  const known = patterns.flatMap((pattern) => {
-    const { resolved, missing } = resolveTokens(pattern, context);
-    return missing && denies === except ? [] : strip(resolved);
+  const known = patterns.flatMap(({ tokens, before }) => {
+    const { resolved, missing } = resolveTokens(tokens, context);
+    if (missing && denies === except) return [];
+    return before === '' ? [resolved] : (residualsAfter(resolved, before, Infinity) ?? []);
   });
   return { denies, except, patterns: known };
 }
@@ -234,7 +250,7 @@ class Search implements Visitor {
 
 /** Does the statement's Resource or NotResource take in the resource? */
 export function matchResource(statement: Statement, resource: string, context: RequestContext): Tri {
-  const matches = some(statement.resources, ({ tokens }) => matchPattern(tokens, resource, context));
+  const matches = some(statement.resources, (pattern) => matchArn(pattern, resource, context));
   return statement.exceptResources ? not(matches) : matches;
 }
 

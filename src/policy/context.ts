@@ -5,6 +5,8 @@ import { thingOf, type Thing, type ThingTemplate } from './thing.js';
 export interface ConnectFacts {
   /** `iot:ConnectAttributes`: `PersistentConnect` and `LastWill`, each present where the CONNECT asks for it. */
   readonly connectAttributes?: readonly string[];
+  /** `iot:LastWillTopic`: the topic of the will; absent where the CONNECT has none. */
+  readonly lastWillTopic?: string;
   /** `iot:DomainName`: the host name of the TLS server name indication. */
   readonly domainName?: string;
 }

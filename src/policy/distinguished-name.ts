@@ -24,29 +24,36 @@ const NAMES: ReadonlyMap<string, string> = new Map([
 /** The attribute names that `iot:Certificate.Subject.*` and `iot:Certificate.Issuer.*` have. */
 export const CERTIFICATE_ATTRIBUTES: readonly string[] = [...new Set(NAMES.values())];
 
-/** AWS IoT takes at most five values of an attribute, none of over 1,024 characters or with a wildcard in it. */
+/** AWS IoT takes at most five values of an attribute, none of over 1,024 characters. */
 const MAX_VALUES = 5;
 const MAX_LENGTH = 1024;
+/** With one of these a value is not substituted: in a pattern or a topic filter it would be more than text. */
+const SPECIAL = /[*$+?#]/;
 
 /**
- * Values by attribute name, in the order of the text. Attributes that no policy variable has are left out, and so are
- * values that AWS IoT does not substitute: over 1,024 characters, or with `*` or `?`.
+ * Values by attribute name, in the order of the text. Attributes that no policy variable has are left out. A value that
+ * AWS IoT does not substitute (AWS IoT Core Developer Guide, "X.509 Certificate AWS IoT Core policy variables") is
+ * undefined: it keeps its place, so that no other is taken for it.
  */
-export function parseDistinguishedName(text: string): ReadonlyMap<string, readonly string[]> {
-  const attributes = new Map<string, string[]>();
+export function parseDistinguishedName(text: string): ReadonlyMap<string, readonly (string | undefined)[]> {
+  const attributes = new Map<string, (string | undefined)[]>();
   const separators = text.startsWith('/') ? '/' : ',+';
   for (const part of split(text, separators)) {
     const equals = part.indexOf('=');
     if (equals < 0) continue;
     const type = part.slice(0, equals).trim().toLowerCase();
     const name = NAMES.get(type) ?? CERTIFICATE_ATTRIBUTES.find((known) => known.toLowerCase() === type);
-    const value = unescape(part.slice(equals + 1).trim());
-    if (name === undefined || value.length > MAX_LENGTH || /[*?]/.test(value)) continue;
+    if (name === undefined) continue;
     const values = attributes.get(name) ?? [];
-    if (values.length < MAX_VALUES) values.push(value);
+    if (values.length < MAX_VALUES) values.push(substitutable(unescape(part.slice(equals + 1).trim())));
     attributes.set(name, values);
   }
   return attributes;
+}
+
+/** The value, where AWS IoT puts it in the place of a policy variable. */
+export function substitutable(value: string): string | undefined {
+  return value.length > MAX_LENGTH || SPECIAL.test(value) ? undefined : value;
 }
 
 /** Parts between unescaped, unquoted separators. */

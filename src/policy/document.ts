@@ -1,10 +1,17 @@
 import { actionMeant, actionsOf, ACTION_NAMES, isActionPattern } from './actions.js';
 import type { Action } from './authorizer.js';
-import { compileCondition, parseOperator, OPERATORS, type Condition } from './conditions/condition.js';
+import {
+  compileCondition,
+  parseOperator,
+  OPERATORS,
+  type Condition,
+  type OperatorName,
+} from './conditions/condition.js';
 import { isObject, readJson, reportUnknown, type Json, type JsonObject } from './json.js';
 import type { Steps } from './json-scanner.js';
-import { parsePattern, PatternError, type Pattern } from './pattern.js';
+import { PatternError } from './pattern.js';
 import type { Reporter } from './problems.js';
+import { parseResource, type ResourcePattern } from './resource.js';
 import { contextKey, type ContextKey } from './variables.js';
 
 /** A statement that has been read: nothing of it can fail any more but for want of facts. */
@@ -17,7 +24,7 @@ export interface Statement {
   readonly effect: 'Allow' | 'Deny';
   readonly actions: ReadonlySet<Action>;
   /** Whole ARNs, or `*`. */
-  readonly resources: readonly Pattern[];
+  readonly resources: readonly ResourcePattern[];
   /** NotResource: the statement is about everything but `resources`. */
   readonly exceptResources: boolean;
   readonly conditions: readonly Condition[];
@@ -190,22 +197,12 @@ function actionSet(actions: readonly Action[]): ReadonlySet<Action> {
   return set;
 }
 
-function readResources(statement: JsonObject, variables: boolean, report: Reporter): readonly Pattern[] {
+function readResources(statement: JsonObject, variables: boolean, report: Reporter): readonly ResourcePattern[] {
   return readEither(statement, ['Resource', 'NotResource'], report).flatMap(([text, at]) => {
-    if (!isArnPattern(text)) {
-      at.expected('an ARN like arn:aws:iot:us-east-1:123456789012:topic/name, or *', text);
-      return [];
-    }
-    const pattern = attempt(at, () => parsePattern(text, { wildcards: true, variables }));
-    for (const { key } of pattern?.variables ?? []) warnWithoutValue(key, at);
-    return pattern === undefined ? [] : [pattern];
+    const resource = attempt(at, text, () => parseResource(text, variables));
+    for (const { key } of resource?.variables ?? []) warnWithoutValue(key, at);
+    return resource === undefined ? [] : [resource];
   });
-}
-
-/** Six parts between colons; fewer where a `*` at the end stands for the missing ones (IAM, "Resource element"). */
-function isArnPattern(text: string): boolean {
-  if (text === '*') return true;
-  return text.startsWith('arn:') && (text.split(':').length >= 6 || text.endsWith('*'));
 }
 
 function readConditions(found: Json | undefined, variables: boolean, report: Reporter): readonly Condition[] {
@@ -228,17 +225,23 @@ function readConditions(found: Json | undefined, variables: boolean, report: Rep
     return Object.entries(keys).flatMap(([name, values]) => {
       const key = contextKey(name);
       warnWithoutValue(key, at.at(name));
-      const texts = readValues(values, parsed.operator === 'Null', at.at(name));
-      const condition = attempt(at.at(name), () => compileCondition(operator, parsed, key, texts, variables));
+      const texts = readValues(values, parsed, at.at(name));
+      const condition = attempt(at.at(name), undefined, () =>
+        compileCondition(operator, parsed, key, texts, variables),
+      );
       return condition === undefined ? [] : [condition];
     });
   });
 }
 
-/** Values are texts, numbers or booleans, one or several. */
-function readValues(found: Json, isNull: boolean, at: Reporter): readonly string[] {
+/**
+ * Values are texts, numbers or booleans, one or several. With a set operator also none (AWS IoT Core Developer Guide,
+ * "Connect policy examples": no `iot:ConnectAttributes` at all).
+ */
+function readValues(found: Json, { operator, set }: OperatorName, at: Reporter): readonly string[] {
+  const isNull = operator === 'Null';
   const values = Array.isArray(found) ? found : [found];
-  if (values.length === 0) at.expected('at least one value');
+  if (values.length === 0 && set === undefined) at.expected('at least one value');
   return values.flatMap((value, index) => {
     const place = Array.isArray(found) ? at.at(index) : at;
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
@@ -264,12 +267,12 @@ function warnWithoutValue(key: ContextKey, at: Reporter): void {
 }
 
 /** The result, or nothing where the text was malformed, which is reported. */
-function attempt<T>(at: Reporter, read: () => T): T | undefined {
+function attempt<T>(at: Reporter, found: string | undefined, read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
-    at.expected(error.message);
+    at.expected(error.message, found);
     return undefined;
   }
 }

@@ -1,3 +1,10 @@
+import type { Work } from './work.js';
+
+export type Json = string | number | boolean | null | Json[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: Json;
+}
+
 /** Names of elements and indexes of arrays, from the outside to the inside. */
 export type Steps = readonly (string | number)[];
 
@@ -18,6 +25,8 @@ export interface DuplicateName extends JsonPlace {
 }
 
 export interface JsonScan {
+  /** What the text says; nothing where it is no JSON. Of a name that stands twice the last one, as JSON.parse has it. */
+  readonly value: Json | undefined;
   /** Names that stand for a second time in their object. */
   readonly duplicates: readonly DuplicateName[];
   /** Where the text stops being JSON. */
@@ -26,8 +35,7 @@ export interface JsonScan {
 
 /** An object or array that is not closed yet. */
 interface Level {
-  /** Of an object, those so far. */
-  readonly names: Set<string> | undefined;
+  readonly value: Json[] | Record<string, Json>;
   /** The name or index where the scan is; nothing before the first name. */
   step: string | number | undefined;
 }
@@ -49,12 +57,20 @@ const MAX_STEPS = 8;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
+/** Set in the usual way `__proto__` would be no element. */
+const PLAIN = { enumerable: true, writable: true, configurable: true };
+/** Tokens read before the scan may pause. */
+const TOKENS = 64;
+/** Shorter texts are copied when they are cut out; longer ones would keep the whole text in memory. */
+const COPIED = 13;
+
 /**
- * What JSON.parse does not tell (RFC 8259): which names an object has twice, of which it keeps the last one in silence,
- * and where and why a text is no JSON. One pass without recursion, in linear time.
+ * Reads JSON (RFC 8259) in pieces, which JSON.parse cannot, and tells what it does not: which names an object has twice,
+ * of which it keeps the last one in silence, and where and why a text is no JSON. One pass without recursion, in linear
+ * time.
  * @param limit duplicates beyond so many are not collected
  */
-export function scanJson(text: string, limit: number): JsonScan {
+export function scanJson(text: string, limit: number): Work<JsonScan> {
   return new Scanner(text, limit).scan();
 }
 
@@ -63,18 +79,22 @@ class Scanner {
   private readonly duplicates: DuplicateName[] = [];
   private expecting: Expecting = 'value';
   private at = 0;
+  private root: Json | undefined;
 
   constructor(
     private readonly text: string,
     private readonly limit: number,
   ) {}
 
-  scan(): JsonScan {
+  *scan(): Work<JsonScan> {
     let expected: string | undefined;
-    while (expected === undefined && this.skipSpace()) expected = this.token(this.text.charAt(this.at));
+    for (let tokens = 1; expected === undefined && this.skipSpace(); tokens++) {
+      expected = this.token(this.text.charAt(this.at));
+      if (tokens % TOKENS === 0) yield;
+    }
     if (expected === undefined && this.expecting !== 'nothing') expected = EXPECTED[this.expecting];
     const fault = expected === undefined ? undefined : { steps: this.steps(), at: this.at, expected };
-    return { duplicates: this.duplicates, fault };
+    return { value: fault === undefined ? this.root : undefined, duplicates: this.duplicates, fault };
   }
 
   /** False at the end of the text. */
@@ -109,11 +129,11 @@ class Scanner {
         this.expecting = 'value';
         return undefined;
       case 'comma or end':
-        if (character === (level?.names === undefined ? ']' : '}')) return this.close();
+        if (character === (Array.isArray(level?.value) ? ']' : '}')) return this.close();
         if (character !== ',') return EXPECTED['comma or end'];
         this.at++;
         if (typeof level?.step === 'number') level.step++;
-        this.expecting = level?.names === undefined ? 'value' : 'name';
+        this.expecting = Array.isArray(level?.value) ? 'value' : 'name';
         return undefined;
       case 'nothing':
         return EXPECTED.nothing;
@@ -121,29 +141,38 @@ class Scanner {
   }
 
   private value(character: string): string | undefined {
-    if (character === '{') return this.open({ names: new Set(), step: undefined }, 'first name');
-    if (character === '[') return this.open({ names: undefined, step: 0 }, 'first value');
-    if (character === '"') return this.string() ?? this.ended();
-    SCALAR.lastIndex = this.at;
+    if (character === '{') return this.open({ value: {}, step: undefined }, 'first name');
+    if (character === '[') return this.open({ value: [], step: 0 }, 'first value');
+    const start = this.at;
+    if (character === '"') {
+      const expected = this.string();
+      return expected ?? this.ended(this.written(start));
+    }
+    SCALAR.lastIndex = start;
     if (!SCALAR.test(this.text)) return EXPECTED[this.expecting];
     this.at = SCALAR.lastIndex;
-    return this.ended();
+    return this.ended(JSON.parse(this.text.slice(start, this.at)) as Json);
   }
 
   private name(character: string, level: Level | undefined): string | undefined {
     if (character !== '"') return EXPECTED[this.expecting];
     const start = this.at;
     const expected = this.string();
-    if (expected !== undefined || level?.names === undefined) return expected;
-    const written = this.text.slice(start, this.at);
-    const name = written.includes('\\') ? (JSON.parse(written) as string) : written.slice(1, -1);
+    if (expected !== undefined || level === undefined) return expected;
+    const name = this.written(start);
     level.step = name;
-    if (level.names.has(name) && this.duplicates.length < this.limit) {
+    if (Object.hasOwn(level.value, name) && this.duplicates.length < this.limit) {
       this.duplicates.push({ name, at: start, steps: this.steps() });
     }
-    level.names.add(name);
     this.expecting = 'colon';
     return undefined;
+  }
+
+  /** What the text in double quotes says that began there and ends here. */
+  private written(start: number): string {
+    const written = this.text.slice(start, this.at);
+    const asItStands = written.length < COPIED && !written.includes('\\');
+    return asItStands ? written.slice(1, -1) : (JSON.parse(written) as string);
   }
 
   private string(): string | undefined {
@@ -178,13 +207,18 @@ class Scanner {
   }
 
   private close(): string | undefined {
-    this.levels.pop();
+    const level = this.levels.pop();
     this.at++;
-    return this.ended();
+    return this.ended(level?.value as Json);
   }
 
   /** After a whole value. */
-  private ended(): string | undefined {
+  private ended(value: Json): string | undefined {
+    const level = this.levels.at(-1);
+    if (level === undefined) this.root = value;
+    else if (Array.isArray(level.value)) level.value.push(value);
+    else if (level.step === '__proto__') Object.defineProperty(level.value, level.step, { value, ...PLAIN });
+    else level.value[String(level.step)] = value;
     this.expecting = this.levels.length === 0 ? 'nothing' : 'comma or end';
     return undefined;
   }

@@ -1,10 +1,8 @@
-import { scanJson, type Steps } from './json-scanner.js';
+import { scanJson, type Json, type JsonObject, type Steps } from './json-scanner.js';
 import type { Reporter } from './problems.js';
+import { finish, type Work } from './work.js';
 
-export type Json = string | number | boolean | null | Json[] | JsonObject;
-export interface JsonObject {
-  readonly [name: string]: Json;
-}
+export type { Json, JsonObject } from './json-scanner.js';
 
 /** Files over this are refused: reading them would stop everything else for too long. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
@@ -19,13 +17,21 @@ export type NameOf = (steps: Steps, root: Json | undefined) => string | undefine
  * Parses JSON; what is not JSON is reported with its place, and nothing comes back. An object that has a name twice is
  * reported too: whoever reads it might take the first one for what counts.
  */
-export function readJson(text: string, report: Reporter, nameOf: NameOf = () => undefined): Json | undefined {
+export function readJson(text: string, report: Reporter, nameOf?: NameOf): Json | undefined {
+  return finish(readJsonInPieces(text, report, nameOf));
+}
+
+/** The same for a text of any length. */
+export function* readJsonInPieces(
+  text: string,
+  report: Reporter,
+  nameOf: NameOf = () => undefined,
+): Work<Json | undefined> {
   if (text.length > MAX_CHARACTERS) {
     report.expected(`at most ${MAX_CHARACTERS} characters`, text.length);
     return undefined;
   }
-  const { fault, duplicates } = scanJson(text, MAX_DUPLICATES);
-  const root = fault === undefined ? (JSON.parse(text) as Json) : undefined;
+  const { value: root, fault, duplicates } = yield* scanJson(text, MAX_DUPLICATES);
   const at = (steps: Steps): Reporter => {
     const name = nameOf(steps, root);
     const start = name === undefined ? report : report.named(name);

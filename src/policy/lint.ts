@@ -1,11 +1,12 @@
 import { ACTIONS } from './actions.js';
-import { residualsAfter } from './residuals.js';
 import type { PolicyDocument, Statement } from './document.js';
-import { matchTokens, parsePattern, type PlainToken } from './pattern.js';
+import { ANY, matchTokens, type PlainToken, type Token } from './pattern.js';
 import type { Reporter } from './problems.js';
+import { parseResource, residualsOf, scopeEnd } from './resource.js';
 
 /**
- * Warns of statements that can never apply, of a Deny that brokers cannot enforce, and of filters that match more here
+ * Warns of statements that can never apply, of a Deny that brokers cannot enforce, of a Connect that binds no client ID,
+ * and of filters that match more here
  * than in AWS IoT Core.
  * @param arnPrefix what every resource of a request begins with
  */
@@ -20,6 +21,11 @@ export function lintPolicy(document: PolicyDocument, arnPrefix: string, report: 
         'brokers do not tell whether a publish is to be retained: over MQTT this Deny of iot:RetainPublish keeps nobody out',
       );
     }
+    if (takesAnyClientId(statement, arnPrefix)) {
+      at.warn(
+        'it allows every client ID, so a client can take that of another device and get its direct messages: bind it, for instance by client/${iot:Connection.Thing.ThingName} or client/${aws:username}',
+      );
+    }
     for (const filter of parentsNotReceived(statement, document)) {
       at.warn(`${filter}/# also matches ${filter} here, unlike in AWS IoT Core, and no iot:Receive allows that topic`);
     }
@@ -31,13 +37,25 @@ function isDead({ actions, resources, exceptResources }: Statement, arnPrefix: s
   return ![...actions].some((action) => {
     const kind = ACTIONS[action];
     const prefix = kind === undefined ? '*' : `${arnPrefix}${kind}/`;
-    return resources.some(({ tokens }) => residualsAfter(tokens, prefix)?.length !== 0);
+    return resources.some((resource) => residualsOf(resource, prefix)?.length !== 0);
   });
 }
 
 /** A Deny of iot:Publish too is enforced: it keeps the whole publish out. */
 function isAboutRetainAlone({ effect, actions }: Statement): boolean {
   return effect === 'Deny' && actions.has('iot:RetainPublish') && !actions.has('iot:Publish');
+}
+
+/** Conditions by which only client IDs are let in that belong to the one who connects. */
+const BINDS_CLIENT_ID = /^iot:(?:ClientId|Connection\.Thing\..+)$/i;
+
+function takesAnyClientId(statement: Statement, arnPrefix: string): boolean {
+  const { effect, actions, resources, exceptResources, conditions } = statement;
+  if (effect !== 'Allow' || !actions.has('iot:Connect')) return false;
+  if (conditions.some(({ key }) => BINDS_CLIENT_ID.test(key.name))) return false;
+  if (exceptResources) return true;
+  const any = (tokens: readonly Token[]): boolean => tokens.length === 1 && tokens[0] === ANY;
+  return resources.some((resource) => residualsOf(resource, `${arnPrefix}client/`)?.some(any));
 }
 
 /** Topics that stand before `/#` in what may be subscribed to, where what is below may be received and they may not. */
@@ -58,6 +76,9 @@ function mayReceive(document: PolicyDocument, arn: string): boolean {
       ({ effect, actions, exceptResources }) => effect === 'Allow' && actions.has('iot:Receive') && !exceptResources,
     )
     .flatMap(({ resources }) => resources)
-    .map(({ source }) => parsePattern(source, { wildcards: true, variables: false }))
-    .some(({ tokens }) => matchTokens(tokens as readonly PlainToken[], arn));
+    .map(({ source }) => parseResource(source, false))
+    .some((resource) => {
+      const from = scopeEnd(resource, arn);
+      return from >= 0 && matchTokens(resource.tokens as readonly PlainToken[], arn, from);
+    });
 }

@@ -30,7 +30,10 @@ export class PolicyLoadError extends Error {
   }
 }
 
-/** Where in which file the reader is; collects problems. */
+/** Problems of a kind that are told; more would be a long list, and say no more. */
+const MAX_PROBLEMS = 100;
+
+/** Where in which file the reader is; collects problems, up to a hundred errors and a hundred warnings. */
 export class Reporter {
   constructor(
     readonly problems: Problem[],
@@ -67,9 +70,24 @@ export class Reporter {
     this.add('warning', message);
   }
 
+  /** Whether no more errors are collected. */
+  get full(): boolean {
+    return this.count('error') > MAX_PROBLEMS;
+  }
+
   private add(severity: Problem['severity'], message: string): void {
+    const count = this.count(severity);
+    if (count > MAX_PROBLEMS) return;
     const where = this.where === undefined ? {} : { where: this.where };
-    this.problems.push({ severity, file: this.file, ...where, path: this.path, message });
+    this.problems.push(
+      count < MAX_PROBLEMS
+        ? { severity, file: this.file, ...where, path: this.path, message }
+        : { severity, file: this.file, path: '$', message: `more than ${MAX_PROBLEMS} of these: the rest is not told` },
+    );
+  }
+
+  private count(kind: Problem['severity']): number {
+    return this.problems.reduce((sum, { severity }) => sum + (severity === kind ? 1 : 0), 0);
   }
 }
 

@@ -21,11 +21,19 @@ export type Criterion = (typeof CRITERIA)[number];
 /** A thing whose name may hold `${username}` and the like: texts, and facts of the identity. */
 export interface ThingTemplate {
   readonly name: readonly (string | { readonly criterion: Criterion })[];
+  /**
+   * AWS IoT's exclusive thing association: the thing is that of the principal under any client ID. Without it the thing's
+   * name is taken as the client ID (AWS IoT Core Developer Guide, "Thing policy variables").
+   */
+  readonly exclusive: boolean;
   readonly type: string | undefined;
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-/** The thing for that identity; none where its name needs a fact that the identity does not have. */
+/**
+ * The thing for that identity; none where its name needs a fact that the identity does not have, or where the client ID
+ * is another: else whoever is attached to any thing could take the client ID of any other.
+ */
 export function thingOf(template: ThingTemplate, identity: Identity): Thing | undefined {
   let name = '';
   for (const part of template.name) {
@@ -33,6 +41,7 @@ export function thingOf(template: ThingTemplate, identity: Identity): Thing | un
     if (text === undefined) return undefined;
     name += text;
   }
+  if (!template.exclusive && identity.clientId !== name) return undefined;
   return { name, type: template.type, attributes: template.attributes };
 }
 

@@ -1,5 +1,5 @@
 import type { ExtraFacts, RequestContext } from './context.js';
-import { CERTIFICATE_ATTRIBUTES, parseDistinguishedName } from './distinguished-name.js';
+import { CERTIFICATE_ATTRIBUTES, parseDistinguishedName, substitutable } from './distinguished-name.js';
 
 /**
  * What a key of the request context has: nothing, one value, several, or null where the fact may exist and the transport
@@ -31,21 +31,27 @@ const FIXED: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['iot:connection.thing.thingname', ({ thing }) => thing?.name],
   ['iot:connection.thing.thingtypename', ({ thing }) => thing?.type],
   ['iot:connection.thing.isattached', ({ thing }) => (thing === undefined ? 'false' : 'true')],
-  ['aws:sourceip', ({ identity }) => identity.sourceIp],
-  ['aws:securetransport', ({ identity }) => identity.secureTransport?.toString()],
+  ['iot:lastwilltopic', ({ extra }) => extra.lastWillTopic ?? untoldOfConnect(extra)],
+  // Every request has these two; where the transport does not tell, only their values are unknown.
+  ['aws:sourceip', ({ identity }) => identity.sourceIp ?? null],
+  ['aws:securetransport', ({ identity }) => identity.secureTransport?.toString() ?? null],
   ['aws:currenttime', (context) => new Date(context.now).toISOString()],
   ['aws:epochtime', (context) => String(Math.floor(context.now / 1000))],
   ['aws:username', ({ identity, principal }) => identity.username ?? principal?.name],
   ['iot:certificate.availablekeys', availableKeys],
+  // AWS IoT's certificate ID is the SHA-256 of the certificate.
+  ['iot:certificateid', ({ identity }) => identity.certificate && (identity.certificate.fingerprint ?? null)],
 ]);
 
 const ATTRIBUTE = /^iot:connection\.thing\.attributes\[(.+)\]$/i;
 const CERTIFICATE = /^iot:certificate\.(subject|issuer)\.([a-z]+)(?:\.(list|\d))?$/i;
 /** Facts of a certificate that brokers do not hand over. */
 const UNTOLD_CERTIFICATE =
-  /^iot:certificate\.(?:serialnumber|certificateid|issuer\.[a-z]+|(?:subject|issuer)\.alternativename\.[a-z0-9]+)/i;
+  /^iot:certificate\.(?:serialnumber|issuer\.[a-z]+|(?:subject|issuer)\.alternativename\.[a-z0-9]+)/i;
 /** Keys of AWS IoT Core for which ExHook has no fields. */
-const UNTOLD_CONNECT = /^iot:(?:connectattributes|domainname)$/i;
+const UNTOLD_BY_BROKERS = /^iot:(?:connectattributes|domainname|lastwilltopic|certificateid)$/i;
+/** Facts of a caller at AWS (IAM, "AWS global condition context keys"): no request here has them, or has none of them. */
+const UNTOLD_GLOBAL = /^aws:/i;
 
 /**
  * The key of that name. Names are compared without regard to case (IAM, "Condition element"), names of thing
@@ -54,12 +60,13 @@ const UNTOLD_CONNECT = /^iot:(?:connectattributes|domainname)$/i;
 export function contextKey(name: string): ContextKey {
   const lower = name.toLowerCase();
   const found = FIXED.get(lower) ?? thingAttribute(name) ?? certificateAttribute(name);
-  const untold = UNTOLD_CERTIFICATE.test(name);
-  const own = found ?? (untold ? untoldOfCertificate : nothing);
+  const ofCertificate = UNTOLD_CERTIFICATE.test(name);
+  const global = found === undefined && UNTOLD_GLOBAL.test(name);
+  const own = found ?? (ofCertificate ? untoldOfCertificate : global ? untold : nothing);
   return {
     name,
-    known: found !== undefined || untold,
-    told: !untold && !UNTOLD_CONNECT.test(name),
+    known: found !== undefined || ofCertificate || global,
+    told: !ofCertificate && !global && !UNTOLD_BY_BROKERS.test(name),
     resolve: (context) => {
       const value = context.extra.overrides?.get(lower) ?? own(context);
       return typeof value === 'string' && value.length > MAX_FACT_LENGTH ? undefined : value;
@@ -69,6 +76,10 @@ export function contextKey(name: string): ContextKey {
 
 function nothing(): undefined {
   return undefined;
+}
+
+function untold(): null {
+  return null;
 }
 
 function untoldOfConnect({ connectUntold }: ExtraFacts): null | undefined {
@@ -90,22 +101,33 @@ function certificateAttribute(name: string): Resolver | undefined {
   const known = CERTIFICATE_ATTRIBUTES.find((candidate) => candidate.toLowerCase() === attribute.toLowerCase());
   if (known === undefined) return undefined;
   if (side.toLowerCase() === 'issuer') return untoldOfCertificate;
-  if (suffix.toLowerCase() === 'list') return (context) => subject(context).get(known);
+  if (suffix.toLowerCase() === 'list') {
+    return (context) =>
+      subject(context)
+        .get(known)
+        ?.filter((value) => value !== undefined);
+  }
   return (context) => subject(context).get(known)?.[Number(suffix)];
 }
 
 function availableKeys(context: RequestContext): Value {
-  const keys = [...subject(context).keys()].map((attribute) => `iot:Certificate.Subject.${attribute}`);
+  const keys = [...subject(context)]
+    .filter(([, values]) => values.some((value) => value !== undefined))
+    .map(([attribute]) => `iot:Certificate.Subject.${attribute}`);
   return keys.length === 0 ? undefined : keys;
 }
 
-/** Subject attributes; the common name stands alone where the broker tells nothing more. */
-function subject({ identity }: RequestContext): ReadonlyMap<string, readonly string[]> {
+/**
+ * Subject attributes. The first common name is the one by which the transport knows the client, and principals match it:
+ * where the subject has several (multi-valued names too), whoever it is and what the variable holds are one.
+ */
+function subject({ identity }: RequestContext): ReadonlyMap<string, readonly (string | undefined)[]> {
   const certificate = identity.certificate;
   if (certificate === undefined) return new Map();
   const attributes = parseDistinguishedName(certificate.distinguishedName ?? '');
   const { commonName } = certificate;
-  if (attributes.has('CommonName') || (commonName === '' && attributes.size > 0) || /[*?]/.test(commonName))
-    return attributes;
-  return new Map([...attributes, ['CommonName', [commonName]]]);
+  if (commonName === '') return attributes;
+  const others = (attributes.get('CommonName') ?? []).filter((value) => value !== commonName);
+  const first = substitutable(commonName);
+  return new Map([...attributes, ['CommonName', [first, ...(first === undefined ? others.slice(1) : others)]]]);
 }

@@ -1,4 +1,5 @@
-import { DISCONNECT_REASONS } from './log/disconnect-reasons.js';
+import { DISCONNECT_REASONS } from '../observing/disconnect-reasons.js';
+import { EVENTS } from '../observing/events.js';
 import { LOG_FIELDS } from './log/fields.js';
 import { markdownTable } from '../markdown.js';
 import { METRICS, prometheusName, type MetricEntry } from './metrics/catalogue.js';
@@ -7,6 +8,11 @@ import { METRICS, prometheusName, type MetricEntry } from './metrics/catalogue.j
 export const REFERENCE_TABLES: Readonly<Record<string, () => string>> = {
   fields: () =>
     markdownTable([['Field', 'Meaning'], ...Object.entries(LOG_FIELDS).map(([name, text]) => [`\`${name}\``, text])]),
+  events: () =>
+    markdownTable([
+      ['Event type', 'Meaning'],
+      ...Object.entries(EVENTS).map(([type, { meaning }]) => [`\`${type}\``, meaning]),
+    ]),
   'disconnect-reasons': () => {
     const names = [...new Set(Object.values(DISCONNECT_REASONS))];
     const rows = names.map((name) => [

@@ -2,7 +2,7 @@ import type { DirectDelivery } from '../direct/delivery.js';
 import type { Authorizer } from '../policy/authorizer.js';
 import { createAdminServer } from './admin-server.js';
 import type { Diagnostics } from '../observing/diagnostics.js';
-import type { Events, ServiceEvents } from '../observing/events.js';
+import type { Events, ProcessEvents } from '../observing/events.js';
 import { createFanOut } from './fan-out.js';
 import { createEventLog, type EventLogOptions } from './log/event-log.js';
 import { measureAuthorizer, measureDelivery, measureTracing } from './measured.js';
@@ -30,7 +30,7 @@ export interface TelemetryOptions {
 
 /** Log, traces and metrics of one service. */
 export interface Telemetry {
-  readonly events: Events & ServiceEvents;
+  readonly events: Events & ProcessEvents;
   readonly tracing: Tracing;
   readonly diagnostics: Diagnostics;
   /** The same authorizer, measured. */
@@ -55,7 +55,22 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   const fanOut = createFanOut([log, ...(metrics ? [metrics] : [])], (error) => {
     log.fault('An event could not be recorded.', error);
   });
-  if (traces !== undefined || counted !== undefined) onSdkError(rarely(fanOut));
+  const events: Events & ProcessEvents = {
+    tell: (type, event) => {
+      fanOut.tell(type, event);
+    },
+    lifecycle: (msg, fields) => {
+      fanOut.later(() => {
+        log.lifecycle(msg, fields);
+      });
+    },
+    fault: (msg, error) => {
+      fanOut.later(() => {
+        log.fault(msg, error);
+      });
+    },
+  };
+  if (traces !== undefined || counted !== undefined) onSdkError(rarely(events));
 
   const tracing = traces === undefined ? noTracing : createOtelTracing(traces);
   const server = createAdminServer({
@@ -65,7 +80,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   });
   let listening = false;
   return {
-    events: fanOut,
+    events,
     diagnostics: log.diagnostics,
     tracing: metrics ? measureTracing(tracing, metrics) : tracing,
     authorizer: (authorizer) => (metrics ? measureAuthorizer(authorizer, metrics) : authorizer),
@@ -110,7 +125,7 @@ async function startCounting(version: string, env: Environment, log: { readonly 
 /** An export that fails, fails often: one line in ten seconds says so. */
 const RARELY_MS = 10_000;
 
-function rarely({ fault }: Pick<ServiceEvents, 'fault'>): (message: string) => void {
+function rarely({ fault }: Pick<ProcessEvents, 'fault'>): (message: string) => void {
   let last = -Infinity;
   return (message) => {
     if (performance.now() - last < RARELY_MS) return;

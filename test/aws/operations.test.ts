@@ -54,10 +54,10 @@ describe('Publish', () => {
       correlationData: Buffer.from([1, 2]),
       userProperties: { a: ['1', '2'] },
     });
-    expect(server.events.operations).toMatchObject([
+    expect(server.events.told).toMatchObject([
       { eventType: 'Publish-In', topicName: 'state/a b/ü', identity: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' } },
     ]);
-    expect(server.events.operations[0]?.reason).toBeUndefined();
+    expect(server.events.told[0]?.reason).toBeUndefined();
   });
 
   test('QoS 0 is the default', async () => {
@@ -74,14 +74,14 @@ describe('Publish', () => {
     { topic: 'a', messageExpiry: 0 },
   ])('%j is InvalidRequestException', async (input) => {
     await expect(publish(input)).rejects.toBeInstanceOf(aws.InvalidRequestException);
-    expect(server.events.operations).toHaveLength(1);
+    expect(server.events.told).toHaveLength(1);
   });
 
   test('a caller who may not publish there is refused', async () => {
     server.denied.add('topic/secret');
     const error: unknown = await publish({ topic: 'secret' }).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(aws.ForbiddenException);
-    expect(server.events.operations).toMatchObject([
+    expect(server.events.told).toMatchObject([
       { reason: 'OPERATION_NOT_AUTHORIZED', decision: { action: 'iot:Publish', resource: 'topic/secret' } },
     ]);
   });
@@ -136,7 +136,7 @@ describe('retained messages', () => {
     await expect(listed).rejects.toBeInstanceOf(aws.ForbiddenException);
     const got = client.send(new aws.GetRetainedMessageCommand({ topic: 'state' }));
     await expect(got).rejects.toBeInstanceOf(aws.ForbiddenException);
-    expect(server.events.operations.map(({ decision }) => decision?.action)).toEqual([
+    expect(server.events.told.map(({ decision }) => decision?.action)).toEqual([
       'iot:ListRetainedMessages',
       'iot:GetRetainedMessage',
     ]);
@@ -180,7 +180,7 @@ describe('connections', () => {
     const device = await broker.connect('away', { properties: { sessionExpiryInterval: 600 } });
     const before = Date.now();
     await device.endAsync();
-    await broker.events.next('disconnect');
+    await broker.events.next('Disconnect');
     const { disconnectedSince = 0, ...rest } = await get('away');
     expect(rest).toMatchObject({ connected: false, cleanSession: false, disconnectReason: expect.any(String) });
     expect(rest.connectedSince).toBeUndefined();

@@ -43,6 +43,10 @@ describe('tightbeam emqx', () => {
     for (const command of program.commands.flatMap((group) => group.commands)) command.exitOverride();
     await program.parseAsync(['emqx', args[0] ?? '', '--api', emqx.url, ...args.slice(1)], { from: 'user' });
   };
+  /** Until the output has come so far. */
+  const said = async (text: RegExp) => {
+    while (!text.test(output)) await new Promise((resolve) => setImmediate(resolve));
+  };
   const plugin = () => ['--plugin', join(folder, 'tightbeam-0.1.0.tar.gz')];
 
   it('installs, finds all well, and uninstalls', async () => {
@@ -82,14 +86,33 @@ describe('tightbeam emqx', () => {
   });
 
   it('prints what is left to do by hand, and exits with 1 until nothing is', async () => {
-    await run('install', ...plugin());
-    expect(output).toMatch(/Left to you:\n {2}- .*`emqx ctl plugins allow tightbeam-0\.1\.0`/);
+    await run('install');
+    expect(output).toMatch(/Left to you:\n {2}- The plugin is not installed/);
     expect(process.exitCode).toBe(1);
 
     process.exitCode = undefined;
     emqx.allowed = ['tightbeam-0.1.0'];
     await run('install', ...plugin());
     expect(process.exitCode).toBeUndefined();
+  });
+
+  it('waits for the leave to install the plugin, and goes on by itself', async () => {
+    const installed = run('install', ...plugin());
+    await said(/^ {8}emqx ctl plugins allow tightbeam-0\.1\.0\n {4}waiting for it, 10 min/m);
+    emqx.allowed = ['tightbeam-0.1.0'];
+    await installed;
+    expect(emqx.plugins).toHaveLength(1);
+    expect(process.exitCode).toBeUndefined();
+  });
+
+  it('ends with Ctrl-C, and says what is done and what is not', async () => {
+    const installed = run('install', ...plugin());
+    await said(/waiting for it/);
+    process.emit('SIGINT');
+    await installed;
+    expect(errors).toMatch(/^error: Stopped while waiting for the leave.* Run it again to go on\.\n$/);
+    expect(process.exitCode).toBe(1);
+    expect(emqx.settings).toMatchObject({ no_match: 'allow' });
   });
 
   it('counts the work of others, which it leaves as it is, for no failure', async () => {

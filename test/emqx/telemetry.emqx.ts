@@ -31,7 +31,8 @@ onEmqx('What became of a message is told', (bench, { isLocal }) => {
     expect(remembered).toMatchObject({
       clientId: 'told-refused',
       principalId: 'backend',
-      sourceIp: '127.0.0.1',
+      // Through the ports of a container it is the address of the bridge.
+      sourceIp: isLocal ? '127.0.0.1' : expect.stringMatching(/^[0-9a-f.:]+$/),
       qos: 1,
     });
     expect(remembered).not.toHaveProperty('cause');
@@ -81,7 +82,7 @@ onEmqx('What became of a message is told', (bench, { isLocal }) => {
       'tightbeam.decision.action': 'iot:SendDirectMessage',
       'tightbeam.decision.principal': 'backend',
     });
-    const receiver = only(spans, ({ name }) => name === HOOK);
+    const receiver = only(spans, ({ name }) => HOOK.test(name));
     expect(receiver).toMatchObject({ parentSpanId: deliver.spanId });
     expect(receiver.attributes).toMatchObject({
       'tightbeam.decision.action': 'iot:Receive',

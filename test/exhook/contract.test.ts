@@ -73,7 +73,7 @@ test('passwords of the recordings reach the authenticator, and neither log nor e
   expect(harness.authenticator.seen.map((credentials) => credentials.password)).toEqual(
     expect.arrayContaining(secrets),
   );
-  await harness.events.next('disconnect', (event) => event.disconnectReason === 'tcp_closed');
+  await harness.events.next('Disconnect', (event) => event.disconnectReason === 'tcp_closed');
   const told = JSON.stringify([harness.events.all, harness.logged]);
   for (const secret of secrets) expect(told).not.toContain(secret);
 });

@@ -5,7 +5,7 @@ import { GENERATIONS, type Generation } from '../../src/exhook/protocol.js';
 import type { RequestOf } from '../../src/exhook/wire.js';
 import type { Identity } from '../../src/identity/identity.js';
 import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
-import type { Events } from '../../src/observing/events.js';
+import type { ActionType } from '../../src/observing/events.js';
 import {
   casesThat,
   expectCases,
@@ -19,7 +19,7 @@ import { SwitchedAuthorizer } from '../policy/support/switched.js';
 import { clientInfo, meta, startProvider } from './harness.js';
 
 /** A call, what it asks beside who the client is, and the event that reports a denial. */
-type Question = { readonly denial: keyof Events } & (
+type Question = { readonly denial: ActionType | 'SendDirectMessage' } & (
   | { readonly call: 'OnClientAuthenticate' }
   | ({ readonly call: 'OnClientAuthorize' } & Pick<RequestOf<'OnClientAuthorize'>, 'type' | 'topic'>)
 );
@@ -132,20 +132,20 @@ function questionOf(item: CorpusCase): Question | undefined {
   const name = nameOf(item);
   switch (action) {
     case 'iot:Connect':
-      return { call: 'OnClientAuthenticate', denial: 'connect' };
+      return { call: 'OnClientAuthenticate', denial: 'Connect' };
     case 'iot:Publish':
-      return { call: 'OnClientAuthorize', type: 'PUBLISH', topic: name, denial: 'publishIn' };
+      return { call: 'OnClientAuthorize', type: 'PUBLISH', topic: name, denial: 'Publish-In' };
     case 'iot:Subscribe':
-      return { call: 'OnClientAuthorize', type: 'SUBSCRIBE', topic: name, denial: 'subscribe' };
+      return { call: 'OnClientAuthorize', type: 'SUBSCRIBE', topic: name, denial: 'Subscribe' };
     case 'iot:SendDirectMessage': {
       const topic = typeof context['iot:Topic'] === 'string' ? context['iot:Topic'] : '';
       const direct = formatDirectTopic({ targetClientId: name, topic });
-      return { call: 'OnClientAuthorize', type: 'PUBLISH', topic: direct, denial: 'directMessage' };
+      return { call: 'OnClientAuthorize', type: 'PUBLISH', topic: direct, denial: 'SendDirectMessage' };
     }
     case 'iot:Receive': {
       const { clientId: targetClientId = '' } = clientOf(item);
       const direct = formatDirectTopic({ targetClientId, topic: name });
-      return { call: 'OnClientAuthorize', type: 'SUBSCRIBE', topic: direct, denial: 'operation' };
+      return { call: 'OnClientAuthorize', type: 'SUBSCRIBE', topic: direct, denial: 'Receive' };
     }
     case 'iot:RetainPublish':
     case 'iot:GetConnection':

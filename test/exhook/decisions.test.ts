@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { RequestOf } from '../../src/exhook/wire.js';
 import type { HookProviderOptions } from '../../src/exhook/provider.js';
+import { Credentials } from '../../src/identity/credentials.js';
+import { GuessLimit } from '../../src/identity/guess-limit.js';
+import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
 import { fakeAuthorizer } from './fakes.js';
 import { clientInfo, meta, startProvider } from './harness.js';
 
@@ -33,6 +36,7 @@ describe('authentication', () => {
         certificate: { commonName: 'lock-17', distinguishedName: 'CN=lock-17,O=Acme' },
         sourceIp: '10.0.0.17',
         sourcePort: 50_017,
+        askedBy: '127.0.0.1',
       },
     ]);
   });
@@ -51,17 +55,30 @@ describe('authentication', () => {
   test('leaves out what the client did not bring', async () => {
     await start();
     await authenticate({ username: '', peerport: 0, peerhost: '' });
-    expect(harness.authenticator.seen).toEqual([{ clientId: 'lock-17' }]);
+    expect(harness.authenticator.seen).toEqual([{ clientId: 'lock-17', askedBy: '127.0.0.1' }]);
   });
 
   test('refuses, and tells why without naming an unverified principal', async () => {
     await start();
     expect(await authenticate({ password: 'wrong' })).toEqual(DENIED);
-    expect(await harness.events.next('connect')).toEqual({
+    expect(await harness.events.next('Connect')).toEqual({
       identity: { protocol: 'MQTT', clientId: 'lock-17', sourceIp: '10.0.0.17', sourcePort: 50_017 },
       traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
       reason: 'INVALID_CREDENTIALS',
       details: 'The password is wrong.',
+    });
+  });
+
+  test('knows the address of who asks, and limits guesses by it', async () => {
+    const credentials = Credentials.parse({ mqttUsers: { 'lock-17': 'right' } });
+    const inner = new MqttAuthenticator({ credentials: () => credentials, service: { username: 'tightbeam' } });
+    const authenticator = new GuessLimit({ authenticator: inner, serviceUsername: 'tightbeam', clock: () => 0 });
+    await start({ authenticator });
+    for (let at = 0; at < 11; at++) await authenticate({ password: `guess ${at}` });
+    expect(await authenticate({ password: 'right' })).toEqual(DENIED);
+    expect(await harness.events.next('Connect', ({ reason }) => reason !== 'INVALID_CREDENTIALS')).toMatchObject({
+      reason: 'AUTHENTICATION_THROTTLED',
+      identity: { clientId: 'lock-17', sourceIp: '10.0.0.17' },
     });
   });
 
@@ -70,7 +87,7 @@ describe('authentication', () => {
     await start({ authorizer });
     expect(await authenticate({})).toEqual(DENIED);
     expect(authorizer.asked).toMatchObject([{ action: 'iot:Connect', resource: 'client/lock-17' }]);
-    expect(await harness.events.next('connect')).toMatchObject({
+    expect(await harness.events.next('Connect')).toMatchObject({
       reason: 'CONNECT_NOT_AUTHORIZED',
       decision: { effect: 'deny' },
       identity: { username: 'lock-17' },
@@ -105,7 +122,23 @@ describe('authorization', () => {
       { action: 'iot:Publish', resource: 'topic/state/lock-17', identity: { username: 'lock-17' } },
       { action: 'iot:Subscribe', resource: 'topicfilter/commands/+' },
     ]);
-    expect(await harness.events.next('subscribe')).toMatchObject({ topicName: 'commands/+' });
+    expect(await harness.events.next('Subscribe')).toMatchObject({ topicName: 'commands/+' });
+  });
+
+  test('knows a direct topic behind the mountpoint of the listener too', async () => {
+    await start();
+    const mounted = { mountpoint: 'tenant/' };
+    await authorize('PUBLISH', 'tenant/$dm/lock-18/t', mounted);
+    await authorize('SUBSCRIBE', 'tenant/$dm/lock-17/t', mounted);
+    expect(await authorize('SUBSCRIBE', 'tenant/$share/g/$dm/lock-17/t', mounted)).toEqual(DENIED);
+    await authorize('PUBLISH', 'tenant/state', mounted);
+    await authorize('PUBLISH', '$dm/lock-18/t', mounted);
+    expect(harness.authorizer.asked.map(({ action, resource }) => `${action} ${resource}`)).toEqual([
+      'iot:SendDirectMessage client/lock-18',
+      'iot:Receive topic/t',
+      'iot:Publish topic/tenant/state',
+      'iot:SendDirectMessage client/lock-18',
+    ]);
   });
 
   test('treats other $-topics as ordinary ones', async () => {
@@ -124,11 +157,11 @@ describe('authorization', () => {
     await start({ authorizer: fakeAuthorizer(() => true) });
     expect(await authorize('PUBLISH', 'forbidden/y')).toEqual(DENIED);
     expect(await authorize('SUBSCRIBE', 'forbidden/x')).toEqual(DENIED);
-    expect(await harness.events.next('publishIn')).toMatchObject({
+    expect(await harness.events.next('Publish-In')).toMatchObject({
       topicName: 'forbidden/y',
       reason: 'PUBLISH_NOT_AUTHORIZED',
     });
-    expect(await harness.events.next('subscribe')).toMatchObject({
+    expect(await harness.events.next('Subscribe')).toMatchObject({
       topicName: 'forbidden/x',
       reason: 'SUBSCRIBE_NOT_AUTHORIZED',
     });
@@ -171,12 +204,14 @@ describe('authorization', () => {
 
   test('is not undone by an event that cannot be recorded', async () => {
     await start({ authorizer: fakeAuthorizer(() => true) });
-    harness.events.publishIn = () => {
-      throw new Error('disk full');
+    const { tell } = harness.events;
+    harness.events.tell = (type, event) => {
+      if (type === 'Publish-In') throw new Error('disk full');
+      tell(type, event);
     };
     expect(await authorize('PUBLISH', 't')).toEqual(DENIED);
     await authorize('SUBSCRIBE', 't');
-    await harness.events.next('subscribe');
+    await harness.events.next('Subscribe');
     expect(harness.logged).toMatchObject([['error', 'An event could not be recorded.', { error: 'disk full' }]]);
   });
 });
@@ -193,7 +228,7 @@ describe('authorization of direct messages', () => {
   test('refuses the sender, and that is the outcome of the message', async () => {
     await start({ authorizer: fakeAuthorizer(({ action }) => action === 'iot:SendDirectMessage') });
     expect(await authorize('PUBLISH', '$dm/lock-18/commands/open')).toEqual(DENIED);
-    const event = await harness.events.next('directMessage');
+    const event = await harness.events.next('SendDirectMessage');
     expect(event).toMatchObject({
       sender: { clientId: 'lock-17' },
       message: { targetClientId: 'lock-18', topic: 'commands/open' },
@@ -206,7 +241,7 @@ describe('authorization of direct messages', () => {
   test.each(['$dm', '$dm/%zz/t', '$dm/+/t'])('refuses %s, which addresses nobody', async (topic) => {
     await start();
     expect(await authorize('PUBLISH', topic)).toEqual(DENIED);
-    expect(await harness.events.next('directMessage')).toMatchObject({
+    expect(await harness.events.next('SendDirectMessage')).toMatchObject({
       message: { topic },
       reason: expect.stringMatching(/^INVALID_/),
     });
@@ -223,8 +258,7 @@ describe('authorization of direct messages', () => {
   test('refuses the receiver, and tells which policy did', async () => {
     await start({ authorizer: fakeAuthorizer(({ action }) => action === 'iot:Receive') });
     expect(await authorize('SUBSCRIBE', '$dm/lock-17/commands/open')).toEqual(DENIED);
-    expect(await harness.events.next('operation')).toMatchObject({
-      eventType: 'Receive',
+    expect(await harness.events.next('Receive')).toMatchObject({
       clientId: 'lock-17',
       topicName: 'commands/open',
       reason: 'RECEIVER_NOT_AUTHORIZED',
@@ -244,7 +278,7 @@ describe('authorization of direct messages', () => {
   ])('lets nobody subscribe to %s', async (filter) => {
     await start();
     expect(await authorize('SUBSCRIBE', filter)).toEqual(DENIED);
-    expect(await harness.events.next('subscribe')).toMatchObject({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' });
+    expect(await harness.events.next('Subscribe')).toMatchObject({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' });
     expect(harness.authorizer.asked).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import type { Authentication, Authenticator, Credentials } from '../../src/identity/authenticator.js';
 import type { Identity } from '../../src/identity/identity.js';
 import type { Action, Authorizer, Decision } from '../../src/policy/authorizer.js';
-import type { Events } from '../../src/observing/events.js';
+import type { AnyEvent, EventOf, Events, EventType } from '../../src/observing/events.js';
 
 /** One asked question: the action, who asked, and on what. */
 export interface Asked {
@@ -59,53 +59,25 @@ export function fakeAuthenticator(): Authenticator & { seen: Credentials[] } {
   };
 }
 
-type EventName = keyof Events;
-type EventOf<Name extends EventName> = Parameters<Events[Name]>[0];
-
 /** Events that are kept, and can be waited for. */
 export class FakeEvents implements Events {
-  readonly all: { name: EventName; event: EventOf<EventName> }[] = [];
+  readonly all: { name: EventType; event: AnyEvent }[] = [];
   #waiting: (() => void)[] = [];
 
-  #add(name: EventName, event: EventOf<EventName>): void {
-    this.all.push({ name, event });
-    for (const wake of this.#waiting.splice(0)) wake();
-  }
-
-  /** The first event of that name for which `matches` holds, past or to come. */
-  async next<Name extends EventName>(
-    name: Name,
-    matches: (event: EventOf<Name>) => boolean = () => true,
-  ): Promise<EventOf<Name>> {
+  /** The first event of that type for which `matches` holds, past or to come. */
+  async next<Type extends EventType>(
+    type: Type,
+    matches: (event: EventOf<Type>) => boolean = () => true,
+  ): Promise<EventOf<Type>> {
     for (;;) {
-      const found = this.all.find((entry) => entry.name === name && matches(entry.event as EventOf<Name>));
-      if (found !== undefined) return found.event;
+      const found = this.all.find(({ name, event }) => name === type && matches(event as EventOf<Type>));
+      if (found !== undefined) return found.event as EventOf<Type>;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
-  directMessage = (event: EventOf<'directMessage'>): void => {
-    this.#add('directMessage', event);
-  };
-  connect = (event: EventOf<'connect'>): void => {
-    this.#add('connect', event);
-  };
-  disconnect = (event: EventOf<'disconnect'>): void => {
-    this.#add('disconnect', event);
-  };
-  subscribe = (event: EventOf<'subscribe'>): void => {
-    this.#add('subscribe', event);
-  };
-  publishIn = (event: EventOf<'publishIn'>): void => {
-    this.#add('publishIn', event);
-  };
-  unsubscribe = (event: EventOf<'unsubscribe'>): void => {
-    this.#add('unsubscribe', event);
-  };
-  publishOut = (event: EventOf<'publishOut'>): void => {
-    this.#add('publishOut', event);
-  };
-  operation = (event: EventOf<'operation'>): void => {
-    this.#add('operation', event);
+  tell = (name: EventType, event: AnyEvent): void => {
+    this.all.push({ name, event });
+    for (const wake of this.#waiting.splice(0)) wake();
   };
 }

@@ -7,7 +7,7 @@ import {
   writeOutcomeReport,
   type OutcomeReport,
 } from '../../src/exhook/outcome-report.js';
-import type { Events } from '../../src/observing/events.js';
+import type { DirectMessageEvent } from '../../src/observing/events.js';
 import { clientInfo, meta, startProvider } from './harness.js';
 
 const ALLOWED = { type: 'STOP_AND_RETURN', bool_result: true };
@@ -24,7 +24,7 @@ describe('life of clients', () => {
 
   test('a connected client is told of, with the decision that admitted it', async () => {
     await harness.call('v2', 'OnClientConnected', { clientinfo: clientInfo(), meta });
-    expect(await harness.events.next('connect')).toMatchObject({
+    expect(await harness.events.next('Connect')).toMatchObject({
       identity: { clientId: 'lock-17' },
       decision: { action: 'iot:Connect', effect: 'allow' },
     });
@@ -33,7 +33,7 @@ describe('life of clients', () => {
   test('a disconnect is told with the reason of the broker', async () => {
     const reason = '#{cause => invalid_topic,parsed_length => 9,remaining_bytes_length => 3}';
     await harness.call('v2', 'OnClientDisconnected', { clientinfo: clientInfo(), reason, meta });
-    expect(await harness.events.next('disconnect')).toMatchObject({ disconnectReason: reason });
+    expect(await harness.events.next('Disconnect')).toMatchObject({ disconnectReason: reason });
   });
 });
 
@@ -52,7 +52,7 @@ describe('events that are reported on request', () => {
   test('a publish is told and goes on its way', async () => {
     await start();
     expect(await harness.call('v2', 'OnMessagePublish', { message, meta })).toEqual({ type: 'IGNORE' });
-    expect(await harness.events.next('publishIn')).toMatchObject({
+    expect(await harness.events.next('Publish-In')).toMatchObject({
       identity: { protocol: 'MQTT', clientId: 'sensor-1', sourceIp: '10.0.0.9' },
       topicName: 'sensors/1',
       qos: 1,
@@ -63,7 +63,7 @@ describe('events that are reported on request', () => {
   test('a delivery is told with its receiver', async () => {
     await start();
     await harness.call('v2', 'OnMessageDelivered', { clientinfo: clientInfo(), message, meta });
-    expect(await harness.events.next('publishOut')).toMatchObject({
+    expect(await harness.events.next('Publish-Out')).toMatchObject({
       identity: { clientId: 'lock-17' },
       topicName: 'sensors/1',
     });
@@ -79,7 +79,7 @@ describe('events that are reported on request', () => {
       topic_filters: filters,
       meta,
     });
-    expect(await harness.events.next('unsubscribe', ({ topicName }) => topicName === 'b')).toMatchObject({
+    expect(await harness.events.next('Unsubscribe', ({ topicName }) => topicName === 'b')).toMatchObject({
       identity: { clientId: 'lock-17' },
     });
   });
@@ -135,7 +135,7 @@ describe('outcomes of direct messages that came through MQTT', () => {
 
   test('are told from the report, on the trace of the sender', async () => {
     await dropped(OUTCOME_REPORTS, joinOutcomeReports([writeOutcomeReport(report)]));
-    expect(await harness.events.next('directMessage')).toEqual({
+    expect(await harness.events.next('SendDirectMessage')).toEqual({
       traceId,
       sender: { protocol: 'MQTT', clientId: 'backend-1', username: 'backend', sourceIp: '10.0.0.9' },
       message: { targetClientId: 'lock-17', topic: 'commands/open', confirmation: true, payloadBytes: 12 },
@@ -148,21 +148,21 @@ describe('outcomes of direct messages that came through MQTT', () => {
   test('come many in one call, and are told in their order', async () => {
     const topics = Array.from({ length: 100 }, (_, index) => `$dm/lock-${index}/t`);
     await reported(...topics.map((topic) => ({ ...report, topic })));
-    await harness.events.next('directMessage', ({ message }) => message.targetClientId === 'lock-99');
-    const told = harness.events.all.map(({ event }) => event as Parameters<Events['directMessage']>[0]);
+    await harness.events.next('SendDirectMessage', ({ message }) => message.targetClientId === 'lock-99');
+    const told = harness.events.all.map(({ event }) => event as DirectMessageEvent);
     expect(told.map(({ message }) => `$dm/${message.targetClientId}/t`)).toEqual(topics);
   });
 
   test('have a trace of their own where the sender named none, or no valid one', async () => {
     await reported({ ...report, reason: 'DISPATCHED', qos: 0, traceparent: 'x' });
-    const event = await harness.events.next('directMessage');
+    const event = await harness.events.next('SendDirectMessage');
     expect(event.traceId).toMatch(/^[0-9a-f]{32}$/);
     expect(event.message.confirmation).toBe(false);
   });
 
   test('are told where the direct topic was malformed', async () => {
     await reported({ ...report, reason: 'INVALID_CLIENT_ID', topic: '$dm/%zz/t' });
-    expect(await harness.events.next('directMessage')).toMatchObject({
+    expect(await harness.events.next('SendDirectMessage')).toMatchObject({
       reason: 'INVALID_CLIENT_ID',
       message: { targetClientId: '', topic: '$dm/%zz/t' },
     });
@@ -171,7 +171,7 @@ describe('outcomes of direct messages that came through MQTT', () => {
   test('lack what the broker did not know', async () => {
     const { topic, from, durationMs, endedAt } = report;
     await reported({ reason: 'SENDER_NOT_AUTHORIZED', topic, from, durationMs, endedAt });
-    expect(await harness.events.next('directMessage')).toMatchObject({
+    expect(await harness.events.next('SendDirectMessage')).toMatchObject({
       sender: { protocol: 'MQTT', clientId: 'backend-1' },
       message: { targetClientId: 'lock-17', topic: 'commands/open' },
     });
@@ -179,7 +179,7 @@ describe('outcomes of direct messages that came through MQTT', () => {
 
   test('are a missing plugin where the message itself went into routing', async () => {
     await dropped('no_subscribers', Buffer.from('{"cmd":"reboot"}'), '$dm/lock-17/commands/open');
-    expect(await harness.events.next('directMessage')).toMatchObject({
+    expect(await harness.events.next('SendDirectMessage')).toMatchObject({
       sender: { clientId: 'backend-1', username: 'backend', sourceIp: '10.0.0.9' },
       reason: 'DELIVERY_PLUGIN_MISSING',
       message: { payloadBytes: 16, confirmation: true },
@@ -188,7 +188,7 @@ describe('outcomes of direct messages that came through MQTT', () => {
 
   test('of the service itself are passed over, it knows them', async () => {
     await reported({ ...report, reason: 'DELIVERED', username: 'tightbeam' }, report);
-    await harness.events.next('directMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
+    await harness.events.next('SendDirectMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
     expect(harness.events.all).toHaveLength(1);
   });
 
@@ -198,7 +198,7 @@ describe('outcomes of direct messages that came through MQTT', () => {
     await dropped('queue_full', forged);
     await dropped('DELIVERED', forged);
     await reported(report);
-    await harness.events.next('directMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
+    await harness.events.next('SendDirectMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
     expect(harness.events.all.map(({ event }) => (event as { reason?: string }).reason)).toEqual([
       'DELIVERY_PLUGIN_MISSING',
       'PUBACK_TIMEOUT',
@@ -226,17 +226,18 @@ describe('outcomes of direct messages that came through MQTT', () => {
       { ...report, traceparent: ['x'] },
     ];
     await reported({ ...report, reason: 'DELIVERED' }, ...bad, report);
-    await harness.events.next('directMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
+    await harness.events.next('SendDirectMessage', ({ reason }) => reason === 'PUBACK_TIMEOUT');
     expect(harness.events.all).toHaveLength(2);
     for (const payload of ['', 'not JSON', '{}', '[', '[{"reason"', 'null', '\xff']) {
       expect(await dropped(OUTCOME_REPORTS, Buffer.from(payload, 'latin1'))).toEqual({});
     }
     await reported({ ...report, reason: 'RECEIVER_DISCONNECTED' });
-    await harness.events.next('directMessage', ({ reason }) => reason === 'RECEIVER_DISCONNECTED');
+    await harness.events.next('SendDirectMessage', ({ reason }) => reason === 'RECEIVER_DISCONNECTED');
     expect(harness.events.all).toHaveLength(3);
+    const reportedBy = expect.stringMatching(/^127\.0\.0\.1:\d+$/);
     expect(harness.logged.map(([level, , fields]) => [level, fields])).toEqual([
-      ['warn', { unreadable: bad.length }],
-      ...Array.from({ length: 7 }, () => ['warn', { unreadable: 1 }]),
+      ['warn', { unreadable: bad.length, reportedBy }],
+      ...Array.from({ length: 7 }, () => ['warn', { unreadable: 1, reportedBy }]),
     ]);
   });
 });

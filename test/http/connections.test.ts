@@ -60,17 +60,9 @@ describe('slow and vanishing callers', () => {
   });
 
   test('a caller who hangs up while sending is reported once, and nothing is delivered', async () => {
-    const reported = new Promise<void>((resolve) => {
-      const { events } = server;
-      const operation = events.operation.bind(events);
-      events.operation = (event) => {
-        operation(event);
-        resolve();
-      };
-    });
     const socket = await openSocket(server.port);
     socket.end(`${HEAD}Content-Length: 10\r\n\r\nopen`);
-    await reported;
+    await server.events.next('HttpRequest');
     expect(server.delivery.messages).toEqual([]);
     socket.destroy();
     await expectReportedOnce(server, 'INVALID_REQUEST');
@@ -82,7 +74,7 @@ describe('slow and vanishing callers', () => {
     socket.write(await signedBytes());
     await begun;
     socket.write('garbage\r\n\r\n');
-    expect(await server.events.next('operation')).toMatchObject({ reason: 'INVALID_REQUEST' });
+    expect(await server.events.next('HttpRequest')).toMatchObject({ reason: 'INVALID_REQUEST' });
     socket.write('more of it\r\n\r\n');
     finish();
     const answer = await readAnswer(socket);
@@ -115,11 +107,8 @@ describe('draining', () => {
     socket.write(bytes);
     await begun;
     const stopped = server.dataPlane.stop();
-    const refused = new Promise((resolve) => {
-      server.events.operation = resolve;
-    });
     socket.write(bytes);
-    expect(await refused).toMatchObject({ reason: 'SHUTTING_DOWN' });
+    await server.events.next('SendDirectMessage', ({ reason }) => reason === 'SHUTTING_DOWN');
     finish();
     const all = await text(socket);
     expect(all.match(/HTTP\/1\.1 \d+/g)?.[0]).toBe('HTTP/1.1 200');

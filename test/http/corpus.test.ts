@@ -66,7 +66,7 @@ describe.each(asked)('%s', (_, cases) => {
     }
     expect(authorizer.decisions).toHaveLength(1);
     expect(server.events.all).toHaveLength(1);
-    const [event] = direct ? server.events.direct : server.events.operations;
+    const [event] = direct ? server.events.direct : server.events.told;
     expectDecision(event?.decision, item);
   });
 });

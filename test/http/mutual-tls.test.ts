@@ -126,7 +126,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
     expectError(await send(agent), 'MISSING_CREDENTIALS');
     const { headers = {} } = await sign(server.port, MESSAGE);
     expect((await send(agent, headers)).status).toBe(200);
-    expect(server.events.direct[0]?.sender).toMatchObject({ accessKeyId: 'AKIAIOSFODNN7EXAMPLE' });
+    expect(server.events.direct.at(-1)?.sender).toMatchObject({ accessKeyId: 'AKIAIOSFODNN7EXAMPLE' });
   });
 
   test('what is signed wrong is refused, whatever the certificate', async () => {
@@ -140,7 +140,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
     const stranger = new Authority(folder, 'stranger').issue('/CN=backend');
     expectError(await send(agentOf(stranger)), 'INVALID_CREDENTIALS');
     expectError(await send(agentOf(authority.issue('/CN=expired', -1))), 'INVALID_CREDENTIALS');
-    const details = server.events.operations.map((event) => event.details ?? '');
+    const details = server.events.told.map((event) => event.details ?? '');
     expect(details[0]).toMatch(/SELF_SIGNED|UNABLE_TO/);
     expect(details[1]).toMatch(/CERT_HAS_EXPIRED/);
   });
@@ -155,7 +155,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
     server.dataPlane.replaceTls(material({ clientCrl: authority.crl }));
     if (open !== undefined) await once(open, 'close');
     expectError(await send(agent), 'INVALID_CREDENTIALS');
-    expect(server.events.operations.at(-1)?.details).toMatch(/CERT_REVOKED/);
+    expect(server.events.told.at(-1)?.details).toMatch(/CERT_REVOKED/);
     expect((await send(agentOf(client))).status).toBe(200);
   });
 
@@ -200,7 +200,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
   test('a caller who speaks no TLS is reported and does no harm', async () => {
     const socket = await openSocket(server.port);
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    const event = await server.events.next('operation');
+    const event = await server.events.next('HttpRequest');
     expect(event).toMatchObject({
       reason: 'INVALID_REQUEST',
       details: 'The TLS handshake failed (ERR_SSL_HTTP_REQUEST).',

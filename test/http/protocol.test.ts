@@ -27,7 +27,7 @@ describe('credentials', () => {
     const answer = await exchange(server.port, MESSAGE);
     expectError(answer, 'MISSING_CREDENTIALS');
     expect(Object.keys(answer.body)).toEqual(['message', 'traceId']);
-    expect(server.events.operations[0]).toMatchObject({
+    expect(server.events.told[0]).toMatchObject({
       eventType: 'SendDirectMessage',
       identity: { sourceIp: '127.0.0.1' },
     });
@@ -52,7 +52,7 @@ describe('credentials', () => {
       expectError(answer, 'INVALID_CREDENTIALS');
       expect(Object.keys(answer.body)).toEqual(['message', 'traceId']);
     }
-    const details = server.events.operations.map((event) => event.details);
+    const details = server.events.told.map((event) => event.details);
     expect(details[0]).toMatch(/is not that of access key AKIAIOSFODNN7EXAMPLE/);
     expect(details[1]).toMatch(/No access key AKIDOTHER/);
     expect(details[2]).toMatch(/region eu-west-1/);

@@ -125,7 +125,7 @@ describe('client IDs', () => {
   ])('%s is refused', async (_what, segment) => {
     expectError(await call(server.port, message({}, `/connections/${segment}/messages`)), 'INVALID_CLIENT_ID');
     expect(server.delivery.messages).toHaveLength(0);
-    expect(server.events.direct.length + server.events.operations.length).toBe(1);
+    expect(server.events.told).toHaveLength(1);
   });
 });
 
@@ -186,7 +186,7 @@ describe('bad input is answered with its reason, and the rule that it breaks', (
     expect(answer.body['reason']).toBe(reason);
     expect(answer.body['details']).toMatch(/\.$/);
     expect(server.delivery.messages).toHaveLength(0);
-    const reported = [...server.events.direct, ...server.events.operations];
+    const reported = server.events.told;
     expect(reported).toEqual([expect.objectContaining({ reason, traceId: answer.body['traceId'] })]);
     expect((await call(server.port, message())).status).toBe(200);
   });

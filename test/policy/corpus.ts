@@ -20,6 +20,7 @@ export interface CorpusCase {
     readonly name: string;
     readonly type?: string;
     readonly attributes?: Readonly<Record<string, string>>;
+    readonly exclusive?: boolean;
   };
   /** What differs from `identityOf`'s defaults. */
   readonly identity?: Partial<Identity>;

@@ -86,12 +86,12 @@ test.each<[what: string, differences: object, problem: string]>([
   [
     'a variable that does not end',
     { Resource: `${ARN}topic/\${iot:ClientId` },
-    "error p.json (0) $.Statement[0].Resource: expected ${key}, ${key, 'default'}, ${*}, ${?} or ${$} after each ${",
+    'error p.json (0) $.Statement[0].Resource: expected ${key}, ${key, \'default\'}, ${*}, ${?} or ${$} after each ${, found "arn:aws:iot:us-east-1:123456789012:topic/${iot:ClientId"',
   ],
   [
     'a default value without quotes',
     { Resource: `${ARN}topic/\${iot:ClientId, x}` },
-    "error p.json (0) $.Statement[0].Resource: expected ${key}, ${key, 'default'}, ${*}, ${?} or ${$} after each ${",
+    `error p.json (0) $.Statement[0].Resource: expected \${key}, \${key, 'default'}, \${*}, \${?} or \${$} after each \${, found "${ARN}topic/\${iot:ClientId, x}"`,
   ],
   [
     'a condition that is no object',
@@ -122,6 +122,21 @@ test.each<[what: string, differences: object, problem: string]>([
     'a date that the calendar does not have',
     { Condition: { DateLessThan: { 'aws:CurrentTime': '2025-13-01' } } },
     'error p.json (0) $.Statement[0].Condition.DateLessThan["aws:CurrentTime"]: expected an ISO 8601 date or seconds since the epoch',
+  ],
+  [
+    'a day that the month does not have',
+    { Condition: { DateLessThan: { 'aws:CurrentTime': '2026-02-30' } } },
+    'error p.json (0) $.Statement[0].Condition.DateLessThan["aws:CurrentTime"]: expected an ISO 8601 date or seconds since the epoch',
+  ],
+  [
+    'a variable before the fifth colon',
+    { Resource: "arn:aws:iot:${aws:RequestedRegion, 'us-east-1'}:123456789012:topic/a" },
+    'error p.json (0) $.Statement[0].Resource: expected no policy variable before the fifth colon, found "arn:aws:iot:${aws:RequestedRegion, \'us-east-1\'}:123456789012:topic/a"',
+  ],
+  [
+    'an ARN of too few parts',
+    { Resource: 'arn:aws:*iot*' },
+    'error p.json (0) $.Statement[0].Resource: expected an ARN like arn:aws:iot:us-east-1:123456789012:topic/name, or *, found "arn:aws:*iot*"',
   ],
   [
     'an address that is none',
@@ -170,14 +185,17 @@ test.each<[what: string, differences: object, problem: string]>([
   ],
   [
     'an unknown key',
-    { Condition: { StringEquals: { 'aws:x': 'y' } } },
-    'warning p.json (0) $.Statement[0].Condition.StringEquals["aws:x"]: aws:x is no key that is known here, and never has a value',
+    { Condition: { StringEquals: { 'iot:x': 'y' } } },
+    'warning p.json (0) $.Statement[0].Condition.StringEquals["iot:x"]: iot:x is no key that is known here, and never has a value',
   ],
   ...[
     'iot:ConnectAttributes',
     'iot:DomainName',
     'iot:Certificate.Issuer.CommonName',
     'iot:Certificate.SerialNumber',
+    'iot:CertificateId',
+    'iot:LastWillTopic',
+    'aws:SourceVpc',
   ].map((key): [string, object, string] => [
     `${key}, which brokers do not tell`,
     { Condition: { StringEquals: { [key]: 'a' } } },
@@ -185,8 +203,8 @@ test.each<[what: string, differences: object, problem: string]>([
   ]),
   [
     'an unknown variable',
-    { Resource: `${ARN}topic/\${aws:x}` },
-    'warning p.json (0) $.Statement[0].Resource: aws:x is no key that is known here, and never has a value',
+    { Resource: `${ARN}topic/\${iot:x}` },
+    'warning p.json (0) $.Statement[0].Resource: iot:x is no key that is known here, and never has a value',
   ],
 ])('%s is reported where it stands', (_, differences, problem) => {
   expect(ofStatement(differences)).toEqual([problem]);
@@ -265,45 +283,6 @@ test('a policy over the limits of AWS is a warning', () => {
 test('an absurdly long text is shortened in the report', () => {
   const [problem = ''] = ofStatement({ Effect: 'x'.repeat(10_000) });
   expect(problem.length).toBeLessThan(200);
-});
-
-/** Warnings that depend on the account and on the other statements. */
-function warningsOf(...statements: object[]): string[] {
-  return setOf({ p: policy(...statements) }).problems.map(formatProblem);
-}
-
-test.each([
-  ['another account', { ...good, Resource: 'arn:aws:iot:us-east-1:999999999999:topic/a' }],
-  ['another region', { ...good, Resource: 'arn:aws:iot:eu-west-1:123456789012:topic/a' }],
-  ['another kind of resource than its action has', { ...good, Resource: `${ARN}topicfilter/a` }],
-  ['a list without resource', { ...good, Action: 'iot:ListRetainedMessages' }],
-])('a statement about %s never applies, which is a warning', (_, statement) => {
-  expect(warningsOf(statement)).toEqual([
-    `warning p.json (0) $.Statement[0]: the statement never applies: no resource of its actions begins with ${ARN} and matches`,
-  ]);
-});
-
-test('a filter that matches one topic more than in AWS IoT Core is a warning where that topic may not be received', () => {
-  const subscribe = {
-    Effect: 'Allow',
-    Action: 'iot:Subscribe',
-    Resource: `${ARN}topicfilter/state/\${iot:ClientId}/#`,
-  };
-  const below = { Effect: 'Allow', Action: 'iot:Receive', Resource: `${ARN}topic/state/\${iot:ClientId}/*` };
-  const parent = { Effect: 'Allow', Action: 'iot:Receive', Resource: `${ARN}topic/state/\${iot:ClientId}` };
-  expect(warningsOf(subscribe, below)).toEqual([
-    'warning p.json (0) $.Statement[0]: state/${iot:ClientId}/# also matches state/${iot:ClientId} here, unlike in AWS IoT Core, and no iot:Receive allows that topic',
-  ]);
-  expect(warningsOf(subscribe, below, parent)).toEqual([]);
-});
-
-test('a Deny of retaining alone is a warning: brokers do not tell of it', () => {
-  const deny = { Effect: 'Deny', Action: 'iot:RetainPublish', Resource: `${ARN}topic/a` };
-  expect(warningsOf(deny)).toEqual([
-    'warning p.json (0) $.Statement[0]: brokers do not tell whether a publish is to be retained: over MQTT this Deny of iot:RetainPublish keeps nobody out',
-  ]);
-  expect(warningsOf({ ...deny, Effect: 'Allow' })).toEqual([]);
-  expect(warningsOf({ ...deny, Action: ['iot:Publish', 'iot:RetainPublish'] })).toEqual([]);
 });
 
 test('a policy that nobody has is a warning', () => {

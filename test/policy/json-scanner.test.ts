@@ -1,12 +1,16 @@
 import fc from 'fast-check';
-import { scanJson } from '../../src/policy/json-scanner.js';
+import { scanJson, type JsonScan } from '../../src/policy/json-scanner.js';
+import { finish } from '../../src/policy/work.js';
 
-function isJson(text: string): boolean {
+function scan(text: string): JsonScan {
+  return finish(scanJson(text, 9));
+}
+
+function parsed(text: string): unknown {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -17,10 +21,12 @@ const damaged = fc
     return text.slice(0, start) + added + text.slice(start + removed);
   });
 
-test('what the scanner takes is what JSON.parse takes', () => {
+test('what the scanner reads is what JSON.parse reads', () => {
   fc.assert(
     fc.property(fc.oneof(fc.json(), damaged), (text) => {
-      expect(scanJson(text, 9).fault === undefined).toBe(isJson(text));
+      const { value, fault } = scan(text);
+      expect(value).toStrictEqual(parsed(text));
+      expect(fault === undefined).toBe(value !== undefined);
     }),
     { numRuns: 3_000 },
   );
@@ -29,7 +35,7 @@ test('what the scanner takes is what JSON.parse takes', () => {
 test('no text that was written from an object has a name twice', () => {
   fc.assert(
     fc.property(fc.json(), (text) => {
-      expect(scanJson(text, 9).duplicates).toEqual([]);
+      expect(scan(text).duplicates).toEqual([]);
     }),
   );
 });
@@ -49,14 +55,26 @@ test.each<[what: string, text: string, expected: string]>([
   ['a wrong bracket', '{"a":[1}', '7 a.0 a comma or the closing bracket'],
   ['nothing at all', ' ', '1  a value'],
 ])('%s is found where it stands', (_, text, expected) => {
-  const { fault } = scanJson(text, 9);
+  const { fault } = scan(text);
   expect(`${fault?.at} ${fault?.steps.join('.')} ${fault?.expected}`).toBe(expected);
 });
 
 test('a name is the same however it is written', () => {
-  const { duplicates } = scanJson('{"a":[{"Effect":1,"Eff\\u0065ct":2}],"b":{"a":0},"":1,"":2}', 9);
+  const { duplicates } = scan('{"a":[{"Effect":1,"Eff\\u0065ct":2}],"b":{"a":0},"":1,"":2}');
   expect(duplicates).toEqual([
     { name: 'Effect', at: 18, steps: ['a', 0, 'Effect'] },
     { name: '', at: 53, steps: [''] },
   ]);
+});
+
+test.each([
+  '{"__proto__":{"a":1},"b":2}',
+  '{"constructor":1}',
+  '{"2":"b","1":"a"}',
+  '{"a":1,"a":2}',
+  '"\\ud800"',
+  '-0',
+])('%s is read as JSON.parse reads it', (text) => {
+  expect(JSON.stringify(scan(text).value)).toBe(JSON.stringify(parsed(text)));
+  expect(Object.is(scan(text).value, parsed(text)) || typeof scan(text).value === 'object').toBe(true);
 });

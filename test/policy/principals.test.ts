@@ -2,7 +2,7 @@ import type { Identity } from '../../src/identity/identity.js';
 import { formatProblem, PolicyLoadError } from '../../src/policy/problems.js';
 import { authorizerOf, policy, setOf } from './support/set.js';
 
-const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: '*', Resource: '*' }) };
+const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };
 
 /** Principals by name with their matches; each has the one policy. */
 function principals(matches: Readonly<Record<string, unknown>>): object {
@@ -28,7 +28,7 @@ test.each<[what: string, match: object, identity: Partial<Identity>]>([
   ['a username', { username: 'a' }, { username: 'a' }],
   ['a username by pattern', { username: 'lock-*' }, { username: 'lock-1' }],
   ['a username with an asterisk', { username: 'lock-${*}' }, { username: 'lock-*' }],
-  ['a client ID by pattern', { clientId: 'lock-?' }, { clientId: 'lock-1' }],
+  ['a client ID by pattern', { clientId: 'lock-?' }, { username: 'any', clientId: 'lock-1' }],
   ['a common name', { commonName: 'cn' }, { certificate: { commonName: 'cn' } }],
   [
     'a distinguished name by pattern',
@@ -50,6 +50,7 @@ test.each<[what: string, match: object, identity: Partial<Identity>]>([
   ['another fact with the same text', { username: 'a' }, { clientId: 'a' }],
   ['one of two facts', { username: 'a', clientId: 'b' }, { username: 'a', clientId: 'c' }],
   ['no facts at all', { username: '*' }, {}],
+  ['a client ID alone, of which nothing was verified', { clientId: '*' }, { clientId: 'a' }],
 ])('%s does not stand for the principal', (_, match, identity) => {
   expect(whoIs({ someone: match }, identity)).toBeUndefined();
 });
@@ -182,6 +183,16 @@ test.each<[what: string, principal: object, problem: string]>([
     '$.principals.one.thing.attributes.x: expected a text, found 1',
   ],
   [
+    'a placeholder in an attribute of a thing',
+    { match: { username: 'a' }, policies: ['p'], thing: { name: 't', attributes: { x: '${username}' } } },
+    '$.principals.one.thing.attributes.x: expected a text without ${}, found "${username}"',
+  ],
+  [
+    'an exclusive thing that is neither true nor false',
+    { match: { username: 'a' }, policies: ['p'], thing: { name: 't', exclusive: 'yes' } },
+    '$.principals.one.thing.exclusive: expected true or false, found "yes"',
+  ],
+  [
     'a thing name with an unknown fact',
     { match: { username: 'a' }, policies: ['p'], thing: { name: '${user}' } },
     '$.principals.one.thing.name: expected one of distinguishedName, commonName, jwtSubject, accessKeyId, username, clientId in ${}, found "${user}"',
@@ -203,7 +214,7 @@ test('the name of a thing may be made of what was matched', () => {
       lock: {
         match: { username: 'lock-*' },
         policies: ['p'],
-        thing: { name: 'site/${username}/${clientId}', type: 'lock' },
+        thing: { name: 'site/${username}/${clientId}', type: 'lock', exclusive: true },
       },
     },
   };
@@ -221,7 +232,9 @@ test('the name of a thing may be made of what was matched', () => {
 
 test('a text of an identity is never taken as a template', () => {
   const declared = {
-    principals: { any: { match: { username: '*' }, policies: ['p'], thing: { name: '${username}-${clientId}' } } },
+    principals: {
+      any: { match: { username: '*' }, policies: ['p'], thing: { name: '${username}-${clientId}', exclusive: true } },
+    },
   };
   const allow = {
     Effect: 'Allow',

@@ -17,14 +17,12 @@ const piece = fc.constantFrom(
 const tail = fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join(''));
 const prefix = fc.constantFrom(
   ...[`${ARN}topic/`, `${ARN}topic/`, `${ARN}topic/`, `${ARN}client/`, `${ARN}topicfilter/`],
-  ...['arn:aws:iot:*:*:topic/', 'arn:*', `arn:aws:iot:us-east-?:123456789012:topic`, `${ARN}*`],
+  ...['arn:aws:iot:*:*:topic/', 'arn:*:i?t:*:*:', `arn:aws:iot:us-east-?:123456789012:topic`, `${ARN}*`],
 );
-const arn = fc
-  .oneof(
-    { weight: 9, arbitrary: fc.tuple(prefix, tail).map((parts) => parts.join('')) },
-    { weight: 1, arbitrary: fc.constant('*') },
-  )
-  .filter((text) => text === '*' || text.split(':').length >= 6 || text.endsWith('*'));
+const arn = fc.oneof(
+  { weight: 9, arbitrary: fc.tuple(prefix, tail).map((parts) => parts.join('')) },
+  { weight: 1, arbitrary: fc.constantFrom('*', 'arn:*', 'arn:aws:iot:us-*', 'arn:*:iot:*') },
+);
 const actions = fc.subarray([...ACTIONS, 'iot:*', 'iot:*e', '*'], { minLength: 1, maxLength: 3 });
 const conditionKey = fc.constantFrom(
   'iot:ClientId',
@@ -73,27 +71,36 @@ interface Who {
   readonly clientId?: string;
   readonly thing?: string;
   readonly attribute?: string;
+  readonly exclusive?: boolean;
 }
 const who: fc.Arbitrary<Who> = fc.record(
-  { clientId: name, thing: fc.constantFrom('a', 'ab', 'b'), attribute: fc.constantFrom('1', '2', 'a', 'b/') },
+  {
+    clientId: fc.oneof(name, fc.constantFrom('a', 'ab')),
+    thing: fc.constantFrom('a', 'ab', 'b'),
+    attribute: fc.constantFrom('1', '2', 'a', 'b/'),
+    exclusive: fc.boolean(),
+  },
   { requiredKeys: [] },
 );
 
-function factsOf({ clientId, thing, attribute }: Who): Facts {
+function factsOf({ clientId, thing, attribute, exclusive }: Who): Facts {
+  const attached = exclusive === true || clientId === thing ? thing : undefined;
   return {
     'iot:ClientId': clientId,
-    'iot:Connection.Thing.ThingName': thing,
-    'iot:Connection.Thing.Attributes[x]': thing === undefined ? undefined : attribute,
+    'iot:Connection.Thing.ThingName': attached,
+    'iot:Connection.Thing.Attributes[x]': attached === undefined ? undefined : attribute,
   };
 }
 
 /** An authorizer of one principal with one policy. */
-function engine(list: readonly RawStatement[], { thing, attribute }: Who): PolicyAuthorizer {
+function engine(list: readonly RawStatement[], { thing, attribute, exclusive }: Who): PolicyAuthorizer {
   const attributes = attribute === undefined ? {} : { x: attribute };
   const principal = {
     match: { username: 'u' },
     policies: ['p'],
-    ...(thing === undefined ? {} : { thing: { name: thing, attributes } }),
+    ...(thing === undefined
+      ? {}
+      : { thing: { name: thing, attributes, ...(exclusive !== undefined && { exclusive }) } }),
   };
   return authorizerOf({ p: policy(...list) }, {}, { principals: { someone: principal } });
 }

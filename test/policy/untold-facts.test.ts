@@ -17,11 +17,12 @@ test.each<[what: string, condition: object]>([
   ['a set operator', { 'ForAllValues:StringEquals': { 'iot:ConnectAttributes': 'LastWill' } }],
   ['IfExists', { StringEqualsIfExists: { 'iot:DomainName': 'a.example' } }],
   ['Null', { Null: { 'iot:DomainName': 'true' } }],
+  ['the topic of the will', { StringLike: { 'iot:LastWillTopic': 'alarm/*' } }],
 ])('%s on what a CONNECT does not tell lets nobody in and keeps everybody out', (_, Condition) => {
   expect(decide([{ ...CONNECT, Condition }])).toMatchObject({ cause: 'implicitDeny' });
   const denied = decide([CONNECT, { ...CONNECT, Effect: 'Deny', Condition }]);
   expect(denied).toMatchObject({ effect: 'deny', cause: 'error', statement: '1' });
-  expect(denied.errors[0]).toMatch(/ on iot:(ConnectAttributes|DomainName) cannot be evaluated$/);
+  expect(denied.errors[0]).toMatch(/ on iot:(ConnectAttributes|DomainName|LastWillTopic) cannot be evaluated$/);
 });
 
 test('a Deny about a CONNECT says nothing about other actions', () => {

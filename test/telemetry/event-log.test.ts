@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createEventLog, type EventLog, type EventLogOptions } from '../../src/telemetry/log/event-log.js';
-import type { LogRecord } from '../../src/telemetry/log/record.js';
+import type { EventRecord } from '../../src/observing/events.js';
 import type { Decision } from '../../src/policy/authorizer.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 import { captureLog, type CapturedLog } from './capture.js';
@@ -15,8 +15,8 @@ describe('the log line of a direct message', () => {
   it('has the moment of the outcome where that was told later, and so have its followers', () => {
     const taken: string[] = [];
     const { log, out } = openLog({ tap: { idle: false, take: (_, line) => taken.push(line) } });
-    log.directMessage(delivered({ endedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678) }));
-    log.directMessage(delivered());
+    log.tell('SendDirectMessage', delivered({ endedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678) }));
+    log.tell('SendDirectMessage', delivered());
     expect(out.lines[0]).toMatchObject({ timestamp: '2026-01-02T03:04:05.678Z' });
     expect(out.lines[1]).not.toMatchObject({ timestamp: '2026-01-02T03:04:05.678Z' });
     expect(taken.map((line) => JSON.parse(line) as unknown)).toEqual(out.lines);
@@ -24,7 +24,7 @@ describe('the log line of a direct message', () => {
 
   it('has the field names of CloudWatch, and after them what AWS lacks', () => {
     const { log, out } = openLog();
-    log.directMessage(delivered());
+    log.tell('SendDirectMessage', delivered());
     expect(out.text.endsWith('}\n')).toBe(true);
     expect(out.lines).toEqual([
       {
@@ -52,7 +52,7 @@ describe('the log line of a direct message', () => {
 
   it('names on a denial what was asked and why it was denied', () => {
     const { log, out } = openLog();
-    log.directMessage(delivered({ reason: 'SENDER_NOT_AUTHORIZED', decision: denied }));
+    log.tell('SendDirectMessage', delivered({ reason: 'SENDER_NOT_AUTHORIZED', decision: denied }));
     expect(out.lines[0]).toMatchObject({
       logLevel: 'ERROR',
       status: 'Failure',
@@ -65,7 +65,7 @@ describe('the log line of a direct message', () => {
 
   it.each(Object.keys(REASONS) as Reason[])('takes status and level of %s from the table', (reason) => {
     const { log, out } = openLog();
-    log.directMessage(delivered({ reason }));
+    log.tell('SendDirectMessage', delivered({ reason }));
     const { status } = REASONS[reason];
     expect(out.lines[0]).toMatchObject({ reason, status, logLevel: status === 'Success' ? 'INFO' : 'ERROR' });
   });
@@ -74,13 +74,14 @@ describe('the log line of a direct message', () => {
     const { log, out } = openLog();
     const decision: Decision = { ...denied, cause: 'noPrincipal' };
     delete (decision as { principalId?: string }).principalId;
-    log.directMessage(delivered({ reason: 'SENDER_NOT_AUTHORIZED', sender: backend, decision }));
+    log.tell('SendDirectMessage', delivered({ reason: 'SENDER_NOT_AUTHORIZED', sender: backend, decision }));
     expect(out.lines[0]).toMatchObject({ principalId: 'AKIAEXAMPLE' });
   });
 
   it('appends to the details what went wrong while the decision was made', () => {
     const { log, out } = openLog();
-    log.directMessage(
+    log.tell(
+      'SendDirectMessage',
       delivered({ details: 'first', decision: { ...denied, cause: 'error', errors: ['second', 'third'] } }),
     );
     expect(out.lines[0]).toMatchObject({ details: 'first; second; third' });
@@ -89,10 +90,10 @@ describe('the log line of a direct message', () => {
   it('cuts long details off: they may be in the words of a stranger', () => {
     const { log, out } = openLog();
     const details = 'x'.repeat(20_000);
-    log.directMessage(delivered({ details, reason: 'INVALID_PARAMETER' }));
-    log.operation({ traceId: TRACE_ID, eventType: 'HttpRequest', reason: 'INVALID_CREDENTIALS', details });
-    log.connect({ identity: device, details });
-    log.disconnect({ identity: device, disconnectReason: 'normal', details });
+    log.tell('SendDirectMessage', delivered({ details, reason: 'INVALID_PARAMETER' }));
+    log.tell('HttpRequest', { traceId: TRACE_ID, identity: backend, reason: 'INVALID_CREDENTIALS', details });
+    log.tell('Connect', { identity: device, details });
+    log.tell('Disconnect', { identity: device, disconnectReason: 'normal', details });
     expect(out.lines.map((line) => line['details'])).toEqual(Array(4).fill(`${'x'.repeat(1023)}…`));
   });
 });
@@ -100,8 +101,8 @@ describe('the log line of a direct message', () => {
 describe('the log lines of clients', () => {
   it('tell admissions from refusals', () => {
     const { log, out } = openLog();
-    log.connect({ identity: device });
-    log.connect({ identity: device, reason: 'CONNECT_NOT_AUTHORIZED' });
+    log.tell('Connect', { identity: device });
+    log.tell('Connect', { identity: device, reason: 'CONNECT_NOT_AUTHORIZED' });
     expect(out.lines).toMatchObject([
       { eventType: 'Connect', status: 'Success', clientId: 'lock-17', protocol: 'MQTT', sourcePort: 50123 },
       { eventType: 'Connect', status: 'Failure', reason: 'CONNECT_NOT_AUTHORIZED', logLevel: 'ERROR' },
@@ -110,7 +111,7 @@ describe('the log lines of clients', () => {
 
   it("carry AWS's disconnect reason and keep the broker's own", () => {
     const { log, out } = openLog();
-    log.disconnect({ identity: device, disconnectReason: 'keepalive_timeout' });
+    log.tell('Disconnect', { identity: device, disconnectReason: 'keepalive_timeout' });
     expect(out.lines[0]).toMatchObject({
       eventType: 'Disconnect',
       disconnectReason: 'MQTT_KEEP_ALIVE_TIMEOUT',
@@ -120,8 +121,8 @@ describe('the log lines of clients', () => {
 
   it('name topic and trace of subscriptions and publishes', () => {
     const { log, out } = openLog();
-    log.subscribe({ identity: device, topicName: 'a/#', traceId: TRACE_ID });
-    log.publishIn({ identity: device, topicName: 'a/b', reason: 'PUBLISH_NOT_AUTHORIZED', qos: 1 });
+    log.tell('Subscribe', { identity: device, topicName: 'a/#', traceId: TRACE_ID });
+    log.tell('Publish-In', { identity: device, topicName: 'a/b', reason: 'PUBLISH_NOT_AUTHORIZED', qos: 1 });
     expect(out.lines).toMatchObject([
       { eventType: 'Subscribe', topicName: 'a/#', traceId: TRACE_ID },
       { eventType: 'Publish-In', topicName: 'a/b', qos: 1, traceId: expect.stringMatching(/^[0-9a-f]{32}$/) },
@@ -130,7 +131,7 @@ describe('the log lines of clients', () => {
 
   it('name the operation and its caller', () => {
     const { log, out } = openLog();
-    log.operation({ traceId: TRACE_ID, eventType: 'GetConnection', identity: backend, clientId: 'lock-17' });
+    log.tell('GetConnection', { traceId: TRACE_ID, identity: backend, clientId: 'lock-17' });
     expect(out.lines[0]).toMatchObject({ eventType: 'GetConnection', clientId: 'lock-17', protocol: 'HTTP' });
   });
 });
@@ -140,8 +141,8 @@ describe('the log lines of the service', () => {
     const { log, out } = openLog();
     log.lifecycle('ready', { ports: { http: 8080 } });
     log.fault('policy watch failed', new Error('no such folder'));
-    log.policyReload({ outcome: 'refused', details: 'a.json: statement 2: unknown action', version: 'abc' });
-    log.brokerConnection({ state: 'pluginMissing', broker: 'mqtt://emqx:1883', clientId: 'tightbeam-1' });
+    log.tell('PolicyReload', { outcome: 'refused', details: 'a.json: statement 2: unknown action', version: 'abc' });
+    log.tell('BrokerConnection', { state: 'pluginMissing', broker: 'mqtt://emqx:1883', clientId: 'tightbeam-1' });
     expect(out.lines).toMatchObject([
       { msg: 'ready', ports: { http: 8080 }, logLevel: 'INFO' },
       { msg: 'policy watch failed', details: expect.stringContaining('no such folder'), logLevel: 'ERROR' },
@@ -167,23 +168,23 @@ describe('diagnostics', () => {
 describe('the levels', () => {
   it('leave out successes at ERROR, but no step in the life of the process', () => {
     const { log, out } = openLog({ level: 'ERROR' });
-    log.directMessage(delivered());
+    log.tell('SendDirectMessage', delivered());
     log.lifecycle('ready');
-    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    log.tell('SendDirectMessage', delivered({ reason: 'PUBACK_TIMEOUT' }));
     expect(out.lines.map((line) => line['msg'] ?? line['reason'])).toEqual(['ready', 'PUBACK_TIMEOUT']);
   });
 
   it('of an event type come before the general one', () => {
     const { log, out } = openLog({ level: 'ERROR', eventLevels: { Connect: 'INFO', SendDirectMessage: 'DISABLED' } });
-    log.connect({ identity: device });
-    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    log.tell('Connect', { identity: device });
+    log.tell('SendDirectMessage', delivered({ reason: 'PUBACK_TIMEOUT' }));
     expect(out.lines.map((line) => line['eventType'])).toEqual(['Connect']);
   });
 
   it('are there for requests that are none of an operation, too', () => {
     const { log, out } = openLog({ eventLevels: { HttpRequest: 'DISABLED' } });
-    log.operation({ traceId: TRACE_ID, eventType: 'HttpRequest', reason: 'UNKNOWN_OPERATION' });
-    log.operation({ traceId: TRACE_ID, eventType: 'GetConnection', reason: 'INVALID_CREDENTIALS' });
+    log.tell('HttpRequest', { traceId: TRACE_ID, identity: backend, reason: 'UNKNOWN_OPERATION' });
+    log.tell('GetConnection', { traceId: TRACE_ID, identity: backend, reason: 'INVALID_CREDENTIALS' });
     expect(out.lines.map((line) => line['eventType'])).toEqual(['GetConnection']);
   });
 });
@@ -193,7 +194,7 @@ describe('sampling', () => {
 
   it('keeps the share of successes asked for', () => {
     const { log, out } = openLog({ successRatio: 0.1 });
-    for (const traceId of traceIds) log.directMessage(delivered({ traceId }));
+    for (const traceId of traceIds) log.tell('SendDirectMessage', delivered({ traceId }));
     expect(out.lines.length).toBeGreaterThanOrEqual(99);
     expect(out.lines.length).toBeLessThanOrEqual(101);
   });
@@ -201,8 +202,8 @@ describe('sampling', () => {
   it('keeps the lines of one trace together', () => {
     const { log, out } = openLog({ successRatio: 0.5 });
     for (const traceId of traceIds) {
-      log.directMessage(delivered({ traceId }));
-      log.operation({ traceId, eventType: 'Receive' });
+      log.tell('SendDirectMessage', delivered({ traceId }));
+      log.tell('Receive', { traceId, identity: device });
     }
     const kept = (type: string) => out.lines.filter((line) => line['eventType'] === type).map((l) => l['traceId']);
     expect(kept('Receive')).toEqual(kept('SendDirectMessage'));
@@ -210,9 +211,9 @@ describe('sampling', () => {
 
   it('never leaves out a failure, nor an event of the service', () => {
     const { log, out } = openLog({ successRatio: 0 });
-    log.directMessage(delivered());
-    log.directMessage(delivered({ reason: 'INTERNAL_ERROR' }));
-    log.policyReload({ outcome: 'loaded' });
+    log.tell('SendDirectMessage', delivered());
+    log.tell('SendDirectMessage', delivered({ reason: 'INTERNAL_ERROR' }));
+    log.tell('PolicyReload', { outcome: 'loaded' });
     expect(out.lines.map((line) => line['eventType'])).toEqual(['SendDirectMessage', 'PolicyReload']);
   });
 });
@@ -220,14 +221,14 @@ describe('sampling', () => {
 describe('somebody who follows', () => {
   it('gets the lines as the log has them, and those that it leaves out', () => {
     const taken: string[] = [];
-    const tap = { idle: false, take: (_record: LogRecord, line: string) => taken.push(line) };
+    const tap = { idle: false, take: (_record: EventRecord, line: string) => taken.push(line) };
     const { log, out } = openLog({ successRatio: 0, tap });
-    log.directMessage(delivered());
-    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
-    expect(taken.map((line) => (JSON.parse(line) as LogRecord).reason)).toEqual(['DELIVERED', 'PUBACK_TIMEOUT']);
+    log.tell('SendDirectMessage', delivered());
+    log.tell('SendDirectMessage', delivered({ reason: 'PUBACK_TIMEOUT' }));
+    expect(taken.map((line) => (JSON.parse(line) as EventRecord).reason)).toEqual(['DELIVERED', 'PUBACK_TIMEOUT']);
     expect(out.text).toBe(taken[1]);
     tap.idle = true;
-    log.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
+    log.tell('SendDirectMessage', delivered({ reason: 'PUBACK_TIMEOUT' }));
     expect([taken.length, out.lines.length]).toEqual([2, 2]);
   });
 });

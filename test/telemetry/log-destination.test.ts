@@ -20,7 +20,7 @@ describe('the log destination', () => {
 
   it('has written every line when it is closed', async () => {
     const log = createEventLog({ accountId: '0', destination: openFileDestination({ fd: openSync(file, 'w') }) });
-    for (let i = 0; i < 500; i++) log.directMessage(delivered());
+    for (let i = 0; i < 500; i++) log.tell('SendDirectMessage', delivered());
     await log.close();
     expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(500);
     expect(log.dropped).toBe(0);
@@ -29,7 +29,7 @@ describe('the log destination', () => {
   it('drops and counts what does not fit into its buffer, and writes whole lines only', async () => {
     const destination = openFileDestination({ fd: openSync(file, 'w'), maxBufferBytes: 2000 });
     const log = createEventLog({ accountId: '0', destination });
-    for (let i = 0; i < 100; i++) log.directMessage(delivered());
+    for (let i = 0; i < 100; i++) log.tell('SendDirectMessage', delivered());
     expect(log.dropped).toBeGreaterThan(90);
     await log.close();
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
@@ -44,7 +44,7 @@ describe('the log destination', () => {
       accountId: '0',
       destination: openFileDestination({ fd, closeTimeoutMs: 10 }),
     });
-    log.directMessage(delivered());
+    log.tell('SendDirectMessage', delivered());
     await log.close();
   });
 
@@ -84,7 +84,7 @@ describe('the log destination', () => {
   it('takes lines after its end without a word', async () => {
     const log = createEventLog({ accountId: '0', destination: openFileDestination({ fd: openSync(file, 'w') }) });
     await log.close();
-    log.directMessage(delivered());
+    log.tell('SendDirectMessage', delivered());
     expect(log.dropped).toBe(1);
   });
 });

@@ -24,16 +24,16 @@ describe('the metrics', () => {
   /** Everything that a service can tell, once. */
   async function tellAll(): Promise<void> {
     const { events, tracing } = telemetry;
-    events.directMessage(delivered());
-    events.directMessage(delivered({ reason: 'PUBACK_TIMEOUT', sender: device, durationMs: 5000 }));
-    events.connect({ identity: device });
-    events.connect({ identity: device, reason: 'CONNECT_NOT_AUTHORIZED' });
-    events.subscribe({ identity: device, topicName: 'a' });
-    events.publishIn({ identity: device, topicName: 'a', reason: 'PUBLISH_NOT_AUTHORIZED' });
-    events.policyReload({ outcome: 'loaded', version: 'v1' });
-    events.policyReload({ outcome: 'refused', details: 'x' });
-    events.brokerConnection({ state: 'ready', broker: 'mqtt://b', clientId: 'c1' });
-    events.brokerConnection({ state: 'down', broker: 'mqtt://b', clientId: 'c2' });
+    events.tell('SendDirectMessage', delivered());
+    events.tell('SendDirectMessage', delivered({ reason: 'PUBACK_TIMEOUT', sender: device, durationMs: 5000 }));
+    events.tell('Connect', { identity: device });
+    events.tell('Connect', { identity: device, reason: 'CONNECT_NOT_AUTHORIZED' });
+    events.tell('Subscribe', { identity: device, topicName: 'a' });
+    events.tell('Publish-In', { identity: device, topicName: 'a', reason: 'PUBLISH_NOT_AUTHORIZED' });
+    events.tell('PolicyReload', { outcome: 'loaded', version: 'v1' });
+    events.tell('PolicyReload', { outcome: 'refused', details: 'x' });
+    events.tell('BrokerConnection', { state: 'ready', broker: 'mqtt://b', clientId: 'c1' });
+    events.tell('BrokerConnection', { state: 'down', broker: 'mqtt://b', clientId: 'c2' });
     tracing.hookCall({ generation: 'v2', name: 'OnProviderLoaded' }).end('done');
     tracing.hookCall({ generation: 'v2', name: 'OnClientAuthorize' }).end('deny');
     tracing
@@ -97,7 +97,7 @@ describe('the metrics', () => {
 
   it('tell policy sets apart by a number', async () => {
     const version = async (text: string) => {
-      telemetry.events.policyReload({ outcome: 'loaded', version: text });
+      telemetry.events.tell('PolicyReload', { outcome: 'loaded', version: text });
       await new Promise(setImmediate);
       return sumOf(await scrape(port), prometheusName(METRICS.policySet));
     };

@@ -13,7 +13,7 @@ async function exportOnce(env: Record<string, string>): Promise<void> {
     const telemetry = await createTelemetry({ version: '1.2.3', log: { accountId: '0', destination: captureLog() } });
     const traceparent = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
     const span = telemetry.tracing.request({ method: 'POST', path: '/', scheme: 'http', traceparent });
-    telemetry.events.directMessage(delivered());
+    telemetry.events.tell('SendDirectMessage', delivered());
     span.end({ status: 200, reason: 'DELIVERED' });
     await telemetry.close();
   });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import type { LogRecord } from '../../src/telemetry/log/record.js';
+import type { EventRecord } from '../../src/observing/events.js';
 import { readTailFilter, tailMatcher, writeTailFilter, type TailFilter } from '../../src/telemetry/tail/filter.js';
 import { TRACE_ID } from './samples.js';
 
-const record: LogRecord = {
+const record: EventRecord = {
   traceId: TRACE_ID,
   status: 'Failure',
   eventType: 'SendDirectMessage',
@@ -13,7 +13,7 @@ const record: LogRecord = {
   topicName: 'locks/17/open',
   reason: 'PUBACK_TIMEOUT',
 };
-const disconnect: LogRecord = {
+const disconnect: EventRecord = {
   traceId: TRACE_ID,
   status: 'Success',
   eventType: 'Disconnect',

@@ -40,7 +40,7 @@ describe('/events', () => {
   it('sends the records of the log as they happen', async () => {
     const response = await ask(port, '/events');
     expect(response.headers['content-type']).toBe('application/x-ndjson');
-    telemetry.events.directMessage(delivered());
+    telemetry.events.tell('SendDirectMessage', delivered());
     const record = await firstRecord(response);
     expect(record).toMatchObject({ reason: 'DELIVERED', traceId: TRACE_ID, logLevel: 'INFO', accountId: '0' });
     expect(record['timestamp']).toMatch(/^\d{4}-/);
@@ -50,9 +50,9 @@ describe('/events', () => {
     await telemetry.close();
     await open({ successRatio: 0 });
     const response = await ask(port, '/events?client-id=lock-*&reason=DELIVERED');
-    telemetry.events.directMessage(delivered({ reason: 'PUBACK_TIMEOUT' }));
-    telemetry.events.directMessage(delivered({ message: { targetClientId: 'other', topic: 't' } }));
-    telemetry.events.directMessage(delivered());
+    telemetry.events.tell('SendDirectMessage', delivered({ reason: 'PUBACK_TIMEOUT' }));
+    telemetry.events.tell('SendDirectMessage', delivered({ message: { targetClientId: 'other', topic: 't' } }));
+    telemetry.events.tell('SendDirectMessage', delivered());
     expect(await firstRecord(response)).toMatchObject({ reason: 'DELIVERED', targetClientId: 'lock-17' });
     expect(log.lines).toHaveLength(1);
   });

@@ -9,15 +9,15 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { addTailCommand, follow, type TailOptions } from '../../src/cli/tail.js';
-import { EVENT_TYPES } from '../../src/telemetry/log/levels.js';
-import type { LogRecord } from '../../src/telemetry/log/record.js';
+import { EVENT_TYPES, type EventType } from '../../src/observing/events.js';
+import type { EventRecord } from '../../src/observing/events.js';
 import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
 import { renderTailLine } from '../../src/telemetry/tail/render.js';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
 import { captureLog } from './capture.js';
 import { delivered, denied, device, TRACE_ID } from './samples.js';
 
-const success: LogRecord & { timestamp: string } = {
+const success: EventRecord & { timestamp: string } = {
   timestamp: '2026-11-21T03:04:05.678Z',
   traceId: TRACE_ID,
   status: 'Success',
@@ -50,13 +50,14 @@ describe('a line of tightbeam tail', () => {
   });
 
   it('keeps its columns in one place for the longest reason', () => {
-    const at = (reason: LogRecord['reason']) =>
+    const at = (reason: EventRecord['reason']) =>
       renderTailLine({ ...success, reason }, { colour: false }).indexOf('backend >');
     expect(at('CLIENT_OFFLINE_WITH_SESSION')).toBe(at('DELIVERED'));
   });
 
   it('keeps its columns in one place for every event type', () => {
-    const at = (eventType: string) => renderTailLine({ ...success, eventType }, { colour: false }).indexOf('backend >');
+    const at = (eventType: EventType) =>
+      renderTailLine({ ...success, eventType }, { colour: false }).indexOf('backend >');
     expect(new Set(EVENT_TYPES.map(at)).size).toBe(1);
   });
 
@@ -102,7 +103,7 @@ describe('tightbeam tail', () => {
   /** Tells of a device until a follower has seen it: from then on the follower sees everything. */
   async function seen(line: () => Promise<string>): Promise<string> {
     const tell = setInterval(() => {
-      telemetry.events.directMessage(delivered({ reason: 'INTERNAL_ERROR' }));
+      telemetry.events.tell('SendDirectMessage', delivered({ reason: 'INTERNAL_ERROR' }));
     }, 1);
     const first = await line();
     clearInterval(tell);
@@ -112,9 +113,9 @@ describe('tightbeam tail', () => {
   it('prints what matches as it happens, until it is told to stop', async () => {
     const { line, stop, ended } = tail({ clientId: ['lock-*'], failures: true });
     await seen(line);
-    telemetry.events.directMessage(delivered());
-    telemetry.events.disconnect({ identity: device, disconnectReason: 'normal' });
-    telemetry.events.directMessage(delivered({ reason: 'RECEIVER_DISCONNECTED' }));
+    telemetry.events.tell('SendDirectMessage', delivered());
+    telemetry.events.tell('Disconnect', { identity: device, disconnectReason: 'normal' });
+    telemetry.events.tell('SendDirectMessage', delivered({ reason: 'RECEIVER_DISCONNECTED' }));
     let next = await line();
     while (next.includes('INTERNAL_ERROR')) next = await line();
     expect(next).toMatch(/RECEIVER_DISCONNECTED .* backend > lock-17/);

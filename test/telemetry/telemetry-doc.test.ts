@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { EVENT_TYPES } from '../../src/telemetry/log/levels.js';
 import { fillIn } from '../../src/markdown.js';
 import { REFERENCE_TABLES } from '../../src/telemetry/reference.js';
 import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
@@ -17,13 +16,5 @@ describe('docs/telemetry.md', () => {
 
   it('names every filter of tightbeam tail', () => {
     for (const name of Object.keys(TAIL_PARAMETERS)) expect(page).toContain(`--${name}`);
-  });
-
-  it('names the event types that are no operation of the HTTP API', () => {
-    const operations = /^(Get|List|Delete)/;
-    for (const type of EVENT_TYPES.filter((other) => !operations.test(other))) {
-      const switched = { 'Publish-Out': 'publishOut', Unsubscribe: 'unsubscribe' }[type as string] ?? type;
-      expect(page).toContain(switched);
-    }
   });
 });

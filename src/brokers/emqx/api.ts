@@ -39,6 +39,8 @@ const AuthorizationSettings = z.looseObject({
   deny_action: z.string(),
   /** `excludes` came with EMQX 5.5. */
   cache: z.looseObject({ enable: z.boolean(), ttl: z.string(), excludes: z.array(z.string()).optional() }),
+  /** Came with EMQX 6.1. */
+  include_mountpoint: z.boolean().optional(),
 });
 const Source = z.looseObject({ type: z.string(), enable: z.boolean().default(true), rules: z.string().optional() });
 const Authenticator = z.looseObject({
@@ -51,7 +53,9 @@ const Listener = z.looseObject({
   id: z.string(),
   enable: z.boolean().optional(),
   enable_authn: z.union([z.boolean(), z.string()]).optional(),
+  mountpoint: z.string().optional(),
 });
+const Zone = z.looseObject({ mqtt: z.looseObject({ namespace_as_mountpoint: z.boolean().optional() }).optional() });
 const Plugin = z.looseObject({
   name: z.string(),
   rel_vsn: z.string(),
@@ -71,6 +75,7 @@ export type AuthorizationSettings = z.output<typeof AuthorizationSettings>;
 export type Source = z.output<typeof Source>;
 export type Authenticator = z.output<typeof Authenticator>;
 export type Listener = z.output<typeof Listener>;
+export type Zone = z.output<typeof Zone>;
 export type Plugin = z.output<typeof Plugin>;
 export type Alarm = z.output<typeof Alarms>['data'][number];
 
@@ -151,6 +156,11 @@ export class EmqxApi {
   async listeners(): Promise<Listener[]> {
     const ids = await this.#rest.get('/listeners', z.array(ListenerId));
     return Promise.all(ids.map(({ id }) => this.#rest.get(`/listeners/${encodeURIComponent(id)}`, Listener)));
+  }
+
+  /** Settings of clients, where no zone of the listener has others. */
+  globalZone(): Promise<Zone> {
+    return this.#rest.get('/configs/global_zone', Zone);
   }
 
   plugins(): Promise<Plugin[]> {

@@ -11,6 +11,15 @@ export interface EmqxRestOptions {
   readonly timeoutMs?: number;
 }
 
+/**
+ * What the API key of the commands and of the service must be. Read in emqx/emqx: the scopes of each path (`scopes()` of the
+ * modules `*_api*.erl`), and that 6.1.4 and 6.3 refuse `system` together with others (emqx_api_key_scopes.hrl).
+ */
+const NEEDED_KEY =
+  'The API key needs the role administrator and, where it has scopes (EMQX 5.10.4, 6.0.3, 6.1.2, 6.2.1 and later), of ' +
+  'them cluster_operations, data_integration, access_control, system, monitoring and connections; EMQX 6.1.4 and 6.3 give ' +
+  'all of these only to a key for which no scopes were chosen';
+
 /** A call that EMQX did not carry out. The message names method, URL, status and EMQX's own code and text. */
 export class EmqxApiError extends Error {
   override readonly name = 'EmqxApiError';
@@ -90,7 +99,8 @@ export class EmqxRest {
     if (status >= 200 && status < 300) return text;
     const { code, message } = errorOf(text);
     const said = [code, message].filter((part) => part !== undefined).join(': ');
-    throw new EmqxApiError(`${method} ${url}: ${status}${said === '' ? '' : ` ${said}`}`, status, code, said);
+    const hint = code === 'UNAUTHORIZED_ROLE' ? `. ${NEEDED_KEY}` : '';
+    throw new EmqxApiError(`${method} ${url}: ${status}${said === '' ? '' : ` ${said}`}${hint}`, status, code, said);
   }
 }
 

@@ -1,7 +1,7 @@
 import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
 import type { HookSpan } from '../../observing/tracing.js';
-import { identityOf } from '../normalise.js';
+import { askedTopic, identityOf } from '../normalise.js';
 import type { ValuedResponse } from '../wire.js';
 import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
 import { realFilter } from '../../policy/topics.js';
@@ -11,9 +11,11 @@ import { realFilter } from '../../policy/topics.js';
  * other topics are ordinary MQTT. The request does not tell QoS and retain flag of a PUBLISH (exhook.v2.proto and
  * exhook.v3.proto, ClientAuthorizeRequest), so iot:RetainPublish cannot be asked here.
  */
-export const onClientAuthorize: Handler<'OnClientAuthorize'> = ({ clientinfo, type, topic }, context, span) => {
+export const onClientAuthorize: Handler<'OnClientAuthorize'> = (request, context, span) => {
+  const { clientinfo, type } = request;
   if (clientinfo === null) return DENY;
   const identity = identityOf(clientinfo);
+  const topic = askedTopic(request.topic, clientinfo.mountpoint);
   switch (type) {
     case 'PUBLISH':
       return isUnderDirect(topic)
@@ -38,7 +40,13 @@ function publish(identity: Identity, topicName: string, context: CallContext, sp
   if (decision.effect === 'deny') {
     span.refused('PUBLISH_NOT_AUTHORIZED');
     afterwards(() => {
-      events.publishIn({ identity, traceId: span.traceId, topicName, decision, reason: 'PUBLISH_NOT_AUTHORIZED' });
+      events.tell('Publish-In', {
+        identity,
+        traceId: span.traceId,
+        topicName,
+        decision,
+        reason: 'PUBLISH_NOT_AUTHORIZED',
+      });
     });
   }
   return answer(decision.effect);
@@ -55,7 +63,7 @@ function subscribe(
   if (decision.effect === 'deny') span.refused('SUBSCRIBE_NOT_AUTHORIZED');
   const reason = decision.effect === 'deny' ? ({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' } as const) : {};
   afterwards(() => {
-    events.subscribe({ identity, traceId: span.traceId, topicName, decision, ...reason });
+    events.tell('Subscribe', { identity, traceId: span.traceId, topicName, decision, ...reason });
   });
   return answer(decision.effect);
 }
@@ -70,7 +78,14 @@ function sendDirect(identity: Identity, topicName: string, context: CallContext,
     const message = { targetClientId: '', topic: topicName };
     span.refused(reason);
     afterwards(() => {
-      events.directMessage({ traceId: span.traceId, sender: identity, message, reason, durationMs: 0, details });
+      events.tell('SendDirectMessage', {
+        traceId: span.traceId,
+        sender: identity,
+        message,
+        reason,
+        durationMs: 0,
+        details,
+      });
     });
     return DENY;
   }
@@ -81,7 +96,7 @@ function sendDirect(identity: Identity, topicName: string, context: CallContext,
     // Of an admitted message the broker reports the outcome; of this one there is nothing else to report. The call
     // tells neither QoS nor payload.
     afterwards(() => {
-      events.directMessage({
+      events.tell('SendDirectMessage', {
         traceId: span.traceId,
         sender: identity,
         message: parsed.address,
@@ -104,7 +119,7 @@ function receiveDirect(identity: Identity, topicName: string, context: CallConte
   if (!parsed.ok || parsed.address.targetClientId !== identity.clientId || /[+#]/.test(parsed.address.topic)) {
     span.refused('SUBSCRIBE_NOT_AUTHORIZED');
     afterwards(() => {
-      events.subscribe({
+      events.tell('Subscribe', {
         identity,
         traceId: span.traceId,
         topicName,
@@ -121,9 +136,8 @@ function receiveDirect(identity: Identity, topicName: string, context: CallConte
   if (decision.effect === 'deny') {
     span.refused('RECEIVER_NOT_AUTHORIZED');
     afterwards(() => {
-      events.operation({
+      events.tell('Receive', {
         traceId: span.traceId,
-        eventType: 'Receive',
         identity,
         clientId: parsed.address.targetClientId,
         topicName: topic,

@@ -6,7 +6,10 @@ export const onClientConnected: Handler<'OnClientConnected'> = ({ clientinfo }, 
     context.afterwards(() => {
       const identity = identityOf(clientinfo);
       const isService = identity.username === context.serviceUsername;
-      context.events.connect({ identity, ...(isService ? {} : { decision: context.authorizer.connect(identity) }) });
+      context.events.tell('Connect', {
+        identity,
+        ...(isService ? {} : { decision: context.authorizer.connect(identity) }),
+      });
     });
   }
   return {};
@@ -15,7 +18,7 @@ export const onClientConnected: Handler<'OnClientConnected'> = ({ clientinfo }, 
 export const onClientDisconnected: Handler<'OnClientDisconnected'> = ({ clientinfo, reason }, context) => {
   if (clientinfo !== null) {
     context.afterwards(() => {
-      context.events.disconnect({
+      context.events.tell('Disconnect', {
         identity: identityOf(clientinfo),
         disconnectReason: reason,
       });

@@ -7,7 +7,7 @@ export const onClientUnsubscribe: Handler<'OnClientUnsubscribe'> = (request, con
   if (clientinfo !== null) {
     context.afterwards(() => {
       const identity = identityOf(clientinfo);
-      for (const { name } of filters) context.events.unsubscribe({ identity, traceId, topicName: name });
+      for (const { name } of filters) context.events.tell('Unsubscribe', { identity, traceId, topicName: name });
     });
   }
   return {};

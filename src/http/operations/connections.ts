@@ -1,13 +1,14 @@
 import type { DataPlaneOperations } from '../../operations/data-plane-operations.js';
-import { readParameters, toAnswer, type Operation } from '../operation.js';
+import { readParameters, tellAs, toAnswer, type Operation, type RefusedRequest } from '../operation.js';
 
 const AT_CLIENT = { path: '/connections/:clientId', labelFault: 'INVALID_CLIENT_ID' } as const;
+const ofClient = ({ labels }: RefusedRequest) => ({ clientId: labels['clientId'] });
 
 /** GetConnection: `GET /connections/{clientId}`. */
 export function getConnection(operations: DataPlaneOperations): Operation {
   return {
     ...AT_CLIENT,
-    name: 'GetConnection',
+    refused: tellAs('GetConnection', ofClient),
     method: 'GET',
     async answer(request) {
       const { includeSocketInformation } = readParameters(request, { query: ['includeSocketInformation'] });
@@ -32,7 +33,7 @@ export function getConnection(operations: DataPlaneOperations): Operation {
 export function deleteConnection(operations: DataPlaneOperations): Operation {
   return {
     ...AT_CLIENT,
-    name: 'DeleteConnection',
+    refused: tellAs('DeleteConnection', ofClient),
     method: 'DELETE',
     async answer(request) {
       const how = readParameters(request, { query: ['cleanSession', 'preventWillMessage'] });
@@ -46,7 +47,7 @@ export function deleteConnection(operations: DataPlaneOperations): Operation {
 /** ListSubscriptions: `GET /connections/{clientId}/subscriptions`. */
 export function listSubscriptions(operations: DataPlaneOperations): Operation {
   return {
-    name: 'ListSubscriptions',
+    refused: tellAs('ListSubscriptions', ofClient),
     method: 'GET',
     path: '/connections/:clientId/subscriptions',
     labelFault: 'INVALID_CLIENT_ID',

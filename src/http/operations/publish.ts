@@ -1,10 +1,10 @@
 import type { DataPlaneOperations } from '../../operations/data-plane-operations.js';
-import { PROPERTY_HEADERS, readParameters, readTopic, toAnswer, type Operation } from '../operation.js';
+import { PROPERTY_HEADERS, readParameters, readTopic, tellAs, toAnswer, type Operation } from '../operation.js';
 
 /** Publish: `POST /topics/{topic}`, the body is the payload. */
 export function publish(operations: DataPlaneOperations): Operation {
   return {
-    name: 'Publish',
+    refused: tellAs('Publish-In', ({ labels, payloadBytes }) => ({ topicName: labels['*'], payloadBytes })),
     method: 'POST',
     path: '/topics/*',
     labelFault: 'INVALID_TOPIC',

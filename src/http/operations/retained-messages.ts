@@ -1,11 +1,11 @@
 import type { RetainedSummary } from '../../operations/broker.js';
 import type { DataPlaneOperations } from '../../operations/data-plane-operations.js';
-import { readParameters, readTopic, toAnswer, type Operation } from '../operation.js';
+import { readParameters, readTopic, tellAs, toAnswer, type Operation } from '../operation.js';
 
 /** GetRetainedMessage: `GET /retainedMessage/{topic}`. */
 export function getRetainedMessage(operations: DataPlaneOperations): Operation {
   return {
-    name: 'GetRetainedMessage',
+    refused: tellAs('GetRetainedMessage', ({ labels }) => ({ topicName: labels['*'] })),
     method: 'GET',
     path: '/retainedMessage/*',
     labelFault: 'INVALID_TOPIC',
@@ -26,7 +26,7 @@ export function getRetainedMessage(operations: DataPlaneOperations): Operation {
 /** ListRetainedMessages: `GET /retainedMessage`. */
 export function listRetainedMessages(operations: DataPlaneOperations): Operation {
   return {
-    name: 'ListRetainedMessages',
+    refused: tellAs('ListRetainedMessages'),
     method: 'GET',
     path: '/retainedMessage',
     async answer(request) {

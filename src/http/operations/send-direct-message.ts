@@ -5,7 +5,6 @@ import { PROPERTY_HEADERS, readParameters, type Operation } from '../operation.j
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
 export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Operation {
   return {
-    name: 'SendDirectMessage',
     method: 'POST',
     path: '/connections/:clientId/messages',
     labelFault: 'INVALID_CLIENT_ID',
@@ -18,6 +17,13 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
       const input = { ...parameters, clientId, payload: request.body };
       const { reason, details, retryAfterMs } = await messaging.send(request.caller, input, request.trace);
       return { reason, details, headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs) };
+    },
+    refused(events, { traceId, caller, labels, query, payloadBytes, ending }) {
+      const { clientId: targetClientId = '' } = labels;
+      const topic = query.get('topic')?.[0] ?? '';
+      const { reason, details } = ending;
+      const message = { targetClientId, topic, payloadBytes };
+      events.tell('SendDirectMessage', { traceId, sender: caller, message, reason, details, durationMs: 0 });
     },
   };
 }

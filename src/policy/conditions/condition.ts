@@ -103,6 +103,8 @@ function comparison(name: OperatorName, key: ContextKey, matchers: readonly Matc
   const one: Matcher = negated ? (actual, context) => not(matches(actual, context)) : matches;
   return (context) => {
     const value = key.resolve(context);
+    // "A null data set, such as an empty string" (IAM, "Multivalued context keys"): of no values, all match.
+    if (value === '' && set === 'ForAllValues') return TRUE;
     if (typeof value === 'string') return one(value, context);
     if (value === null) return UNKNOWN;
     if (value === undefined || value.length === 0) return absent;

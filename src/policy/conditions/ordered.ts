@@ -49,7 +49,13 @@ const DATE = /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))
 
 /** Milliseconds since the epoch. */
 function readDate(text: string): number {
-  if (DATE.test(text)) return Date.parse(text);
+  const [, year, month = '01', day = '01'] = DATE.exec(text) ?? [];
+  if (year !== undefined) return Number(day) > daysOf(Number(year), Number(month)) ? NaN : Date.parse(text);
   const seconds = readNumber(text);
   return seconds * 1000;
+}
+
+/** Days of the month: Date.parse takes 30 February for 2 March. */
+function daysOf(year: number, month: number): number {
+  return new Date(Date.UTC(year, month, 0)).getUTCDate();
 }

@@ -1,19 +1,16 @@
 import { pino } from 'pino';
-import { REASONS, type Reason } from '../../reasons.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
-import type { Events, ServiceEvents } from '../../observing/events.js';
+import {
+  rowOf,
+  type AnyEvent,
+  type EventRecord,
+  type Events,
+  type EventType,
+  type ProcessEvents,
+} from '../../observing/events.js';
 import { newTraceId } from '../../observing/trace-id.js';
 import { openFileDestination, type LogDestination } from './destination.js';
-import { createLogFilter, type EventType, type LogLevel } from './levels.js';
-import {
-  brokerConnectionRecord,
-  clientRecord,
-  directMessageRecord,
-  disconnectRecord,
-  operationRecord,
-  policyReloadRecord,
-  type LogRecord,
-} from './record.js';
+import { createLogFilter, type LogLevel } from './levels.js';
 
 export interface EventLogOptions {
   /** AWS account id as it stands in ARNs and in every line. */
@@ -35,11 +32,11 @@ export interface RecordTap {
   /** Nobody is there at the moment: what the log leaves out need not even be made. */
   readonly idle: boolean;
   /** @param line the record as the log writes it, with its newline */
-  take(record: LogRecord, line: string): void;
+  take(record: EventRecord, line: string): void;
 }
 
 /** The log: one JSON line an event. */
-export interface EventLog extends Events, ServiceEvents {
+export interface EventLog extends Events, ProcessEvents {
   readonly diagnostics: Diagnostics;
   /** Lines lost because the reader of the log was too slow or gone. Lines left out by level or sampling are not. */
   readonly dropped: number;
@@ -56,8 +53,6 @@ function timestampOf(moment: number): string {
   if (second !== latest.second) latest = { second, text: new Date(second * 1000).toISOString().slice(0, -4) };
   return `${latest.text}${String(Math.floor(moment) - second * 1000).padStart(3, '0')}Z`;
 }
-
-const isFailure = (reason: Reason): boolean => REASONS[reason].status === 'Failure';
 
 const DIAGNOSTIC_LEVELS = { info: 'INFO', warn: 'WARN', error: 'ERROR' } as const;
 
@@ -84,58 +79,24 @@ export function createEventLog(options: EventLogOptions): EventLog {
    * Writes the record of an event, if anybody wants it: whether it passes is known before it is made. A record is flat
    * and its lines are many, so JSON.stringify writes it: twice as quick as the logger, which is for any object.
    */
-  function write<E>(
-    eventType: string,
-    failed: boolean,
-    event: E,
-    traceId: string,
-    recordOf: (event: E, traceId: string, eventType: string) => LogRecord,
-    sampling = true,
-    happenedAt?: number,
-  ): void {
+  function tell(type: EventType, event: AnyEvent): void {
+    const row = rowOf(type);
+    const failed = row.failed(event);
     const level = failed ? 'ERROR' : 'INFO';
-    const logged = filter.passesLevel(level, eventType) && (failed || !sampling || filter.sampled(traceId));
+    const traceId = event.traceId ?? newTraceId();
+    const logged = filter.passesLevel(level, type) && (failed || !row.sampled || filter.sampled(traceId));
     const followed = tap?.idle === false;
     if (!logged && !followed) return;
-    const record = recordOf(event, traceId, eventType);
-    const head = `{"logLevel":"${level}","timestamp":"${timestampOf(happenedAt ?? Date.now())}","accountId":${account},`;
-    const line = `${head}${JSON.stringify(record).slice(1)}\n`;
-    if (followed) tap.take(record, line);
+    const facts = row.record(event, traceId);
+    const timestamp = timestampOf(event.endedAt ?? Date.now());
+    const head = `{"logLevel":"${level}","timestamp":"${timestamp}","accountId":${account},"eventType":"${type}",`;
+    const line = `${head}${JSON.stringify(facts).slice(1)}\n`;
+    if (followed) tap.take({ eventType: type, ...facts }, line);
     if (logged) destination.write(line);
   }
 
   return {
-    directMessage: (event) => {
-      const failed = isFailure(event.reason);
-      write('SendDirectMessage', failed, event, event.traceId, directMessageRecord, true, event.endedAt);
-    },
-    connect: (event) => {
-      write('Connect', event.reason !== undefined, event, event.traceId ?? newTraceId(), clientRecord);
-    },
-    disconnect: (event) => {
-      write('Disconnect', event.reason !== undefined, event, event.traceId ?? newTraceId(), disconnectRecord);
-    },
-    subscribe: (event) => {
-      write('Subscribe', event.reason !== undefined, event, event.traceId ?? newTraceId(), clientRecord);
-    },
-    publishIn: (event) => {
-      write('Publish-In', event.reason !== undefined, event, event.traceId ?? newTraceId(), clientRecord);
-    },
-    unsubscribe: (event) => {
-      write('Unsubscribe', event.reason !== undefined, event, event.traceId ?? newTraceId(), clientRecord);
-    },
-    publishOut: (event) => {
-      write('Publish-Out', event.reason !== undefined, event, event.traceId ?? newTraceId(), clientRecord);
-    },
-    operation: (event) => {
-      write(
-        event.eventType,
-        event.reason !== undefined && isFailure(event.reason),
-        event,
-        event.traceId,
-        operationRecord,
-      );
-    },
+    tell,
     lifecycle: (msg, fields) => {
       // Past every level: whoever starts the process waits for `ready`.
       logger.info({ ...fields }, msg);
@@ -146,13 +107,6 @@ export function createEventLog(options: EventLogOptions): EventLog {
     },
     diagnostics: (level, message, fields) => {
       if (filter.passesLevel(DIAGNOSTIC_LEVELS[level])) logger[level]({ ...fields }, message);
-    },
-    // The service's own events are rare and each of them matters: they are not sampled.
-    policyReload: (event) => {
-      write('PolicyReload', event.outcome !== 'loaded', event, newTraceId(), policyReloadRecord, false);
-    },
-    brokerConnection: (event) => {
-      write('BrokerConnection', event.state !== 'ready', event, newTraceId(), brokerConnectionRecord, false);
     },
     get dropped() {
       return destination.dropped;

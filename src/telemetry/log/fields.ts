@@ -1,4 +1,4 @@
-import type { LogRecord } from './record.js';
+import type { EventRecord } from '../../observing/events.js';
 
 /** What each field of a log line is. The type holds this list and the record equal. */
 export const LOG_FIELDS = {
@@ -9,7 +9,7 @@ export const LOG_FIELDS = {
   status: 'Success or Failure.',
   eventType: 'What happened, see below.',
   protocol: 'HTTP or MQTT: the door.',
-  clientId: 'MQTT client ID of who acted; absent for HTTP callers.',
+  clientId: 'MQTT client ID of who acted; of an operation on a client, that client; else absent for HTTP callers.',
   principalId: 'The principal of principals.json who acted; where none stands for the caller, the credential.',
   topicName: 'Topic name, or topic filter of a subscription.',
   sourceIp: 'Address of who acted, as the server saw it.',
@@ -31,4 +31,4 @@ export const LOG_FIELDS = {
   policies: 'Of a PolicyReload: number of policies in it.',
   principals: 'Of a PolicyReload: number of principals in it.',
   broker: 'Of a BrokerConnection: address of the broker.',
-} as const satisfies Record<keyof LogRecord | 'logLevel' | 'timestamp' | 'accountId', string>;
+} as const satisfies Record<keyof EventRecord | 'logLevel' | 'timestamp' | 'accountId', string>;

@@ -1,27 +1,8 @@
+import type { EventType } from '../../observing/events.js';
+
 /** Levels as AWS IoT names them; `DISABLED` is a threshold that nothing reaches. */
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-
-/** Every event type of the log, in the spelling of AWS IoT's CloudWatch logs; the last three are of Tightbeam alone. */
-export const EVENT_TYPES = [
-  'Connect',
-  'Disconnect',
-  'Subscribe',
-  'Unsubscribe',
-  'Publish-In',
-  'Publish-Out',
-  'SendDirectMessage',
-  'Receive',
-  'GetConnection',
-  'DeleteConnection',
-  'ListSubscriptions',
-  'GetRetainedMessage',
-  'ListRetainedMessages',
-  'HttpRequest',
-  'PolicyReload',
-  'BrokerConnection',
-] as const;
-export type EventType = (typeof EVENT_TYPES)[number];
 
 export interface LogFilterOptions {
   /** Threshold for every line whose event type has none of its own. */
@@ -37,7 +18,7 @@ export interface LogFilterOptions {
 
 export interface LogFilter {
   /** Whether a line of the service itself is written. */
-  passesLevel(level: LogLevel, eventType?: string): boolean;
+  passesLevel(level: LogLevel, eventType?: EventType): boolean;
   /** Whether a success with this trace id belongs to the sample. */
   sampled(traceId: string): boolean;
 }
@@ -45,7 +26,9 @@ export interface LogFilter {
 export function createLogFilter(options: LogFilterOptions): LogFilter {
   const rank = (level: LogLevel): number => LOG_LEVELS.indexOf(level);
   const general = rank(options.level);
-  const own = new Map(Object.entries(options.eventLevels ?? {}).map(([type, level]) => [type, rank(level)]));
+  const own = new Map<string, number>(
+    Object.entries(options.eventLevels ?? {}).map(([type, level]) => [type, rank(level)]),
+  );
   const bound = options.successRatio * 2 ** 32;
   return {
     passesLevel(level, eventType) {

@@ -3,8 +3,16 @@ import type { Attributes, Counter, Meter, ObservableGauge, ObservableCounter } f
 import { RPC_SYSTEM_NAME_VALUE_GRPC } from '@opentelemetry/semantic-conventions';
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
-import type { BrokerConnectionEvent, Events, PolicyReloadEvent, ServiceEvents } from '../../observing/events.js';
-import { disconnectReason } from '../log/disconnect-reasons.js';
+import { disconnectReason } from '../../observing/disconnect-reasons.js';
+import {
+  rowOf,
+  type AnyEvent,
+  type BrokerConnectionEvent,
+  type Counted,
+  type Events,
+  type EventType,
+  type PolicyReloadEvent,
+} from '../../observing/events.js';
 import { httpMethod } from '../otel/attributes.js';
 import { DIRECT_TEMPLATE, rpcMethod } from '../otel/conventions.js';
 import type { HookCall, HookOutcome, IncomingRequest, RequestAnswer } from '../../observing/tracing.js';
@@ -13,7 +21,7 @@ import { watchEventLoop } from './event-loop.js';
 import type { Histograms } from './histograms.js';
 
 /** What is counted beside events. No label has a value that a caller can invent. */
-export interface Metrics extends Events, Pick<ServiceEvents, 'policyReload' | 'brokerConnection'> {
+export interface Metrics extends Events {
   request(incoming: Pick<IncomingRequest, 'method' | 'scheme'>, answer: RequestAnswer, seconds: number): void;
   hookCall(call: Pick<HookCall, 'generation' | 'name'>, outcome: HookOutcome, seconds: number): void;
   decision(decision: Pick<Decision, 'action' | 'effect' | 'cause'>, seconds: number): void;
@@ -83,44 +91,39 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     clientEvents.add(1, { event, reason });
   };
 
-  return {
+  const counts: { readonly [Way in keyof Counted]: (event: Counted[Way], type: EventType) => void } = {
     directMessage({ reason, sender, durationMs }) {
       directMessages.record(durationMs / SECONDS, reason, sender.protocol);
     },
-    connect({ reason }) {
+    clientEvent({ reason, identity }, type) {
+      // What callers publish through HTTP is counted as the request that it is.
+      if (identity.protocol === 'MQTT') clientEvent(type, reason ?? 'Success');
+    },
+    connect({ reason }, type) {
       if (reason === undefined) clients += 1;
-      clientEvent('Connect', reason ?? 'Success');
+      clientEvent(type, reason ?? 'Success');
     },
-    disconnect({ disconnectReason: reason }) {
+    disconnect({ disconnectReason: reason }, type) {
       clients -= 1;
-      clientEvent('Disconnect', disconnectReason(reason));
+      clientEvent(type, disconnectReason(reason));
     },
-    subscribe({ reason }) {
-      clientEvent('Subscribe', reason ?? 'Success');
+    request() {
+      // Where its answer is: see below.
     },
-    publishIn({ reason }) {
-      clientEvent('Publish-In', reason ?? 'Success');
-    },
-    unsubscribe() {
-      clientEvent('Unsubscribe', 'Success');
-    },
-    publishOut() {
-      clientEvent('Publish-Out', 'Success');
-    },
-    operation({ eventType, reason, durationMs, identity }) {
-      if (eventType === 'Receive') clientEvent('Receive', reason ?? 'Success');
-      // Refused before it was read, for its credentials or its size. The other operations are counted as requests.
-      if (eventType === 'SendDirectMessage' && reason !== undefined) {
-        directMessages.record((durationMs ?? 0) / SECONDS, reason, identity?.protocol ?? 'HTTP');
-      }
-    },
-    policyReload({ outcome, version }: PolicyReloadEvent) {
+    policyReload({ outcome, version }) {
       reloads.add(1, { outcome });
       lastReload = outcome;
       if (outcome === 'loaded') policySet = { version: version ?? 'unknown', loadedAt: Date.now() / SECONDS };
     },
     brokerConnection({ clientId, state }) {
       connections.set(clientId, state);
+    },
+  };
+
+  return {
+    tell(type: EventType, event: AnyEvent) {
+      const count = counts[rowOf(type).counted] as (event: AnyEvent, type: EventType) => void;
+      count(event, type);
     },
     request({ method, scheme }, { status, route, reason }, seconds) {
       httpRequests.record(seconds, httpMethod(method), status, route, scheme, errorType(reason));

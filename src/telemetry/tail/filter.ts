@@ -1,4 +1,4 @@
-import type { LogRecord } from '../log/record.js';
+import type { EventRecord } from '../../observing/events.js';
 
 /** What a follower wants to see; everything named must match, and of a list one. */
 export interface TailFilter {
@@ -57,7 +57,7 @@ export function writeTailFilter(filter: TailFilter): URLSearchParams {
 }
 
 /** The filter as a test of records. */
-export function tailMatcher(filter: TailFilter): (record: LogRecord) => boolean {
+export function tailMatcher(filter: TailFilter): (record: EventRecord) => boolean {
   const clientId = oneOf(filter.clientIds, pattern);
   const topic = oneOf(filter.topics, pattern);
   const reason = oneOf(filter.reasons, exactly);

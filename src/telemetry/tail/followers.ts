@@ -1,5 +1,5 @@
 import type { RecordTap } from '../log/event-log.js';
-import type { LogRecord } from '../log/record.js';
+import type { EventRecord } from '../../observing/events.js';
 import { tailMatcher, type TailFilter } from './filter.js';
 
 /** Where the lines of one follower go: what Node's ServerResponse offers of a stream. */
@@ -33,7 +33,7 @@ export class Followers implements RecordTap {
     return this.#followers.size === 0;
   }
 
-  take(record: LogRecord, line: string): void {
+  take(record: EventRecord, line: string): void {
     for (const follower of this.#followers) {
       if (!follower.matches(record)) continue;
       if (follower.sink.writableLength > FOLLOWER_BUFFER_BYTES) {

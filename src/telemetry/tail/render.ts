@@ -1,8 +1,7 @@
-import { EVENT_TYPES } from '../log/levels.js';
-import type { LogRecord } from '../log/record.js';
+import { EVENT_TYPES, type EventRecord } from '../../observing/events.js';
 
 /** One line of `/events`: a record, or the number of records that this follower was too slow for. */
-export type TailLine = (Partial<LogRecord> & { readonly timestamp?: string }) | { readonly missed: number };
+export type TailLine = (Partial<EventRecord> & { readonly timestamp?: string }) | { readonly missed: number };
 
 export interface RenderOptions {
   readonly colour: boolean;
@@ -42,7 +41,7 @@ export function renderTailLine(line: TailLine, { colour }: RenderOptions): strin
 }
 
 /** Sender and receiver, or the one client that there is. */
-function route({ clientId, principalId, targetClientId }: Partial<LogRecord>): string {
+function route({ clientId, principalId, targetClientId }: Partial<EventRecord>): string {
   const from = clientId ?? principalId ?? '?';
   return printable(targetClientId === undefined ? from : `${from} > ${targetClientId}`);
 }

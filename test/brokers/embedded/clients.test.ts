@@ -66,7 +66,7 @@ describe('a direct message reaches, without any subscription,', () => {
       ]);
       const output = once(device.stdout, 'data') as Promise<[Buffer]>;
       const exit = once(device, 'exit');
-      await running.events.next('subscribe');
+      await running.events.next('Subscribe');
       expect(await send(await running.connect('backend'), '$dm/mosquitto/commands/open', {}, 'now')).toBe(0x00);
       expect((await output)[0].toString().trim()).toBe('commands/open now');
       await exit;

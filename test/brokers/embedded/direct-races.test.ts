@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { nextMessage, send, startBroker, type RawClient, type Running, type StartOptions } from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
@@ -25,7 +26,7 @@ describe('a device that does not acknowledge', () => {
     expect(running.broker.load.pendingMessages).toBe(0);
     device.acknowledge(message);
     await device.settled();
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'PUBACK_TIMEOUT' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'PUBACK_TIMEOUT' });
     // The late PUBACK is not taken for that of the next message.
     const next = send(backend, '$dm/lock-17/t');
     const second = await device.next('publish');
@@ -44,7 +45,7 @@ describe('a device that does not acknowledge', () => {
     await device.next('publish');
     device.destroy();
     expect(await Promise.all(answers)).toEqual([0x80, 0x80, 0x80]);
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'RECEIVER_DISCONNECTED' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'RECEIVER_DISCONNECTED' });
   });
 
   test('and comes back in another connection gets nothing twice, and the sender 0x80', async () => {
@@ -108,7 +109,9 @@ describe('a device that does not acknowledge', () => {
 
 describe('a device that does not read', () => {
   test('holds up its own messages only, and gets them when it reads again', async () => {
-    await start({ broker: { receiver: { sendBufferBytes: 1 } } });
+    // None may die of old age while a busy machine takes its time.
+    const patient = { ...DEFAULT_LIMITS, defaultTimeoutMs: 100_000, maxTimeoutMs: 100_000 };
+    await start({ broker: { receiver: { sendBufferBytes: 1 }, limits: patient } });
     const device = await running.raw('lock-17');
     const other = await running.connect('lock-18');
     const backend = await running.raw('backend');
@@ -134,7 +137,7 @@ describe('a sender', () => {
     backend.publish('$dm/lock-17/t', 1);
     const message = await device.next('publish');
     backend.destroy();
-    await running.events.next('disconnect', ({ identity }) => identity.clientId === 'backend');
+    await running.events.next('Disconnect', ({ identity }) => identity.clientId === 'backend');
     expect(running.broker.load.pendingMessages).toBe(0);
     device.acknowledge(message);
     await device.settled();
@@ -301,7 +304,7 @@ describe('a permission to receive', () => {
     await send(service, '$dm/lock-17/other');
     expect(receives()).toBe(2);
     await device.endAsync();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     await running.connect('lock-17');
     await send(service, '$dm/lock-17/t');
     expect(receives()).toBe(3);

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { RateLimiter } from '../../../src/throttling/rate-limiter.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { send, startBroker, type Running, type StartOptions } from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
@@ -20,7 +21,7 @@ describe('a direct message is answered', () => {
     await start();
     const device = await running.connect('lock-17');
     await device.endAsync();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     expect(await send(await running.connect('backend'), '$dm/lock-17/t')).toBe(0x90);
   });
 
@@ -31,7 +32,7 @@ describe('a direct message is answered', () => {
     await start();
     const device = await running.connect('lock-17', options);
     await device.endAsync();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     expect(await send(await running.connect('backend'), '$dm/lock-17/t')).toBe(0x83);
   });
 
@@ -70,9 +71,9 @@ describe('a direct message is answered', () => {
     const backend = await running.connect('backend');
     expect(await send(backend, '$dm/lock-17/t')).toBe(0x87);
     expect(await send(backend, '$dm/nobody/t')).toBe(0x87);
-    await running.events.next('directMessage', ({ message }) => message.targetClientId === 'nobody');
+    await running.events.next('SendDirectMessage', ({ message }) => message.targetClientId === 'nobody');
     // One event a message: the provider refused, so the broker has nothing to report.
-    expect(running.events.all.filter(({ name }) => name === 'directMessage')).toHaveLength(2);
+    expect(running.events.all.filter(({ name }) => name === 'SendDirectMessage')).toHaveLength(2);
   });
 
   test('0x87 where the receiver may not receive', async () => {
@@ -89,7 +90,20 @@ describe('a direct message is answered', () => {
     });
     await device.settled();
     expect(device.received).toEqual([]);
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'RECEIVER_NOT_AUTHORIZED' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'RECEIVER_NOT_AUTHORIZED' });
+  });
+
+  test('0x97 where the receiver has had all that its rate allows, whoever sends, and the service counts itself', async () => {
+    await start({ broker: { perReceiver: new RateLimiter({ perSecond: 1, burst: 1 }, () => 0) } });
+    const device = await running.connect('lock-17');
+    await running.connect('lock-18');
+    expect(await send(await running.connect('backend'), '$dm/lock-17/cmd')).toBe(0);
+    const other = await running.connect('other');
+    expect(await send(other, '$dm/lock-17/cmd')).toBe(0x97);
+    expect(await send(other, '$dm/lock-18/cmd')).toBe(0);
+    const service = await running.connect('service', { username: 'tightbeam', password: 'secret' });
+    expect(await send(service, '$dm/lock-17/cmd')).toBe(0);
+    expect(device.connected).toBe(true);
   });
 
   test.each([
@@ -189,7 +203,7 @@ describe('MQTT 3.1.1, which has no negative answer, is disconnected without a PU
     expect(backend.received).toEqual([]);
     await device.settled();
     expect(device.received).toEqual([]);
-    expect(await running.events.next('directMessage')).toMatchObject({ reason: 'INVALID_PARAMETER' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'INVALID_PARAMETER' });
   });
 });
 
@@ -201,7 +215,7 @@ describe('what is no client’s own PUBLISH', () => {
       will: { topic: '$dm/lock-17/last-words', payload: 'x', qos: 1, retain: false },
     });
     dying.destroy();
-    await running.events.next('disconnect', ({ identity }) => identity.clientId === 'dying');
+    await running.events.next('Disconnect', ({ identity }) => identity.clientId === 'dying');
     await device.settled();
     expect(device.received).toEqual([]);
   });

@@ -155,7 +155,7 @@ describe('a direct message', () => {
     device.acknowledge(directPublish);
     expect(await direct).toBe(0x00);
     device.destroy();
-    await running.events.next('disconnect');
+    await running.events.next('Disconnect');
     const resumed = await running.raw('lock-17', { clean: false, properties: { sessionExpiryInterval: 60 } });
     const again = await resumed.next('publish');
     expect(again).toMatchObject({ topic: 'news', messageId: newsPublish.messageId });
@@ -179,7 +179,7 @@ describe('the outcome of a direct message of an ordinary client', () => {
       { userProperties: { traceparent: `00-${traceId}-b7ad6b7169203331-01` } },
       'abc',
     );
-    const event = await running.events.next('directMessage');
+    const event = await running.events.next('SendDirectMessage');
     expect(event).toMatchObject({
       traceId,
       sender: { clientId: 'backend', username: 'backend', sourceIp: '127.0.0.1' },
@@ -199,7 +199,7 @@ describe('the outcome of a direct message of an ordinary client', () => {
     await running.connect('lock-17');
     const backend = await running.connect('backend');
     await send(backend, topic, { userProperties });
-    expect(await running.events.next('directMessage')).toMatchObject({ reason });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason });
   });
 
   test('of the service itself is not: it knows', async () => {
@@ -208,7 +208,7 @@ describe('the outcome of a direct message of an ordinary client', () => {
     const backend = await running.connect('backend');
     expect(await send(service, '$dm/lock-17/t')).toBe(0x00);
     expect(await send(backend, '$dm/lock-17/t')).toBe(0x00);
-    expect(await running.events.next('directMessage')).toMatchObject({ sender: { clientId: 'backend' } });
-    expect(running.events.all.filter(({ name }) => name === 'directMessage')).toHaveLength(1);
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({ sender: { clientId: 'backend' } });
+    expect(running.events.all.filter(({ name }) => name === 'SendDirectMessage')).toHaveLength(1);
   });
 });

@@ -65,17 +65,17 @@ describe('a client', () => {
   test('that no policy admits is refused', async () => {
     await start({ provider: { authorizer: fakeAuthorizer(({ action }) => action === 'iot:Connect') } });
     await expect(running.connect('lock-17')).rejects.toMatchObject({ code: 0x87 });
-    expect(await running.events.next('connect')).toMatchObject({ reason: 'CONNECT_NOT_AUTHORIZED' });
+    expect(await running.events.next('Connect')).toMatchObject({ reason: 'CONNECT_NOT_AUTHORIZED' });
   });
 
   test('that is admitted is told of with where it comes from, and so is its end', async () => {
     await start();
     const device = await running.connect('lock-17');
-    expect(await running.events.next('connect')).toMatchObject({
+    expect(await running.events.next('Connect')).toMatchObject({
       identity: { clientId: 'lock-17', username: 'lock-17', sourceIp: '127.0.0.1' },
     });
     await device.endAsync();
-    expect(await running.events.next('disconnect')).toMatchObject({ disconnectReason: 'normal' });
+    expect(await running.events.next('Disconnect')).toMatchObject({ disconnectReason: 'normal' });
   });
 
   test('of the service may publish without a call, and subscribe to nothing', async () => {
@@ -152,7 +152,7 @@ describe('ordinary MQTT', () => {
     v311.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 1 }] });
     await v311.closed;
     expect(v311.received).toEqual([]);
-    expect(await running.events.next('disconnect')).toMatchObject({ disconnectReason: 'invalid_topic' });
+    expect(await running.events.next('Disconnect')).toMatchObject({ disconnectReason: 'invalid_topic' });
   });
 
   test('one that is refused for publishing is told so: by a code, or by the end of the connection', async () => {
@@ -163,7 +163,7 @@ describe('ordinary MQTT', () => {
     const v311 = await running.raw('v311', { protocolVersion: 4 });
     v311.publish('a', 1);
     await v311.closed;
-    expect(await running.events.next('disconnect')).toMatchObject({ disconnectReason: 'not_authorized' });
+    expect(await running.events.next('Disconnect')).toMatchObject({ disconnectReason: 'not_authorized' });
   });
 
   test('a refused subscription does not come to life when the session is resumed', async () => {

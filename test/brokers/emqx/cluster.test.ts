@@ -3,14 +3,15 @@ import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
 import { DOWN, FakeEmqx } from './fake-emqx.js';
+import { RECORDED } from './recording.js';
 
 const PEER = 'emqx2@127.0.0.1';
 
-describe('installing into a cluster', () => {
+describe.each(RECORDED)('installing into a cluster of EMQX %s', (version) => {
   let emqx: FakeEmqx;
 
   beforeEach(async () => {
-    emqx = await FakeEmqx.start();
+    emqx = await FakeEmqx.start(version);
     emqx.folder = ['tightbeam-0.1.0'];
   });
   afterEach(() => emqx.stop());

@@ -1,11 +1,12 @@
 import { describe, it } from '@jest/globals';
 import { SHIPPED_ACL } from './fake-emqx.js';
 import { Patient } from './patient.js';
+import { RECORDED } from './recording.js';
 
 const SERVICE_RULE = '{allow, {username, "tightbeam"}, all, ["$dm/#"]}.\n';
 
-describe('the doctor, of who decides about clients', () => {
-  const patient = new Patient();
+describe.each(RECORDED)('the doctor of EMQX %s, of who decides about clients', (version) => {
+  const patient = new Patient(version);
 
   it.each<[check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void]>([
     [
@@ -21,6 +22,23 @@ describe('the doctor, of who decides about clients', () => {
       /refuses clients without a username/,
       'a listener that denies anonymous clients early',
       () => (patient.emqx.listeners = [{ id: 'tcp:default', enable: true, enable_authn: 'quick_deny_anonymous' }]),
+    ],
+    [
+      'mountpoints',
+      'warn',
+      /receive direct messages and cannot send any.*listener tcp:default \(plant\/\)/,
+      'a mountpoint',
+      () => (patient.emqx.listeners = [{ id: 'tcp:default', enable: true, enable_authn: true, mountpoint: 'plant/' }]),
+    ],
+    [
+      'mountpoints',
+      'fail',
+      /include_mountpoint has EMQX ask .* namespaces \(mqtt\.namespace_as_mountpoint\)/,
+      'policies that are asked about mounted topics',
+      () => {
+        patient.emqx.globalZone = { mqtt: { namespace_as_mountpoint: true } };
+        patient.emqx.settings = { ...patient.emqx.settings, include_mountpoint: true };
+      },
     ],
     [
       'authentication',

@@ -1,11 +1,12 @@
 import { describe, it } from '@jest/globals';
 import { DOWN, HOOKS } from './fake-emqx.js';
 import { Patient } from './patient.js';
+import { RECORDED } from './recording.js';
 
 type Case = [check: string, status: 'warn' | 'fail', says: RegExp, broken: string, arrange: () => void];
 
-describe('the doctor, of nodes, hooks and plugin', () => {
-  const patient = new Patient();
+describe.each(RECORDED)('the doctor of EMQX %s, of nodes, hooks and plugin', (version) => {
+  const patient = new Patient(version);
 
   it.each<Case>([
     ['nodes', 'fail', /^not running: emqx2@127.0.0.1$/, 'a node that is down', () => patient.emqx.nodes.push(DOWN)],
@@ -19,7 +20,7 @@ describe('the doctor, of nodes, hooks and plugin', () => {
     [
       'nodes',
       'warn',
-      /5\.8\.9, 6\.0\.1/,
+      /, 6\.0\.1/,
       'half an upgrade',
       () => patient.emqx.nodes.push({ ...patient.emqx.nodes[0], node: 'two', version: '6.0.1' }),
     ],
@@ -39,7 +40,7 @@ describe('the doctor, of nodes, hooks and plugin', () => {
       /does not reach the service at http:\/\/127\.0\.0\.1:9000 \(connecting\)/,
       'a service that is down',
       () => {
-        patient.change({ hooks: [], node_status: [{ node: 'emqx9@127.0.0.1', status: 'connecting' }] });
+        patient.change({ hooks: [], node_status: [{ node: patient.emqx.node, status: 'connecting' }] });
       },
     ],
     [
@@ -98,7 +99,7 @@ describe('the doctor, of nodes, hooks and plugin', () => {
       'a service with TLS that is not reached',
       () => {
         const ssl = { enable: true, verify: 'verify_peer' };
-        const node_status = [{ node: 'emqx9@127.0.0.1', status: 'connecting' }];
+        const node_status = [{ node: patient.emqx.node, status: 'connecting' }];
         patient.change({ url: 'https://10.0.0.7:9000', ssl, node_status });
       },
     ],
@@ -152,7 +153,7 @@ describe('the doctor, of nodes, hooks and plugin', () => {
     [
       'plugin',
       'fail',
-      /tightbeam-0\.1\.0 does not run on emqx9/,
+      /tightbeam-0\.1\.0 does not run on emqx/,
       'a stopped plugin',
       () => {
         patient.emqx.plugins = [];
@@ -184,6 +185,13 @@ describe('the doctor, of nodes, hooks and plugin', () => {
       () => {
         patient.emqx.addPlugin('0.0.9');
       },
+    ],
+    [
+      'plugin',
+      'warn',
+      /max_payload_bytes is 1000, and limits\.payloadBytes of the service 131072/,
+      'a plugin that takes less than the service',
+      () => (patient.emqx.pluginConfig = { max_payload_bytes: 1000 }),
     ],
     ['guard', 'fail', /switched off/, 'the guard off', () => (patient.emqx.pluginConfig = { guard: 'off' })],
     [

@@ -1,28 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EmqxApi } from '../../../src/brokers/emqx/api.js';
 import { EmqxRest } from '../../../src/brokers/emqx/rest.js';
-
-interface Recorded {
-  readonly note: string;
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  readonly response: unknown;
-}
-
-const RECORDING = JSON.parse(
-  readFileSync(new URL('../../fixtures/emqx-5.8.9-rest.json', import.meta.url), 'utf8'),
-) as Recorded[];
-
-/** What a real EMQX 5.8.9 answered. */
-export function recorded(note: string): Recorded {
-  const found = RECORDING.find((entry) => entry.note === note);
-  if (found === undefined) throw new Error(`no recording of "${note}"`);
-  return structuredClone(found);
-}
+import { recorded, recordedCall, type Recorded } from './recording.js';
 
 type Json = Record<string, unknown>;
 
@@ -58,16 +39,23 @@ export const DOWN = { node: 'emqx2@127.0.0.1', node_status: 'stopped', role: 'co
 export class FakeEmqx {
   /** Whether EMQX reaches the service whose address is registered. */
   reachable = true;
-  /** Names of plugins that `emqx ctl plugins allow` has named. */
+  /** What `emqx ctl plugins allow` was called with: `NAME-VSN`, or `NAME-VSN sha256:HEX`. */
   allowed: string[] = [];
+  /** First parts of paths that the scopes of the API key leave out. */
+  outOfScope: string[] = [];
+  /** How many calls are answered 404, as EMQX does while it starts and has not made its routes yet. */
+  starting = 0;
+  /** Loads of the hooks without an unload: each time that EMQX 5.9 or later got its service back. */
+  reloads = 0;
   /** Packages that lie in the plugins folder. */
   folder: string[] = [];
   /** Nodes on which no plugin starts, whatever EMQX answers. */
   refusing: string[] = [];
   /** Nodes to which no package gets. */
   unreached: string[] = [];
-  nodes = recorded('nodes').response as Json[];
-  settings = recorded('authorization settings').response as Json;
+  nodes: Json[];
+  settings: Json;
+  globalZone: Json = { mqtt: { namespace_as_mountpoint: false } };
   sources: Json[] = [{ type: 'file', enable: true, rules: SHIPPED_ACL }];
   authenticators: Json[] = [];
   listeners: Json[] = [{ id: 'tcp:default', enable: true, enable_authn: true }];
@@ -79,7 +67,9 @@ export class FakeEmqx {
   readonly changes: string[] = [];
   readonly #server: Server;
 
-  private constructor() {
+  private constructor(readonly version: Recorded) {
+    this.nodes = recorded(version, 'nodes').response as Json[];
+    this.settings = { ...(recorded(version, 'authorization settings').response as Json), no_match: 'allow' };
     this.#server = createServer((request, response) => {
       void this.#answer(request).then(([status, body]) => {
         response.writeHead(status, { 'content-type': 'application/json' });
@@ -88,8 +78,8 @@ export class FakeEmqx {
     });
   }
 
-  static async start(): Promise<FakeEmqx> {
-    const fake = new FakeEmqx();
+  static async start(version: Recorded = '5.8.9'): Promise<FakeEmqx> {
+    const fake = new FakeEmqx(version);
     await new Promise<void>((resolve) => fake.#server.listen(0, '127.0.0.1', resolve));
     return fake;
   }
@@ -106,6 +96,16 @@ export class FakeEmqx {
     return new EmqxApi(new EmqxRest({ url: this.url, key: 'key', secret, timeoutMs: 2000 }));
   }
 
+  /** The name of its node. */
+  get node(): string {
+    return String(this.nodes[0]?.['node']);
+  }
+
+  /** Whether hooks are left of which no server is: EMQX then refuses all clients. */
+  get refusesEverybody(): boolean {
+    return this.reloads > 0 && !this.exHooks.some(({ hooks }) => (hooks as Json[]).length > 0);
+  }
+
   /** All that an installation may change. */
   get configuration(): unknown {
     const { settings, sources, exHooks, plugins } = this;
@@ -115,7 +115,7 @@ export class FakeEmqx {
   /** An ExHook server of somebody else. */
   addForeignExHook(name: string, failedAction: 'deny' | 'ignore', hooks: readonly string[]): void {
     this.exHooks.push({
-      ...exHookAnswer({ name, url: 'http://elsewhere:1', enable: true, failed_action: failedAction }, true),
+      ...this.#exHookAnswer({ name, url: 'http://elsewhere:1', enable: true, failed_action: failedAction }, true),
       hooks: hooks.map((hook) => ({ name: hook, params: {} })),
     });
   }
@@ -147,8 +147,18 @@ export class FakeEmqx {
     const path = decodeURIComponent((request.url ?? '').replace(/^\/api\/v5/, '').replace(/\?.*/, ''));
     const method = request.method ?? '';
     if (request.headers.authorization !== `Basic ${Buffer.from('key:secret').toString('base64')}`) {
-      const { status, response } = recorded('bad API key');
+      const { status, response } = recorded(this.version, 'a key refused');
       return [status, response];
+    }
+    if (this.starting > 0) {
+      this.starting -= 1;
+      return [404];
+    }
+    if (this.outOfScope.includes(path.split('/')[1] ?? '')) {
+      return [
+        403,
+        { code: 'UNAUTHORIZED_ROLE', message: "This API Key don't have permission to access this resource" },
+      ];
     }
     if (method === 'GET') return this.#read(path);
     this.changes.push(`${method} ${path}`);
@@ -166,14 +176,16 @@ export class FakeEmqx {
       '/authentication': this.authenticators,
       '/listeners': this.listeners,
       '/plugins': this.plugins,
+      '/configs/global_zone': this.globalZone,
       '/alarms': { data: this.alarms, meta: { count: this.alarms.length, limit: 100, page: 1 } },
     };
     if (path in answers) return [200, answers[path]];
     if (first === 'listeners') return [200, this.listeners.find((listener) => listener['id'] === id)];
     if (first === 'plugins' && last === 'config') {
-      return this.pluginConfig === undefined
-        ? [400, { code: 'BAD_CONFIG', message: 'Plugin Config Not Found' }]
-        : [200, this.pluginConfig];
+      if (this.pluginConfig !== undefined) return [200, this.pluginConfig];
+      if (this.version === '5.8.9') return [400, { code: 'BAD_CONFIG', message: 'Plugin Config Not Found' }];
+      const { status, response } = recordedCall(this.version, 'GET /plugins/tightbeam-0.1.0/config', '');
+      return [status, response];
     }
     return [404, { code: 'NOT_FOUND', message: path }];
   }
@@ -190,7 +202,7 @@ export class FakeEmqx {
   #changeExHook(method: string, name: string | undefined, action: string | undefined, body: Json): [number, unknown?] {
     const at = this.exHooks.findIndex((server) => server['name'] === name);
     if (name !== undefined && at === -1) {
-      const { status, response } = recorded('delete it again');
+      const { status, response } = recorded(this.version, 'an ExHook server removed that is not there');
       return [status, response];
     }
     if (action === 'move') {
@@ -203,7 +215,7 @@ export class FakeEmqx {
     }
     // EMQX 5.8.9 takes PEM text for paths where it adds a server, and so does not connect; a change it reads well.
     const misreads = name === undefined && JSON.stringify(body['ssl'] ?? {}).includes('-----BEGIN ');
-    const answer = exHookAnswer(body, this.reachable && !misreads);
+    const answer = this.#exHookAnswer(body, this.reachable && !misreads);
     if (name === undefined) this.exHooks.push(answer);
     else this.exHooks[at] = answer;
     return [200, answer];
@@ -223,10 +235,20 @@ export class FakeEmqx {
   #changePlugin(method: string, name: string, action: string | undefined, raw: Buffer): [number, unknown?] {
     if (name === 'install') {
       const fileName = /filename="([^"]+)\.tar\.gz"/.exec(raw.toString('latin1'))?.[1] ?? '';
-      if (this.plugins.length > 0)
-        return [400, { code: 'ALREADY_INSTALLED', message: `${fileName} already installed` }];
-      if (!this.allowed.includes(fileName)) {
-        return [403, { code: 'FORBIDDEN', message: 'Package is not allowed installation' }];
+      const conflicting = this.plugins.filter(
+        ({ rel_vsn }) => this.version === '5.8.9' || fileName === `tightbeam-${String(rel_vsn)}`,
+      );
+      if (conflicting.length > 0) return [400, { code: 'ALREADY_INSTALLED', message: `${fileName} already installed` }];
+      const grant = this.allowed.find((each) => each.split(' ')[0] === fileName);
+      if (grant === undefined) {
+        const { status, response } = recordedCall('6.2.0', 'POST /plugins/install', 'not allowed yet');
+        return [status, response];
+      }
+      const [, pinned] = grant.split(' sha256:');
+      if (pinned !== undefined && pinned !== createHash('sha256').update(packageIn(raw)).digest('hex')) {
+        // Read in EMQX 6.0.3, apps/emqx_management/src/emqx_mgmt_api_plugins.erl.
+        const message = `Package sha256 does not match the value bound by \`emqx ctl plugins allow ${fileName} sha256:...\``;
+        return [403, { code: 'FORBIDDEN', message }];
       }
       this.addPlugin(fileName.replace('tightbeam-', ''), 'stopped');
       return [204];
@@ -237,25 +259,31 @@ export class FakeEmqx {
     }
     if (action === 'start') {
       if (this.folder.includes(name) && this.plugins.length === 0) this.addPlugin(name.replace('tightbeam-', ''));
-      for (const plugin of this.plugins) {
+      for (const plugin of this.plugins.filter(({ rel_vsn }) => name === `tightbeam-${String(rel_vsn)}`)) {
         plugin['running_status'] = this.#statuses('running');
       }
     }
     // As EMQX 5.8.9: success, whatever came of it.
     return [204];
   }
+
+  #exHookAnswer(settings: Json, reachable: boolean): Json {
+    const answer = recorded(this.version, 'an ExHook server that EMQX cannot reach').response as Json;
+    const status = settings['enable'] === false ? 'disabled' : reachable ? 'connected' : 'connecting';
+    return {
+      ...answer,
+      ...settings,
+      ssl: { ...(answer['ssl'] as Json), ...storedPem(settings) },
+      hooks: status === 'connected' ? HOOKS : [],
+      node_status: (answer['node_status'] as Json[]).map(({ node }) => ({ node, status })),
+    };
+  }
 }
 
-function exHookAnswer(settings: Json, reachable: boolean): Json {
-  const answer = recorded('add an exhook server').response as Json;
-  const status = settings['enable'] === false ? 'disabled' : reachable ? 'connected' : 'connecting';
-  return {
-    ...answer,
-    ...settings,
-    ssl: { ...(answer['ssl'] as Json), ...storedPem(settings) },
-    hooks: status === 'connected' ? HOOKS : [],
-    node_status: (answer['node_status'] as Json[]).map(({ node }) => ({ node, status })),
-  };
+/** The package in a form that has nothing else. */
+function packageIn(form: Buffer): Buffer {
+  const boundary = form.subarray(0, form.indexOf('\r\n'));
+  return form.subarray(form.indexOf('\r\n\r\n') + 4, form.indexOf(Buffer.concat([Buffer.from('\r\n'), boundary]), 4));
 }
 
 /** As EMQX 5.8.9: PEM text goes into a file, whose name ends in a fingerprint, and its path comes back. */

@@ -3,6 +3,7 @@ import type { ExHookTls } from '../../../src/brokers/emqx/install/exhook-tls.js'
 import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { FakeEmqx, HOOKS } from './fake-emqx.js';
+import { RECORDED } from './recording.js';
 
 const pem = (kind: string, text: string) => `-----BEGIN ${kind}-----\n${text}\n-----END ${kind}-----\n`;
 const CA = pem('CERTIFICATE', 'authority');
@@ -11,11 +12,11 @@ const TLS = { ca: CA, client: CLIENT, serverName: 'tightbeam.internal' } satisfi
 const HTTPS = 'https://service:9000';
 const STORED = 'data/certs/exhook/tightbeam';
 
-describe('installing for a service with TLS', () => {
+describe.each(RECORDED)('installing into EMQX %s for a service with TLS', (version) => {
   let emqx: FakeEmqx;
 
   beforeEach(async () => {
-    emqx = await FakeEmqx.start();
+    emqx = await FakeEmqx.start(version);
     emqx.folder = ['tightbeam-0.1.0'];
   });
   afterEach(() => emqx.stop());

@@ -1,40 +1,20 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { activeRules } from '../../../src/brokers/emqx/install/acl.js';
-import { carryOut, type InstallOptions, planInstall } from '../../../src/brokers/emqx/install/install.js';
-import { packageVersion } from '../../../src/brokers/emqx/install/plan-plugin.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
-import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
-import { FakeEmqx } from './fake-emqx.js';
+import type { FakeEmqx } from './fake-emqx.js';
+import { Installing, OPTIONS, SERVICE_RULE } from './installing.js';
+import { RECORDED } from './recording.js';
 
-const PACKAGE = { version: '0.1.0', content: new TextEncoder().encode('package') };
-const OPTIONS = {
-  username: 'tightbeam',
-  exclusive: false,
-  exHookUrl: 'http://service:9000',
-  reachWithinMs: 600,
-  plugin: { package: PACKAGE, version: '0.1.0', upgrade: false },
-} satisfies InstallOptions;
 const { exclusive, reachWithinMs, plugin } = OPTIONS;
 const NEITHER_ADDRESS_NOR_USER = { exclusive, reachWithinMs, plugin };
-const SERVICE_RULE = '{allow,{username,"tightbeam"},all,["$dm/#"]}';
 
-describe('installing into EMQX', () => {
+describe.each(RECORDED)('installing into EMQX %s', (version) => {
+  const subject = new Installing(version);
+  const { plan, install, uninstall, rulesInForce } = subject;
   let emqx: FakeEmqx;
-
-  beforeEach(async () => {
-    emqx = await FakeEmqx.start();
-    emqx.allowed = ['tightbeam-0.1.0', 'tightbeam-0.2.0'];
+  beforeEach(() => {
+    emqx = subject.emqx;
   });
-  afterEach(() => emqx.stop());
-
-  const plan = async (options: Partial<InstallOptions> = {}) =>
-    planInstall(await readState(emqx.api), { ...OPTIONS, ...options });
-  const install = async (options: Partial<InstallOptions> = {}) => carryOut(emqx.api, await plan(options));
-  const uninstall = async () => carryOut(emqx.api, planUninstall(await readState(emqx.api)));
-  const rulesInForce = () =>
-    emqx.sources
-      .filter(({ type, enable }) => type === 'file' && enable === true)
-      .flatMap(({ rules }) => activeRules(rules as string));
 
   it('registers the hooks, starts the plugin, and lets the policies decide', async () => {
     const { left } = await install();
@@ -114,7 +94,7 @@ describe('installing into EMQX', () => {
     it('stops before anything that would lock clients out, and says why', async () => {
       emqx.reachable = false;
       await expect(install()).rejects.toThrow(
-        /does not reach the service at http:\/\/service:9000: emqx9@127\.0\.0\.1 \(connecting\)/,
+        /does not reach the service at http:\/\/service:9000: emqx\d+@127\.0\.0\.1 \(connecting\)/,
       );
       expect(emqx.changes).toEqual(['POST /exhooks']);
       expect(rulesInForce()).toContain('{allow,all}');
@@ -143,6 +123,16 @@ describe('installing into EMQX', () => {
       expect(emqx.sources[0]).toMatchObject({ type: 'http', enable: true });
       expect(notes).toEqual([expect.stringContaining('{allow,{username,"ops"}'), expect.stringContaining('http')]);
       expect((await plan()).steps).toEqual([]);
+    });
+
+    it('leaves a setting that has the policies asked about other topics, and says what it costs', async () => {
+      emqx.listeners = [{ id: 'tcp:default', enable: true, enable_authn: true, mountpoint: 'plant/' }];
+      expect((await plan()).left).toEqual([]);
+      emqx.settings = { ...emqx.settings, include_mountpoint: true };
+      expect((await install()).left).toEqual([
+        expect.stringMatching(/include_mountpoint is on.*tcp:default \(plant\/\)/),
+      ]);
+      expect(emqx.settings).toMatchObject({ include_mountpoint: true });
     });
 
     it('switches them off with --exclusive, and on again by uninstall', async () => {
@@ -185,135 +175,6 @@ describe('installing into EMQX', () => {
       await install();
       expect(emqx.exHooks.map(({ name }) => name)).toEqual(['tightbeam', 'audit']);
       expect((await plan()).steps).toEqual([]);
-    });
-  });
-
-  describe('the plugin', () => {
-    it('is left to the administrator where EMQX wants its leave first, with the very command', async () => {
-      emqx.allowed = [];
-      const { left } = await install();
-      expect(left).toEqual([expect.stringContaining('`emqx ctl plugins allow tightbeam-0.1.0`')]);
-      expect(emqx.settings).toMatchObject({ no_match: 'deny' });
-    });
-
-    it('is started from the plugins folder without an upload', async () => {
-      emqx.folder = ['tightbeam-0.1.0'];
-      const { left } = await install({ plugin: { version: '0.1.0', upgrade: false } });
-      expect(left).toEqual([]);
-      expect(emqx.changes).not.toContain('POST /plugins/install');
-      expect(emqx.plugins).toHaveLength(1);
-    });
-
-    it('is asked for where it is neither given nor there', async () => {
-      const { left } = await install({ plugin: { version: '0.1.0', upgrade: false } });
-      expect(left).toEqual([expect.stringContaining('--plugin tightbeam-0.1.0.tar.gz')]);
-    });
-
-    it('is started again where it was stopped', async () => {
-      emqx.addPlugin('0.1.0', 'stopped');
-      await install();
-      expect(emqx.changes).toContain('PUT /plugins/tightbeam-0.1.0/start');
-      expect((await plan()).steps).toEqual([]);
-    });
-
-    it('is replaced by another version only with --upgrade', async () => {
-      emqx.addPlugin('0.1.0');
-      const next = { package: { ...PACKAGE, version: '0.2.0' }, version: '0.2.0' };
-      expect((await install({ plugin: { ...next, upgrade: false } })).left).toEqual([
-        expect.stringContaining('--upgrade'),
-      ]);
-      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
-      await install({ plugin: { ...next, upgrade: true } });
-      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.2.0' })]);
-    });
-
-    it('is not replaced by --upgrade without a package, which is said where it is of another version', async () => {
-      emqx.addPlugin('0.1.0');
-      expect((await install({ plugin: { version: '0.2.0', upgrade: true } })).left).toEqual([
-        expect.stringContaining('--plugin tightbeam-0.2.0.tar.gz'),
-      ]);
-      expect(emqx.plugins).toEqual([expect.objectContaining({ rel_vsn: '0.1.0' })]);
-      expect((await install({ plugin: { version: '0.1.0', upgrade: true } })).left).toEqual([]);
-    });
-
-    it('takes its version from the file name', () => {
-      expect(packageVersion('tightbeam-0.1.0-rc.1.tar.gz')).toBe('0.1.0-rc.1');
-      expect(() => packageVersion('other-0.1.0.tar.gz')).toThrow('is not named tightbeam-VERSION.tar.gz');
-    });
-  });
-
-  describe('uninstall', () => {
-    it.each([
-      ['a fresh EMQX', () => {}],
-      [
-        'an EMQX without any source',
-        () => {
-          emqx.sources = [];
-        },
-      ],
-      [
-        'an EMQX whose ACL is disabled',
-        () => {
-          emqx.sources = [{ type: 'file', enable: false, rules: '{deny, all}.' }];
-        },
-      ],
-      [
-        'an EMQX before 5.5',
-        () => {
-          emqx.settings = { no_match: 'allow', deny_action: 'ignore', cache: { enable: true, ttl: '1m' } };
-        },
-      ],
-      [
-        'an EMQX that denies by default and excludes other topics',
-        () => {
-          emqx.settings = {
-            no_match: 'deny',
-            deny_action: 'disconnect',
-            cache: { enable: true, ttl: '1m', excludes: ['a/#'] },
-          };
-        },
-      ],
-      [
-        'an EMQX with another ExHook server',
-        () => {
-          emqx.addForeignExHook('audit', 'ignore', ['message.publish']);
-        },
-      ],
-    ])('leaves %s as it was', async (_, arrange) => {
-      arrange();
-      const before = emqx.configuration;
-      await install();
-      await install();
-      await uninstall();
-      expect(emqx.configuration).toEqual(before);
-      expect(planUninstall(await readState(emqx.api)).steps).toEqual([]);
-    });
-
-    it('removes the plugin before the hooks, for its guard denies without them', async () => {
-      await install();
-      emqx.changes.length = 0;
-      await uninstall();
-      expect(emqx.changes.slice(-2)).toEqual(['DELETE /plugins/tightbeam-0.1.0', 'DELETE /exhooks/tightbeam']);
-    });
-
-    it('keeps rules that were written since', async () => {
-      emqx.sources = [];
-      await install();
-      const [file] = emqx.sources;
-      emqx.sources = [{ ...file, rules: `${file?.['rules'] as string}{deny, {username, "mallory"}, all, ["#"]}.\n` }];
-      await uninstall();
-      expect(rulesInForce()).toEqual(['{deny,{username,"mallory"},all,["#"]}']);
-    });
-
-    it('keeps settings that were there before', async () => {
-      emqx.settings = {
-        no_match: 'deny',
-        deny_action: 'ignore',
-        cache: { enable: true, ttl: '1m', excludes: ['$dm/#'] },
-      };
-      await install();
-      await uninstall();
-      expect(emqx.settings).toMatchObject({ no_match: 'deny', cache: { excludes: ['$dm/#'] } });
     });
   });
 });

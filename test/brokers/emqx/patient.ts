@@ -5,17 +5,22 @@ import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { FakeBroker } from './fake-broker.js';
 import { FakeEmqx } from './fake-emqx.js';
+import type { Recorded } from './recording.js';
 
 /** An EMQX on which Tightbeam has just been installed, for the doctor to examine; a new one for each test. */
 export class Patient {
   emqx!: FakeEmqx;
   broker!: FakeBroker;
+  /** Why the registered address does not answer; undefined where it does. */
+  dialled: string | undefined;
+  limits = { payloadBytes: 131_072, clientIdCharacters: 128, topicBytes: 256, topicSlashes: 7 };
 
-  constructor() {
+  constructor(version: Recorded) {
     beforeEach(async () => {
-      this.emqx = await FakeEmqx.start();
+      this.emqx = await FakeEmqx.start(version);
       this.emqx.folder = ['tightbeam-0.1.0'];
       this.broker = await FakeBroker.start();
+      this.dialled = undefined;
       const plugin = { version: '0.1.0', upgrade: false };
       const options = { username: 'tightbeam', exclusive: false, exHookUrl: 'http://127.0.0.1:9000', plugin };
       await carryOut(this.emqx.api, planInstall(await readState(this.emqx.api), options));
@@ -30,6 +35,8 @@ export class Patient {
     return diagnose(api, {
       version: '0.1.0',
       probeTimeoutMs: 500,
+      limits: this.limits,
+      dial: () => Promise.resolve(this.dialled),
       broker: { urls: [this.broker.url], username: 'tightbeam', password: 'secret' },
     });
   }
@@ -37,6 +44,13 @@ export class Patient {
   /** Changes the registration of Tightbeam's ExHook server. */
   change(server: Record<string, unknown>): void {
     this.emqx.exHooks[0] = { ...this.emqx.exHooks[0], ...server };
+  }
+
+  /** What the checks that are not content say, shortest form: `check status: message`. */
+  async complaints(): Promise<string[]> {
+    return (await this.examine())
+      .filter(({ status }) => status !== 'ok')
+      .map(({ check, status, message }) => `${check} ${status}: ${message}`);
   }
 
   setAcl(rules: string): void {

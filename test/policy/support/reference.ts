@@ -42,7 +42,7 @@ export function referenceDecision(
 function applies(statement: RawStatement, action: string, resource: string, facts: Facts): Answer {
   const named = (statement.Action ?? statement.NotAction ?? []).some((pattern) => glob(pattern, action, {}) === 'yes');
   if (named !== (statement.Action !== undefined)) return 'no';
-  const among = any((statement.Resource ?? statement.NotResource ?? []).map((arn) => glob(arn, resource, facts)));
+  const among = any((statement.Resource ?? statement.NotResource ?? []).map((arn) => arnGlob(arn, resource, facts)));
   const about = statement.Resource === undefined ? negate(among) : among;
   const conditions = Object.entries(statement.Condition ?? {}).flatMap(([operator, keys]) =>
     Object.entries(keys).map(([key, values]) => holds(operator, facts[key], values, facts)),
@@ -70,6 +70,16 @@ function compare(operator: string, actual: string, value: string, facts: Facts):
 /** Wildcards outside of references as the characters that they are. */
 function literally(value: string): string {
   return value.replace(/\$\{[^}]*\}|[*?]/g, (part) => (part.length > 1 ? part : `\${${part}}`));
+}
+
+/** The first five parts each on their own; a `*` at the end of an ARN of fewer parts stands for what is missing. */
+function arnGlob(pattern: string, text: string, facts: Facts): Answer {
+  const parts = pattern.split(':');
+  const scope = parts.slice(0, Math.min(5, parts.length - 1));
+  const texts = text.split(':');
+  const within = scope.every((part, index) => glob(part, texts[index] ?? ':', facts) === 'yes');
+  if (!within || texts.length <= scope.length) return 'no';
+  return glob(parts.slice(scope.length).join(':'), texts.slice(scope.length).join(':'), facts);
 }
 
 /** A variable without a value could be anything. */

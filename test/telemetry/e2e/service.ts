@@ -1,4 +1,4 @@
-import { BrokerLink } from '../../../src/brokers/emqx/link.js';
+import { DirectLink } from '../../../src/brokers/link/direct-link.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { DirectMessaging } from '../../../src/direct/send.js';
 import { optionalHooks } from '../../../src/exhook/hooks.js';
@@ -84,7 +84,7 @@ export async function startService() {
     { policies: new Map([['all.json', POLICY]]), principals: principalsOf(CREDENTIALS.accessKeyId) },
     scope,
   );
-  events.policyReload({ outcome: 'loaded', version: set.version });
+  events.tell('PolicyReload', { outcome: 'loaded', version: set.version });
   const authorizer = telemetry.authorizer(new PolicyAuthorizer(() => set, { clock: Date.now }));
 
   const hooks = optionalHooks({ publishIn: ['logged/#'], publishOut: ['logged/#'], unsubscribe: true });
@@ -92,13 +92,13 @@ export async function startService() {
     provider: { authorizer, events, tracing, hooks },
     broker: { receiver: { window: 1, queue: 1 } },
   });
-  const link = new BrokerLink({
+  const link = new DirectLink({
     urls: [`mqtt://127.0.0.1:${broker.port}`],
     username: 'tightbeam',
     connections: 1,
     maxConnections: 1,
     onConnection: ({ state, url, clientId, details }) => {
-      events.brokerConnection({ state, broker: url, clientId, details });
+      events.tell('BrokerConnection', { state, broker: url, clientId, details });
     },
   });
   await link.whenReady();

@@ -9,7 +9,8 @@ import { scrape, sumOf } from '../scrape.js';
 export const Kind = { Internal: 1, Server: 2, Producer: 4 } as const;
 export const ERROR = 2;
 
-export const HOOK = 'emqx.exhook.v2.HookProvider/OnClientAuthorize';
+/** The call by which EMQX asks, of whichever generation: v2 up to 5.8, v3 after it. */
+export const HOOK = /^emqx\.exhook\.v[23]\.HookProvider\/OnClientAuthorize$/;
 export const MESSAGE = 'send $dm/{clientId}/{topic}';
 
 export type Door = 'HTTP' | 'MQTT';
@@ -82,5 +83,5 @@ async function countOf({ metricsPort }: Signals, reason: Reason, door: Door): Pr
 
 /** The span of the message itself, or of the call that refused it. */
 function ofMessage(spans: readonly ReceivedSpan[]): ReceivedSpan {
-  return spans.find(({ name }) => name === MESSAGE) ?? only(spans, ({ name }) => name === HOOK);
+  return spans.find(({ name }) => name === MESSAGE) ?? only(spans, ({ name }) => HOOK.test(name));
 }

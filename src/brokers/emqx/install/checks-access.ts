@@ -1,24 +1,30 @@
 import { DIRECT_FILTER } from '../../../direct/topic.js';
 import { decidesAll, hasServiceRule, isShipped, otherRules } from './acl.js';
-import { INSTALL } from './checks-broker.js';
-import { fail, type Finding, list, unless, warn } from './finding.js';
-import type { EmqxState } from './state.js';
+import { fail, type Finding, INSTALL, list, MEND_EXHOOK, unless, warn } from './finding.js';
+import type { Provider } from './provider.js';
+import { type EmqxState, mountpoints } from './state.js';
 
 /**
  * EMQX's own chain is asked before the hooks (priority 970 against 100). Whom it accepts or refuses is decided; only
  * whom none of its authenticators knows reaches the service.
  */
-export function authentication({ authenticators }: EmqxState): readonly Finding[] {
+export function authentication({ authenticators }: EmqxState, provider: Provider): readonly Finding[] {
   const on = authenticators.filter(({ enable }) => enable).map(({ mechanism, backend }) => backend ?? mechanism);
+  const { kind, admits } = provider;
+  const instead =
+    admits === undefined ? '' : admits ? ', and EMQX admits clients unasked' : ', and EMQX refuses clients';
   return unless(
-    on.length === 0
-      ? []
-      : [
-          warn(
-            `EMQX authenticates clients itself (${list(on)}), before it asks Tightbeam: whom it accepts is admitted without iot:Connect, and superusers without any policy`,
-            'Remove these authenticators, so that the policies decide who connects; or keep them, knowing this.',
-          ),
-        ],
+    [
+      ...(kind === 'asked' ? [] : [fail(`no policy decides who connects${instead}`, MEND_EXHOOK)]),
+      ...(on.length === 0
+        ? []
+        : [
+            warn(
+              `EMQX authenticates clients itself (${list(on)}), before it asks Tightbeam: whom it accepts is admitted without iot:Connect, and superusers without any policy`,
+              'Remove these authenticators, so that the policies decide who connects; or keep them, knowing this.',
+            ),
+          ]),
+    ],
     'the policies decide who connects',
   );
 }
@@ -42,10 +48,29 @@ export function listeners({ listeners }: EmqxState): readonly Finding[] {
   );
 }
 
-export function authorization({ settings, sources }: EmqxState): readonly Finding[] {
+/** A topic under a mountpoint is not the topic that the client has sent: `$dm/...` is then `MOUNTPOINT/$dm/...`. */
+export function mounted(state: EmqxState): readonly Finding[] {
+  const places = mountpoints(state);
+  if (places.length === 0) return unless([], 'none');
+  return [
+    state.settings.include_mountpoint === true
+      ? fail(
+          `authorization.include_mountpoint has EMQX ask about topics with the mountpoint in front, so that no policy on ` +
+            `direct messages matches for clients of: ${list(places)}`,
+          'Set authorization.include_mountpoint to false, or take the mountpoints away.',
+        )
+      : warn(
+          `clients receive direct messages and cannot send any, where topics are mounted: ${list(places)}`,
+          'Take the mountpoint away where devices send direct messages themselves; or keep it, knowing this.',
+        ),
+  ];
+}
+
+export function authorization({ settings, sources }: EmqxState, provider: Provider): readonly Finding[] {
   const others = sources.filter(({ type, enable }) => type !== 'file' && enable);
   return unless(
     [
+      ...(provider.kind === 'asked' ? [] : [fail('no policy decides what clients may do', MEND_EXHOOK)]),
       ...(settings.no_match === 'deny'
         ? []
         : [fail('authorization.no_match is "allow": where nobody decides, everything is allowed', INSTALL)]),

@@ -1,9 +1,13 @@
 import type { EmqxApi } from '../api.js';
-import { acl, authentication, authorization, listeners } from './checks-access.js';
-import { cache, exHook, guard, hooks, INSTALL, nodes, otherExHooks, plugin } from './checks-broker.js';
-import { fail, type Finding, ok } from './finding.js';
+import { acl, authentication, authorization, listeners, mounted } from './checks-access.js';
+import { cache, nodes } from './checks-broker.js';
+import { exHook, hooks, otherExHooks } from './checks-exhook.js';
+import { guard, type Limits, plugin } from './checks-plugin.js';
+import { dial } from './dial.js';
+import { fail, type Finding, INSTALL, MEND_EXHOOK, ok } from './finding.js';
 import { type BrokerAccess, type BrokerUser, probe, type ProbeResult } from './probe.js';
-import { type EmqxState, readState } from './state.js';
+import { type Provider, providerOf } from './provider.js';
+import { type EmqxState, NAME, readState } from './state.js';
 
 /** What doctor holds EMQX against. */
 export interface Expected {
@@ -11,28 +15,33 @@ export interface Expected {
   readonly version: string;
   /** Every address of the broker is probed: in a cluster, each may be another node. */
   readonly broker: BrokerUser & { readonly urls: readonly string[] };
+  /** The service's, which the plugin's are compared with. */
+  readonly limits?: Limits;
   /** Time for connecting and for the message of the probe, each, in milliseconds; default 5,000. */
   readonly probeTimeoutMs?: number;
+  /** Calls a registered ExHook address, and says why it does not answer; by default over the network. */
+  readonly dial?: (url: string) => Promise<string | undefined>;
 }
 
 interface Check {
   readonly name: string;
-  readonly run: (state: EmqxState, expected: Expected) => readonly Finding[];
+  readonly run: (state: EmqxState, expected: Expected, provider: Provider) => readonly Finding[];
 }
 
 /** In the order of a client's way through EMQX. */
 const CHECKS: readonly Check[] = [
   { name: 'nodes', run: nodes },
-  { name: 'exhook', run: exHook },
+  { name: 'exhook', run: (state, _, provider) => exHook(state, provider) },
   { name: 'hooks', run: hooks },
   { name: 'other exhooks', run: otherExHooks },
   { name: 'listeners', run: listeners },
-  { name: 'authentication', run: authentication },
-  { name: 'authorization', run: authorization },
+  { name: 'mountpoints', run: mounted },
+  { name: 'authentication', run: (state, _, provider) => authentication(state, provider) },
+  { name: 'authorization', run: (state, _, provider) => authorization(state, provider) },
   { name: 'acl', run: (state, { broker }) => acl(state, broker.username) },
   { name: 'cache', run: cache },
-  { name: 'plugin', run: (state, { version }) => plugin(state, version) },
-  { name: 'guard', run: (state, { broker }) => guard(state, broker.username) },
+  { name: 'plugin', run: (state, { version, limits }) => plugin(state, version, limits) },
+  { name: 'guard', run: (state, { broker }, provider) => guard(state, broker.username, provider) },
 ];
 
 export interface Diagnosis extends Finding {
@@ -42,33 +51,48 @@ export interface Diagnosis extends Finding {
 /** Runs every check; what cannot be looked at is a failure of the check `api`. Never rejects. */
 export async function diagnose(api: EmqxApi, expected: Expected): Promise<readonly Diagnosis[]> {
   const { urls, ...user } = expected.broker;
-  const [found, ...probed] = await Promise.all([
-    inspect(api, expected),
-    ...urls.map(async (url) => {
-      const access = { ...user, url };
-      return { check: 'probe', ...judge(await probe(access, expected.probeTimeoutMs), access) };
-    }),
+  const [state, probes] = await Promise.all([
+    readState(api).catch((error: unknown) => error as Error),
+    Promise.all(
+      urls.map(async (url) => {
+        const access = { ...user, url };
+        return { access, result: await probe(access, expected.probeTimeoutMs) };
+      }),
+    ),
   ]);
-  return [...found, ...probed];
+  const judged = (provider?: Provider) =>
+    probes.map(({ access, result }) => ({ check: 'probe', ...judge(result, access, provider) }));
+  if (state instanceof Error) {
+    const mend = 'Check --api and the API key; EMQX must be up. A key of the dashboard needs the role administrator.';
+    return [{ check: 'api', ...fail(state.message, mend) }, ...judged()];
+  }
+  const provider = providerOf(
+    state,
+    probes.map(({ result }) => result),
+    await dialled(state, expected),
+  );
+  const found = CHECKS.flatMap(({ name, run }) =>
+    run(state, expected, provider).map((finding) => ({ check: name, ...finding })),
+  );
+  return [...found, ...judged(provider)];
 }
 
-async function inspect(api: EmqxApi, expected: Expected): Promise<Diagnosis[]> {
-  let state: EmqxState;
-  try {
-    state = await readState(api);
-  } catch (error) {
-    const mend = 'Check --api and the API key; EMQX must be up. A key of the dashboard needs the role administrator.';
-    return [{ check: 'api', ...fail((error as Error).message, mend) }];
-  }
-  return CHECKS.flatMap(({ name, run }) => run(state, expected).map((finding) => ({ check: name, ...finding })));
+/** Calls the registered address, unless it is one that means another machine there than here. */
+async function dialled({ exHooks }: EmqxState, { broker, dial: call = dial }: Expected): Promise<string | undefined> {
+  const server = exHooks.find(({ name }) => name === NAME);
+  if (!server?.enable) return undefined;
+  const isElsewhere = isLoopback(server.url) && !broker.urls.some(isLoopback);
+  return isElsewhere ? undefined : call(server.url);
 }
+
+const isLoopback = (url: string) => /^\w+:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/.test(url);
 
 /** True where nothing has failed; warnings do not count. */
 export function isHealthy(diagnoses: readonly Diagnosis[]): boolean {
   return diagnoses.every(({ status }) => status !== 'fail');
 }
 
-function judge(result: ProbeResult, { url, username }: BrokerAccess): Finding {
+function judge(result: ProbeResult, { url, username }: BrokerAccess, provider?: Provider): Finding {
   switch (result.kind) {
     case 'arrived':
       return ok(
@@ -77,7 +101,9 @@ function judge(result: ProbeResult, { url, username }: BrokerAccess): Finding {
     case 'notConnected':
       return fail(
         `no connection to ${url} as ${username}: ${result.why}`,
-        'Check TIGHTBEAM_BROKER_URLS and the password that `tightbeam serve` has; where EMQX refuses, mend "exhook" first.',
+        result.isRefused && provider !== undefined && provider.kind !== 'asked'
+          ? MEND_EXHOOK
+          : 'Check TIGHTBEAM_BROKER_URLS, and user and password: they must be those that `tightbeam serve` has.',
       );
     case 'silent':
       return fail(`EMQX at ${url} did not answer the message`, 'Look for errors of the plugin in the log of EMQX.');

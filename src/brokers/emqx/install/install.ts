@@ -1,6 +1,6 @@
 import type { EmqxApi } from '../api.js';
 import type { ExHookTls } from './exhook-tls.js';
-import { joined, NOTHING, type Plan } from './plan.js';
+import { type Audience, InstallError, joined, NOTHING, type Plan } from './plan.js';
 import { type AuthorizationOptions, planAuthorization } from './plan-authorization.js';
 import { planExHook } from './plan-exhook.js';
 import { type PluginOptions, planPlugin } from './plan-plugin.js';
@@ -51,17 +51,28 @@ export interface Outcome {
   readonly left: readonly string[];
 }
 
+const NOBODY: Audience = { say: () => undefined, signal: new AbortController().signal };
+
 /**
  * Carries a plan out, step by step.
  *
  * @param onStep is told of each step just before it happens.
- * @throws EmqxApiError, InstallError of the first step that fails; the steps before it stay.
+ * @throws EmqxApiError, InstallError of the first step that fails, or before which the audience's signal came; the steps
+ * before it stay.
  */
-export async function carryOut(api: EmqxApi, plan: Plan, onStep: (what: string) => void = () => {}): Promise<Outcome> {
+export async function carryOut(
+  api: EmqxApi,
+  plan: Plan,
+  onStep: (what: string) => void = () => {},
+  audience: Audience = NOBODY,
+): Promise<Outcome> {
   const left: string[] = [];
   for (const step of plan.steps) {
+    if (audience.signal.aborted) {
+      throw new InstallError(`Stopped before: ${step.what}. Run it again to go on from there.`);
+    }
     onStep(step.what);
-    const leftOver = await step.apply(api);
+    const leftOver = await step.apply(api, audience);
     if (leftOver !== undefined) left.push(leftOver);
   }
   return { changed: plan.steps.map(({ what }) => what), left: [...left, ...plan.left] };

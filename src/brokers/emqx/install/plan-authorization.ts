@@ -2,7 +2,7 @@ import { DIRECT_FILTER } from '../../../direct/topic.js';
 import type { Source } from '../api.js';
 import { hasServiceRule, isShipped, type Memory, memoryOf, otherRules, serviceUserOf, withBlock } from './acl.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
-import type { EmqxState } from './state.js';
+import { type EmqxState, mountpoints } from './state.js';
 
 export interface AuthorizationOptions {
   /** The service's own user on the broker. Absent: whom the ACL names already, and `tightbeam` where it names nobody. */
@@ -28,6 +28,7 @@ export function planAuthorization(state: EmqxState, options: AuthorizationOption
     planFile(file, memory, username, options.exclusive),
     options.exclusive ? planOthersOff(others) : NOTHING,
     planSettings(state),
+    { ...NOTHING, left: leftOfMountpoints(state) },
     { ...NOTHING, notes: options.exclusive ? [] : notesOnOthers(file, others, username) },
   );
 }
@@ -88,6 +89,17 @@ function planSettings({ settings }: EmqxState): Plan {
     steps: [step('change the authorization settings', detail, (api) => api.setAuthorizationSettings(after))],
     left: [],
   };
+}
+
+/** A setting of the platform's engineers, whose own rules may rely on it: theirs to change. */
+function leftOfMountpoints(state: EmqxState): string[] {
+  const places = mountpoints(state);
+  if (state.settings.include_mountpoint !== true || places.length === 0) return [];
+  return [
+    'authorization.include_mountpoint is on, and topics are mounted: EMQX asks about MOUNTPOINT/$dm/... where the policies ' +
+      `know $dm/..., so that devices of these receive no direct message: ${places.join(', ')}. Set it to false, or take the ` +
+      'mountpoints away.',
+  ];
 }
 
 function notesOnOthers(file: Source | undefined, others: readonly Source[], username: string): string[] {

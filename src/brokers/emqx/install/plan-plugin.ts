@@ -2,6 +2,7 @@ import type { EmqxApi, Node, Plugin } from '../api.js';
 import { EmqxApiError } from '../rest.js';
 import { InstallError, type Plan, type Step } from './plan.js';
 import { type EmqxState, NAME, nameVersion, nodesLacking, nodesWithout } from './state.js';
+import { allowCommand, upload } from './upload.js';
 
 /** A plugin package: `tightbeam-VERSION.tar.gz`. */
 export interface PluginPackage {
@@ -16,6 +17,8 @@ export interface PluginOptions {
   readonly version: string;
   /** Replace an installed plugin of another version. */
   readonly upgrade: boolean;
+  /** How long to wait for EMQX's administrator to allow the package, in milliseconds; default 10 minutes. */
+  readonly allowWithinMs?: number;
 }
 
 /** @throws InstallError where the file name is not that of a package. */
@@ -30,14 +33,14 @@ export function planPlugin(state: EmqxState, options: PluginOptions): Plan {
   const [installed] = state.plugins;
   const given = options.package;
   if (installed === undefined) {
-    return given === undefined ? planStartFromFolder(options.version) : planUpload(given);
+    return given === undefined ? planStartFromFolder(options.version) : planUpload(given, state.nodes, options);
   }
   if (given !== undefined && given.version !== installed.rel_vsn) {
-    if (options.upgrade) return planUpgrade(installed, state.nodes, given);
+    if (options.upgrade) return planUpgrade(installed, state.nodes, given, options);
     const left =
-      `The plugin ${nameVersion(installed)} is installed; ${NAME}-${given.version} was given. To replace it, run ` +
-      `\`emqx ctl plugins allow ${NAME}-${given.version}\` on one node (EMQX 5.8.9 and later), then this with --upgrade. ` +
-      'Senders get 0x10 or 503 for the seconds between.';
+      `The plugin ${nameVersion(installed)} is installed; ${NAME}-${given.version} was given. To replace it, run this ` +
+      `with --upgrade, and beside it \`${allowCommand(given, state.nodes)}\` on one node (EMQX 5.8.9 and later), before ` +
+      'or while it waits. Senders get 0x10 or 503 from then until the new one runs.';
     return { steps: [], left: [left] };
   }
   const name = nameVersion(installed);
@@ -79,22 +82,52 @@ function planStartFromFolder(version: string): Plan {
   };
 }
 
-function planUpload(given: PluginPackage): Plan {
+function planUpload(given: PluginPackage, nodes: readonly Node[], { allowWithinMs }: PluginOptions): Plan {
   const name = `${NAME}-${given.version}`;
   return {
-    steps: [{ what: `upload and start the plugin ${name}`, apply: (api) => upload(api, given) }],
+    steps: [
+      {
+        what: `upload and start the plugin ${name}`,
+        apply: async (api, audience) =>
+          (await upload(api, given, nodes, audience, allowWithinMs)) ?? (await start(api, name)),
+      },
+    ],
     left: [],
   };
 }
 
-function planUpgrade(before: Plugin, nodes: readonly Node[], given: PluginPackage): Plan {
+/**
+ * Replaces a version by another. The upload comes first, so that the old version works while EMQX's administrator is waited
+ * for; but EMQX up to 5.8 takes no second version beside the first, and asks for its leave only without one.
+ */
+function planUpgrade(before: Plugin, nodes: readonly Node[], given: PluginPackage, options: PluginOptions): Plan {
+  const name = `${NAME}-${given.version}`;
+  const remove = removal(before, nodes);
   return {
     steps: [
-      removal(before, nodes),
-      { what: `upload and start the plugin ${NAME}-${given.version}`, apply: (api) => upload(api, given) },
+      {
+        what: `upload the plugin ${name}, and start it in the place of ${before.rel_vsn}`,
+        ...(remove.detail && { detail: remove.detail }),
+        async apply(api, audience) {
+          const taken = await unlessOneIsThere(upload(api, given, nodes, audience, options.allowWithinMs));
+          if (taken.left !== undefined) return taken.left;
+          await remove.apply(api, audience);
+          const left = taken.oneIsThere ? await upload(api, given, nodes, audience, options.allowWithinMs) : undefined;
+          return left ?? start(api, name);
+        },
+      },
     ],
     left: [],
   };
+}
+
+async function unlessOneIsThere(uploaded: Promise<string | undefined>) {
+  try {
+    return { oneIsThere: false, left: await uploaded };
+  } catch (error) {
+    if (error instanceof EmqxApiError && error.code === 'ALREADY_INSTALLED') return { oneIsThere: true };
+    throw error;
+  }
 }
 
 /**
@@ -125,20 +158,6 @@ export function removal(plugin: Plugin, nodes: readonly Node[]): Step {
       return undefined;
     },
   };
-}
-
-async function upload(api: EmqxApi, given: PluginPackage): Promise<string | undefined> {
-  const name = `${NAME}-${given.version}`;
-  try {
-    await api.uploadPlugin(`${name}.tar.gz`, given.content);
-  } catch (error) {
-    if (!(error instanceof EmqxApiError) || error.status !== 403) throw error;
-    return (
-      `EMQX installs no plugin over its API before its administrator has allowed it. Run \`emqx ctl plugins allow ` +
-      `${name}\` on one node, then this again within 5 minutes. Until then nothing is delivered and no guard is up.`
-    );
-  }
-  return start(api, name);
 }
 
 async function start(api: EmqxApi, name: string): Promise<string | undefined> {

@@ -1,5 +1,13 @@
 import type { EmqxApi } from '../api.js';
 
+/** Who waits for a plan to be carried out. */
+export interface Audience {
+  /** Is told what takes long, line by line. */
+  say(line: string): void;
+  /** Ends the work before its next step; what has begun is finished, so that EMQX is left in a state that works. */
+  readonly signal: AbortSignal;
+}
+
 /** One change to EMQX. Nothing of it happens before `apply`. */
 export interface Step {
   /** What is changed, for the person who installs. */
@@ -12,7 +20,7 @@ export interface Step {
    * @returns what is left to do by hand, where EMQX refused a part that only its administrator may do.
    * @throws EmqxApiError, InstallError
    */
-  apply(api: EmqxApi): Promise<string | undefined>;
+  apply(api: EmqxApi, audience: Audience): Promise<string | undefined>;
 }
 
 export interface Plan {

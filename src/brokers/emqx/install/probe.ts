@@ -22,8 +22,8 @@ export interface BrokerAccess extends BrokerUser {
 
 export type ProbeResult =
   | { readonly kind: 'arrived'; readonly milliseconds: number }
-  /** No connection: the text is the broker's answer or the network's. */
-  | { readonly kind: 'notConnected'; readonly why: string }
+  /** No connection: the text is the broker's answer (`isRefused`: it does not let this client in) or the network's. */
+  | { readonly kind: 'notConnected'; readonly why: string; readonly isRefused: boolean }
   /** The broker's answer to the PUBLISH, without the message itself having come back in time. */
   | { readonly kind: 'answered'; readonly reasonCode: number }
   | { readonly kind: 'silent' };
@@ -42,7 +42,8 @@ export async function probe(access: BrokerAccess, timeoutMs = 5_000): Promise<Pr
   try {
     client = await connectAsync(access.url, { ...options(access), clientId, connectTimeout: timeoutMs });
   } catch (error) {
-    return { kind: 'notConnected', why: (error as Error).message || String((error as NodeJS.ErrnoException).code) };
+    const { message, code } = error as Error & { code?: string | number };
+    return { kind: 'notConnected', why: message || String(code), isRefused: code === 0x86 || code === 0x87 };
   }
   try {
     return await sendToSelf(client, clientId, timeoutMs);
@@ -94,10 +95,10 @@ function sendToSelf(client: MqttClient, clientId: string, timeoutMs: number): Pr
       progress();
     });
     client.on('error', (error) => {
-      settle({ kind: 'notConnected', why: error.message });
+      settle({ kind: 'notConnected', why: error.message, isRefused: false });
     });
     client.on('close', () => {
-      settle({ kind: 'notConnected', why: 'the broker closed the connection' });
+      settle({ kind: 'notConnected', why: 'the broker closed the connection', isRefused: false });
     });
     // The outcome is read off the PUBACK itself: MQTT.js takes 0x10 (no subscriber) for a success.
     client.publish(`$dm/${encodeURIComponent(clientId)}/${TOPIC}`, nonce, { qos: 1 }, () => undefined);

@@ -32,6 +32,8 @@ export interface EmqxState {
   readonly sources: readonly Source[];
   readonly authenticators: readonly Authenticator[];
   readonly listeners: readonly Listener[];
+  /** `mqtt.namespace_as_mountpoint`, which came with EMQX 6.1. */
+  readonly namespaceAsMountpoint: boolean;
   /** Tightbeam's plugin, each installed version. */
   readonly plugins: readonly Plugin[];
   /** Configuration of the plugin; undefined where there is none. */
@@ -43,19 +45,41 @@ export interface EmqxState {
 export async function readState(api: EmqxApi): Promise<EmqxState> {
   // The first call alone: a wrong address or key is then one error and not nine.
   const nodes = await api.nodes();
-  const [exHooks, settings, sources, authenticators, listeners, allPlugins, alarms] = await Promise.all([
+  const [exHooks, settings, sources, authenticators, listeners, zone, allPlugins, alarms] = await Promise.all([
     api.exHooks(),
     api.authorizationSettings(),
     api.sources(),
     api.authenticators(),
     api.listeners(),
+    api.globalZone(),
     api.plugins(),
     api.alarms(),
   ]);
   const plugins = allPlugins.filter(({ name }) => name === NAME);
   const [plugin] = plugins;
   const pluginConfig = plugin === undefined ? undefined : await api.pluginConfig(nameVersion(plugin));
-  return { nodes, exHooks, settings, sources, authenticators, listeners, plugins, pluginConfig, alarms };
+  return {
+    nodes,
+    exHooks,
+    settings,
+    sources,
+    authenticators,
+    listeners,
+    namespaceAsMountpoint: zone.mqtt?.namespace_as_mountpoint === true,
+    plugins,
+    pluginConfig,
+    alarms,
+  };
+}
+
+/** Where EMQX puts something in front of clients' topics. */
+export function mountpoints({ listeners, namespaceAsMountpoint }: EmqxState): readonly string[] {
+  return [
+    ...listeners
+      .filter(({ enable, mountpoint = '' }) => enable !== false && mountpoint !== '')
+      .map(({ id, mountpoint = '' }) => `listener ${id} (${mountpoint})`),
+    ...(namespaceAsMountpoint ? ['namespaces (mqtt.namespace_as_mountpoint)'] : []),
+  ];
 }
 
 /** The name by which EMQX knows one version of a plugin. */

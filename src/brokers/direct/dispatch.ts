@@ -1,0 +1,179 @@
+import { generate, type IPublishPacket } from 'mqtt-packet';
+import { readControls } from '../../direct/controls.js';
+import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../direct/limits.js';
+import { parseDirectTopic, type DirectAddress } from '../../direct/topic.js';
+import { REASONS, type Reason } from '../../reasons.js';
+import type { RateLimiter } from '../../throttling/rate-limiter.js';
+import type { Party } from './party.js';
+import { PendingTable, type PendingMessage } from './pending.js';
+import { pairsOf } from './user-properties.js';
+
+/** What dispatching needs of the broker. */
+export interface DispatchContext {
+  readonly limits: Limits;
+  /** How many messages one receiver may be sent. What the service sends is counted there. */
+  readonly perReceiver?: RateLimiter;
+  /** The live connection of a client. */
+  connectionOf(clientId: string): Party | undefined;
+  /** True where the client is away and its session has not expired. */
+  hasSession(clientId: string): boolean;
+  /**
+   * May the connection, one that publishes here or that `connectionOf` answered, send (PUBLISH) or receive (SUBSCRIBE) on this direct
+   * topic? Never rejects.
+   */
+  authorize(connection: Party, type: 'PUBLISH' | 'SUBSCRIBE', directTopic: string): boolean | Promise<boolean>;
+  /** The outcome of a direct message, for the hook provider. */
+  report(message: PendingMessage, reason: Reason): void;
+}
+
+const MQTT5 = { protocolVersion: 5 } as const;
+/** DISCONNECT reason code Topic Name invalid; what MQTT 3.1.1 clients get of it is the end of the connection. */
+const REFUSED = 0x90;
+
+/** Takes PUBLISH packets under `$dm/` from their senders, and answers each exactly once (QoS 0: never). */
+export class Dispatcher {
+  readonly pending = new PendingTable((message, reason) => {
+    this.#outcome(message, reason);
+  });
+  readonly #context: DispatchContext;
+  /** Tails of the authorizations under way, by sender and receiver: messages of one pair do not overtake each other. */
+  readonly #tails = new WeakMap<Party, Map<string, Promise<void>>>();
+
+  constructor(context: DispatchContext) {
+    this.#context = context;
+  }
+
+  publish(sender: Party, packet: IPublishPacket): void {
+    const { qos, messageId = 0 } = packet;
+    // Sent again while the first one has no answer (section 4.4 forbids it but on a new connection): that one answers.
+    if (qos > 0 && sender.sent.has(messageId)) return;
+
+    const admission = this.#admit(sender, packet);
+    const message: PendingMessage = {
+      sender,
+      packet,
+      address: admission.address,
+      qos: admission.confirmation ? 1 : 0,
+      since: performance.now(),
+      timer: setTimeout(() => {
+        this.pending.settle(message, 'PUBACK_TIMEOUT');
+      }, admission.timeoutMs),
+      receiver: undefined,
+      packetId: undefined,
+    };
+    this.pending.add(message);
+    if (qos > 0) sender.sent.set(messageId, message);
+    if (admission.fault === undefined) this.#authorizeSender(message);
+    else this.pending.settle(message, admission.fault.reason);
+  }
+
+  /** The sender is gone: nobody waits for its confirmations. What it sent at QoS 0 still goes its way. */
+  forgetSender(sender: Party): void {
+    for (const message of sender.sent.values()) this.pending.drop(message);
+    sender.sent.clear();
+  }
+
+  /** Everything that can be said of the PUBLISH alone, before anything that tells whether a client exists. */
+  #admit(
+    sender: Party,
+    packet: IPublishPacket,
+  ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; fault?: Fault } {
+    const { limits } = this.#context;
+    const parsed = parseDirectTopic(packet.topic);
+    const controls = readControls(pairsOf(packet.properties?.userProperties), limits, packet.qos);
+    const address = parsed.ok ? parsed.address : { targetClientId: '', topic: packet.topic };
+    const fault =
+      refusal(sender, packet) ??
+      (parsed.ok ? undefined : parsed) ??
+      checkClientId(address.targetClientId, limits) ??
+      checkTopic(address.topic, limits) ??
+      checkPayload(packet.payload.length, limits) ??
+      (controls.ok ? undefined : controls);
+    return {
+      address,
+      confirmation: controls.ok ? controls.controls.confirmation : packet.qos > 0,
+      timeoutMs: controls.ok ? controls.controls.timeoutMs : limits.defaultTimeoutMs,
+      ...(fault === undefined ? {} : { fault }),
+    };
+  }
+
+  #authorizeSender(message: PendingMessage): void {
+    const { sender, packet, address } = message;
+    const maySend = this.#context.authorize(sender, 'PUBLISH', packet.topic);
+    const tails = this.#tails.get(sender) ?? new Map<string, Promise<void>>();
+    const tail = tails.get(address.targetClientId);
+    if (typeof maySend === 'boolean' && tail === undefined) {
+      this.#toReceiver(message, maySend);
+      return;
+    }
+    const next = Promise.all([maySend, tail]).then(([allowed]) => {
+      if (tails.get(address.targetClientId) === next) tails.delete(address.targetClientId);
+      this.#toReceiver(message, allowed);
+    });
+    tails.set(address.targetClientId, next);
+    this.#tails.set(sender, tails);
+  }
+
+  #toReceiver(message: PendingMessage, maySend: boolean): void {
+    if (!this.pending.has(message)) return;
+    if (!maySend) {
+      this.pending.settle(message, 'SENDER_NOT_AUTHORIZED');
+      return;
+    }
+    const { targetClientId } = message.address;
+    if (!message.sender.isService && (this.#context.perReceiver?.take(targetClientId) ?? 0) > 0) {
+      this.pending.settle(message, 'RECEIVER_THROTTLED');
+      return;
+    }
+    const target = this.#context.connectionOf(targetClientId);
+    if (target?.receiver === undefined) {
+      const offline = this.#context.hasSession(targetClientId);
+      this.pending.settle(message, offline ? 'CLIENT_OFFLINE_WITH_SESSION' : 'CLIENT_NOT_CONNECTED');
+      return;
+    }
+    target.receiver.accept(message, this.#context.authorize(target, 'SUBSCRIBE', message.packet.topic));
+  }
+
+  #outcome(message: PendingMessage, reason: Reason): void {
+    const { sender, packet } = message;
+    if (packet.qos > 0) sender.sent.delete(packet.messageId ?? 0);
+    this.#answer(sender, packet, reason);
+    // What the provider refused it has told itself.
+    if (!sender.isService && reason !== 'SENDER_NOT_AUTHORIZED') this.#context.report(message, reason);
+  }
+
+  #answer(sender: Party, packet: IPublishPacket, reason: Reason): void {
+    if (!sender.isMqtt5) {
+      // MQTT 3.1.1 has no negative answer to PUBLISH. At QoS 1 and 2 the only way not to acknowledge is to end the
+      // connection (MQTT 3.1.1, section 3.3.5); and so it is for RETAIN, which would be without effect in silence.
+      if (packet.qos > 0 || packet.retain) sender.end(REFUSED, 'direct_message_refused');
+      return;
+    }
+    if (packet.qos === 0 || sender.closed) return;
+    const { mqtt: reasonCode } = REASONS[reason] as { mqtt?: number };
+    // A PUBREC with a failure code ends the QoS 2 exchange (section 4.3.3).
+    const cmd = packet.qos === 1 ? 'puback' : 'pubrec';
+    sender.write(generate({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, MQTT5));
+  }
+}
+
+/** The rows of the contract that are refused, whoever sends them. */
+function refusal(sender: Party, packet: IPublishPacket): Fault | undefined {
+  const fault = (details: string): Fault => ({ reason: 'INVALID_PARAMETER', details });
+  if (packet.retain) return fault('A direct message cannot be retained.');
+  if (packet.qos === 2) return fault('A direct message cannot be sent at QoS 2.');
+  if (packet.qos === 1 && !sender.isMqtt5) return fault('MQTT 3.1.1 has no PUBACK that could say no.');
+  const { contentType = '', responseTopic = '' } = packet.properties ?? {};
+  // The Response Topic is a topic name (section 3.3.2.3.5).
+  if (/[+#]/.test(responseTopic)) return fault('The Response Topic holds a wildcard.');
+  const unfit = unfitText('The Content Type', contentType) ?? unfitText('The Response Topic', responseTopic);
+  return unfit === undefined ? unfitProperty(packet) : fault(unfit);
+}
+
+function unfitProperty(packet: IPublishPacket): Fault | undefined {
+  for (const [name, value] of pairsOf(packet.properties?.userProperties)) {
+    const details = unfitText('The name of a user property', name) ?? unfitText('The value of a user property', value);
+    if (details !== undefined) return { reason: 'INVALID_PARAMETER', details };
+  }
+  return undefined;
+}

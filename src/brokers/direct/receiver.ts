@@ -1,0 +1,184 @@
+import { generate, type IPublishPacket } from 'mqtt-packet';
+import { CONTROL_PREFIX } from '../../direct/controls.js';
+import { forMqttPacket, toUserProperties, type PublishProperties } from '../link/properties.js';
+import type { PendingMessage, PendingTable } from './pending.js';
+import { pairsOf } from './user-properties.js';
+
+export interface ReceiverLimits {
+  /** Most unacknowledged direct messages to one device; its Receive Maximum (MQTT 5, section 3.1.2.11.3) if lower. */
+  readonly window: number;
+  /** Most direct messages that wait for the window, or for the authorization, of one device. */
+  readonly queue: number;
+  /** Above this many unsent bytes, direct messages wait until the socket has drained. */
+  readonly sendBufferBytes: number;
+}
+
+/** The way to one device. */
+export interface Outlet {
+  readonly version: 3 | 4 | 5;
+  /** Of the device (MQTT 5, section 3.1.2.11.4), where it has one. */
+  readonly maximumPacketSize: number | undefined;
+  /** Direct messages that the device takes without an answer. */
+  readonly receiveMaximum: number;
+  readonly closed: boolean;
+  /** Bytes that wait to be sent. */
+  readonly unsentBytes: number;
+  /** Whether there is a place for one more message of QoS 1 beside whatever else the device is sent. */
+  readonly hasRoom: boolean;
+  /** An identifier that nothing else towards the device has in use, until it is released. */
+  takePacketId(): number;
+  releasePacketId(packetId: number): void;
+  write(bytes: Buffer): void;
+}
+
+const PROTOCOL = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { protocolVersion: 5 } } as const;
+
+/**
+ * The receiving side of one connection: brings direct messages to the device in the order in which they came, and keeps
+ * its window. What else the device is sent is the outlet's.
+ */
+export class Receiver {
+  readonly #outlet: Outlet;
+  readonly #pending: PendingTable;
+  readonly #limits: ReceiverLimits;
+  readonly #window: number;
+  /** In order of arrival; true once the device may receive it. */
+  readonly #queue = new Map<PendingMessage, boolean>();
+  /**
+   * By packet identifier. One whose message was given up stays until the device acknowledges it: the identifier is in
+   * use (section 2.2.1) and so is the place in the window (section 4.9).
+   */
+  readonly #inflight = new Map<number, PendingMessage | undefined>();
+
+  constructor(outlet: Outlet, pending: PendingTable, limits: ReceiverLimits) {
+    this.#outlet = outlet;
+    this.#pending = pending;
+    this.#limits = limits;
+    this.#window = Math.min(limits.window, outlet.receiveMaximum);
+  }
+
+  /** Messages of QoS 1 that the device has not acknowledged. */
+  get inFlight(): number {
+    return this.#inflight.size;
+  }
+
+  /** Takes a message that the device may receive, or will be known to: then the answer keeps its place in the queue. */
+  accept(message: PendingMessage, mayReceive: boolean | Promise<boolean>): void {
+    if (this.#queue.size >= this.#limits.queue) {
+      this.#pending.settle(message, 'RECEIVER_THROTTLED');
+      return;
+    }
+    message.receiver = this;
+    if (mayReceive === false) {
+      this.#pending.settle(message, 'RECEIVER_NOT_AUTHORIZED');
+      return;
+    }
+    this.#queue.set(message, mayReceive === true);
+    if (mayReceive !== true) {
+      void mayReceive.then((allowed) => {
+        if (!allowed) this.#pending.settle(message, 'RECEIVER_NOT_AUTHORIZED');
+        else if (this.#queue.has(message)) this.#queue.set(message, true);
+        this.pump();
+      });
+    }
+    this.pump();
+  }
+
+  /**
+   * The device's PUBACK. A failure code in it (section 3.4.2.1) counts as an acknowledgement too: EMQX's callback for it
+   * does not carry the code, and both brokers are to answer alike.
+   *
+   * @returns false where the packet identifier is none of direct messages.
+   */
+  acknowledge(packetId: number): boolean {
+    const message = this.#inflight.get(packetId);
+    if (!this.#inflight.delete(packetId)) return false;
+    this.#outlet.releasePacketId(packetId);
+    if (message !== undefined) this.#pending.settle(message, 'DELIVERED');
+    this.pump();
+    return true;
+  }
+
+  /** A message has its outcome, by whatever way. */
+  forget(message: PendingMessage): void {
+    if (this.#queue.delete(message) || message.packetId === undefined) return;
+    if (this.#inflight.get(message.packetId) === message) this.#inflight.set(message.packetId, undefined);
+  }
+
+  /** The connection is gone, and every message with it. */
+  close(): void {
+    const lost = [...this.#queue.keys(), ...this.#inflight.values()];
+    this.#queue.clear();
+    this.#inflight.clear();
+    for (const message of lost) {
+      if (message !== undefined) this.#pending.settle(message, 'RECEIVER_DISCONNECTED');
+    }
+  }
+
+  /**
+   * Sends from the head of the queue for as long as it is allowed and there is room. To be called when the outlet has room
+   * again.
+   */
+  pump(): void {
+    for (const [message, allowed] of this.#queue) {
+      if (this.#outlet.closed || !allowed || this.#outlet.unsentBytes > this.#limits.sendBufferBytes) return;
+      if (message.qos === 1 && (this.#inflight.size >= this.#window || !this.#outlet.hasRoom)) return;
+      this.#queue.delete(message);
+      this.#send(message);
+    }
+  }
+
+  #send(message: PendingMessage): void {
+    const packet = this.#toPublish(message);
+    const options = PROTOCOL[this.#outlet.version];
+    // Whole: the socket takes a dozen pieces less willingly than one buffer.
+    const bytes = generate(packet, options);
+    const maximum = this.#outlet.maximumPacketSize;
+    // A packet over the client's Maximum Packet Size must not be sent (section 3.1.2.11.4).
+    if (maximum !== undefined && bytes.length > maximum) {
+      if (packet.messageId !== undefined) this.#outlet.releasePacketId(packet.messageId);
+      this.#pending.settle(message, 'PAYLOAD_TOO_LARGE');
+      return;
+    }
+    // Registered first: nothing that comes back can be too early.
+    if (packet.messageId !== undefined) {
+      message.packetId = packet.messageId;
+      this.#inflight.set(packet.messageId, message);
+    }
+    this.#outlet.write(bytes);
+    if (message.qos === 0) this.#pending.settle(message, 'DISPATCHED');
+  }
+
+  #toPublish(message: PendingMessage): IPublishPacket {
+    const properties = this.#outlet.version === 5 ? deviceProperties(message.packet.properties) : undefined;
+    return {
+      cmd: 'publish',
+      topic: message.address.topic,
+      payload: message.packet.payload,
+      qos: message.qos,
+      retain: false,
+      dup: false,
+      ...(message.qos === 1 ? { messageId: this.#outlet.takePacketId() } : {}),
+      ...(properties === undefined ? {} : { properties }),
+    };
+  }
+}
+
+type PacketProperties = NonNullable<IPublishPacket['properties']>;
+
+/**
+ * What the device sees of the sender's properties: not the controls, and not the Message Expiry Interval, whose place
+ * the timeout takes.
+ */
+function deviceProperties(sent: PacketProperties | undefined): PacketProperties | undefined {
+  if (sent === undefined) return undefined;
+  const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = sent;
+  const properties: PublishProperties = {};
+  if (payloadFormatIndicator !== undefined) properties.payloadFormatIndicator = payloadFormatIndicator;
+  if (contentType !== undefined) properties.contentType = contentType;
+  if (responseTopic !== undefined) properties.responseTopic = responseTopic;
+  if (correlationData !== undefined) properties.correlationData = correlationData;
+  const others = pairsOf(userProperties).filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (others.length > 0) properties.userProperties = toUserProperties(others);
+  return forMqttPacket(properties);
+}

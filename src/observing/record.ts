@@ -1,0 +1,172 @@
+import type { Identity } from '../identity/identity.js';
+import type { Decision } from '../policy/authorizer.js';
+import { REASONS, type Reason } from '../reasons.js';
+import { brokerWord, disconnectReason, type DisconnectReason } from './disconnect-reasons.js';
+import type {
+  ActionEvent,
+  BrokerConnectionEvent,
+  DirectMessageEvent,
+  DisconnectEvent,
+  PolicyReloadEvent,
+} from './events.js';
+
+/**
+ * What is written of an event, beside its type. Field names are those of
+ * AWS IoT's CloudWatch logs, and after them what AWS lacks. docs/telemetry.md describes each. A field without a value
+ * is absent from the line. No payload and no secret ever gets here.
+ */
+export interface EventFacts {
+  readonly traceId: string;
+  readonly status: 'Success' | 'Failure';
+  readonly protocol?: 'MQTT' | 'HTTP' | undefined;
+  readonly clientId?: string | undefined;
+  readonly principalId?: string | undefined;
+  readonly topicName?: string | undefined;
+  readonly sourceIp?: string | undefined;
+  readonly sourcePort?: number | undefined;
+  readonly reason?: Reason | undefined;
+  readonly details?: string | undefined;
+  readonly disconnectReason?: DisconnectReason | undefined;
+  readonly targetClientId?: string | undefined;
+  readonly durationMs?: number | undefined;
+  readonly qos?: number | undefined;
+  readonly payloadBytes?: number | undefined;
+  readonly policy?: string | undefined;
+  readonly statement?: string | undefined;
+  /** Of a denial only: what was asked, as `tightbeam policy explain` wants it, and why it was denied. */
+  readonly action?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly cause?: Decision['cause'] | undefined;
+  readonly policyVersion?: string | undefined;
+  readonly policies?: number | undefined;
+  readonly principals?: number | undefined;
+  readonly broker?: string | undefined;
+}
+
+/** The principal that stands for the caller; where none does, the name of the credential that was verified. */
+function principalId(identity: Identity, decision: Decision | undefined): string | undefined {
+  return (
+    decision?.principalId ??
+    identity.certificate?.commonName ??
+    identity.accessKeyId ??
+    identity.jwtSubject ??
+    identity.username
+  );
+}
+
+/** A denial's own value, of a decision: an allow is told by policy and statement. */
+function ofDenial<K extends 'action' | 'resource' | 'cause'>(
+  decision: Decision | undefined,
+  key: K,
+): Decision[K] | undefined {
+  return decision?.effect === 'deny' ? decision[key] : undefined;
+}
+
+/** Longest `details` of an event that somebody outside caused, in characters: much of it may be in their own words. */
+const MAX_DETAILS = 1024;
+
+/** What the event says of itself, and what went wrong while its decision was made. */
+function details(text: string | undefined, decision: Decision | undefined): string | undefined {
+  if (decision === undefined || decision.errors.length === 0) return text === undefined ? undefined : shorten(text);
+  return shorten([...(text === undefined ? [] : [text]), ...decision.errors].join('; '));
+}
+
+function shorten(text: string): string {
+  return text.length <= MAX_DETAILS ? text : `${text.slice(0, MAX_DETAILS - 1)}…`;
+}
+
+const round = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000;
+
+/*
+ * Each record is one literal: fields that are spread in from others' results cost several times as much, and there is one
+ * record an event.
+ */
+
+export function directMessageRecord(event: DirectMessageEvent, traceId: string): EventFacts {
+  const { message, sender, decision, reason } = event;
+  return {
+    traceId,
+    status: REASONS[reason].status,
+    protocol: sender.protocol,
+    clientId: sender.clientId,
+    principalId: principalId(sender, decision),
+    topicName: message.topic,
+    sourceIp: sender.sourceIp,
+    sourcePort: sender.sourcePort,
+    reason,
+    details: details(event.details, decision),
+    targetClientId: message.targetClientId,
+    durationMs: round(event.durationMs),
+    qos: message.confirmation === undefined ? undefined : message.confirmation ? 1 : 0,
+    payloadBytes: message.payloadBytes,
+    policy: decision?.policy,
+    statement: decision?.statement,
+    action: ofDenial(decision, 'action'),
+    resource: ofDenial(decision, 'resource'),
+    cause: ofDenial(decision, 'cause'),
+  };
+}
+
+export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
+  const { identity, decision, reason } = event;
+  return {
+    traceId,
+    status: reason === undefined ? 'Success' : REASONS[reason].status,
+    protocol: identity.protocol,
+    clientId: event.clientId ?? identity.clientId,
+    principalId: principalId(identity, decision),
+    topicName: event.topicName,
+    sourceIp: identity.sourceIp,
+    sourcePort: identity.sourcePort,
+    reason,
+    details: details(event.details, decision),
+    durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
+    qos: event.qos,
+    payloadBytes: event.payloadBytes,
+    policy: decision?.policy,
+    statement: decision?.statement,
+    action: ofDenial(decision, 'action'),
+    resource: ofDenial(decision, 'resource'),
+    cause: ofDenial(decision, 'cause'),
+  };
+}
+
+export function disconnectRecord(event: DisconnectEvent, traceId: string): EventFacts {
+  return {
+    ...actionRecord(event, traceId),
+    details: shorten(event.details ?? brokerWord(event.disconnectReason)),
+    disconnectReason: disconnectReason(event.disconnectReason),
+  };
+}
+
+export function policyReloadRecord(event: PolicyReloadEvent, traceId: string): EventFacts {
+  return {
+    traceId,
+    status: event.outcome === 'loaded' ? 'Success' : 'Failure',
+    details: event.details,
+    durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
+    policyVersion: event.version,
+    policies: event.policies,
+    principals: event.principals,
+  };
+}
+
+const CONNECTION_REASON = {
+  ready: undefined,
+  refused: 'BROKER_UNAVAILABLE',
+  down: 'BROKER_UNAVAILABLE',
+  pluginMissing: 'DELIVERY_PLUGIN_MISSING',
+} as const satisfies Record<BrokerConnectionEvent['state'], Reason | undefined>;
+
+export function brokerConnectionRecord(event: BrokerConnectionEvent, traceId: string): EventFacts {
+  const reason = CONNECTION_REASON[event.state];
+  return {
+    traceId,
+    status: reason === undefined ? 'Success' : 'Failure',
+    protocol: 'MQTT',
+    clientId: event.clientId,
+    reason,
+    details: event.details,
+    broker: event.broker,
+  };
+}

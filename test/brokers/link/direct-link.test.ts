@@ -1,0 +1,308 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { BrokerConnectionEvent } from '../../../src/brokers/link/connection-pool.js';
+import { DirectLink } from '../../../src/brokers/link/direct-link.js';
+import type { DirectMessage } from '../../../src/direct/message.js';
+import { type Received, ScriptedBroker } from './scripted-broker.js';
+
+const MESSAGE: DirectMessage = {
+  targetClientId: 'lock/17',
+  topic: 'cmd/open',
+  payload: Buffer.from('now'),
+  confirmation: true,
+  timeoutMs: 5_000,
+  properties: {},
+};
+
+let broker: ScriptedBroker;
+let link: DirectLink;
+let states: BrokerConnectionEvent[];
+let onState: (event: BrokerConnectionEvent) => void;
+
+function connect(options: { connections?: number; maxConnections?: number } = {}): DirectLink {
+  link = new DirectLink({
+    urls: [broker.url],
+    username: 'tightbeam',
+    password: 'secret',
+    connections: 1,
+    maxConnections: 1,
+    ...options,
+    onConnection: (event) => {
+      states.push(event);
+      onState(event);
+    },
+  });
+  return link;
+}
+
+/** Settles when a connection reaches the state. */
+function state(wanted: BrokerConnectionEvent['state']): Promise<BrokerConnectionEvent> {
+  return new Promise((resolve) => {
+    onState = (event) => {
+      if (event.state === wanted) resolve(event);
+    };
+  });
+}
+
+beforeEach(async () => {
+  broker = await ScriptedBroker.start();
+  states = [];
+  onState = () => undefined;
+});
+
+afterEach(async () => {
+  await link.close();
+  await broker.stop();
+});
+
+describe('what the PUBACK says', () => {
+  test.each<[number, string]>([
+    [0x00, 'DELIVERED'],
+    [0x83, 'CLIENT_OFFLINE_WITH_SESSION'],
+    [0x87, 'RECEIVER_NOT_AUTHORIZED'],
+    [0x90, 'CLIENT_NOT_CONNECTED'],
+    [0x99, 'PAYLOAD_TOO_LARGE'],
+    [0x97, 'RECEIVER_THROTTLED'],
+    [0x80, 'RECEIVER_DISCONNECTED'],
+    [0x10, 'DELIVERY_PLUGIN_MISSING'],
+    [0x91, 'INTERNAL_ERROR'],
+  ])('0x%s is %s', async (code, reason) => {
+    broker.onPublish = ({ puback }) => {
+      puback(code);
+    };
+    await connect().whenReady();
+    expect(await link.deliver(MESSAGE)).toBe(reason);
+    expect(link.inFlight).toBe(0);
+  });
+
+  test('0x80 at the timeout is the timeout', async () => {
+    broker.onPublish = ({ puback, packet }) => {
+      setTimeout(puback, Number(packet.properties?.userProperties?.['dm-timeout-ms']), 0x80);
+    };
+    await connect().whenReady();
+    expect(await link.deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('PUBACK_TIMEOUT');
+  });
+
+  test('counts, and the connection with it, though this process stood still past the deadline and the grace', async () => {
+    broker.onPublish = ({ puback }) => {
+      puback(0);
+      for (const end = performance.now() + 1_300; performance.now() < end;);
+    };
+    await connect().whenReady();
+    expect(await link.deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('DELIVERED');
+    expect(link.ready).toBe(true);
+  });
+
+  test('without confirmation, 0x00 is DISPATCHED', async () => {
+    broker.onPublish = ({ puback }) => {
+      puback(0);
+    };
+    await connect().whenReady();
+    expect(await link.deliver({ ...MESSAGE, confirmation: false })).toBe('DISPATCHED');
+  });
+});
+
+describe('what is sent', () => {
+  async function published(message: DirectMessage): Promise<Received['packet']> {
+    const packet = new Promise<Received['packet']>((resolve) => {
+      broker.onPublish = (received) => {
+        received.puback(0);
+        resolve(received.packet);
+      };
+    });
+    await connect().whenReady();
+    await link.deliver(message);
+    return packet;
+  }
+
+  test('a QoS 1 PUBLISH on the direct topic, the client ID percent-encoded, with the timeout as a property', async () => {
+    const packet = await published(MESSAGE);
+    expect(packet).toMatchObject({
+      topic: '$dm/lock%2F17/cmd/open',
+      qos: 1,
+      retain: false,
+      payload: Buffer.from('now'),
+    });
+    expect({ ...packet.properties?.userProperties }).toEqual({ 'dm-timeout-ms': '5000' });
+  });
+
+  test('every property of the message, user properties that repeat, and no control property of the caller', async () => {
+    const packet = await published({
+      ...MESSAGE,
+      confirmation: false,
+      properties: {
+        payloadFormatIndicator: true,
+        contentType: 'text/plain',
+        responseTopic: 'answers',
+        correlationData: Buffer.from([1, 2]),
+        userProperties: [
+          ['a', '1'],
+          ['a', '2'],
+          ['__proto__', 'x'],
+          ['dm-timeout-ms', '15000'],
+        ],
+      },
+    });
+    expect(packet.properties).toMatchObject({
+      payloadFormatIndicator: true,
+      contentType: 'text/plain',
+      responseTopic: 'answers',
+      correlationData: Buffer.from([1, 2]),
+    });
+    const user = packet.properties?.userProperties ?? {};
+    expect(user['a']).toEqual(['1', '2']);
+    expect(user['dm-timeout-ms']).toBe('5000');
+    expect(user['dm-qos']).toBe('0');
+  });
+});
+
+test('user properties keep their order, between names too', async () => {
+  broker.recording = true;
+  broker.onPublish = ({ puback }) => {
+    puback(0);
+  };
+  await connect().whenReady();
+  const userProperties = [
+    ['a', '1'],
+    ['b', '2'],
+    ['a', '3'],
+    ['__proto__', '4'],
+    ['b', ''],
+  ] as const;
+  await link.deliver({ ...MESSAGE, properties: { userProperties } });
+  const written = userProperties.map(([name, value]) => Buffer.concat([Buffer.of(0x26), mqtt(name), mqtt(value)]));
+  expect(Buffer.concat(broker.bytes).includes(Buffer.concat(written))).toBe(true);
+});
+
+/** A UTF-8 string of MQTT (section 1.5.4). */
+function mqtt(text: string): Buffer {
+  return Buffer.concat([Buffer.of(0, Buffer.byteLength(text)), Buffer.from(text)]);
+}
+
+describe('a broker that cannot deliver', () => {
+  test('is answered BROKER_UNAVAILABLE at once while there is no connection', async () => {
+    const { url } = broker;
+    await broker.stop();
+    broker = await ScriptedBroker.start();
+    link = new DirectLink({
+      urls: [url],
+      username: 'tightbeam',
+      connections: 1,
+      maxConnections: 1,
+      onConnection: () => undefined,
+    });
+    expect(link.ready).toBe(false);
+    expect(await link.deliver(MESSAGE)).toBe('BROKER_UNAVAILABLE');
+  });
+
+  test('is answered DELIVERY_PLUGIN_MISSING where the probe was routed', async () => {
+    broker.probe = 'route';
+    const missing = state('pluginMissing');
+    connect();
+    expect((await missing).details).toContain('routed as an ordinary topic');
+    expect(await link.deliver(MESSAGE)).toBe('DELIVERY_PLUGIN_MISSING');
+  });
+
+  test('is not ready where the service user may not publish to $dm/#', async () => {
+    broker.probe = 'refuse';
+    const refused = state('refused');
+    connect();
+    expect((await refused).details).toContain('$dm/#');
+    expect(await link.deliver(MESSAGE)).toBe('BROKER_UNAVAILABLE');
+  });
+
+  test('stops being ready when a message is routed', async () => {
+    broker.onPublish = ({ puback }) => {
+      puback(0x10);
+    };
+    await connect().whenReady();
+    await link.deliver(MESSAGE);
+    expect(link.ready).toBe(false);
+  });
+});
+
+describe('a connection that is lost', () => {
+  test('answers everything in flight once, sends nothing again, and comes back by itself', async () => {
+    let received = 0;
+    const both = new Promise<void>((resolve) => {
+      broker.onPublish = () => {
+        received += 1;
+        if (received === 2) resolve();
+      };
+    });
+    await connect().whenReady();
+    const answers = Promise.all([link.deliver(MESSAGE), link.deliver(MESSAGE)]);
+    await both;
+    const ready = state('ready');
+    broker.dropAll();
+    expect(await answers).toEqual(['BROKER_UNAVAILABLE', 'BROKER_UNAVAILABLE']);
+    await ready;
+    expect(broker.connects).toBe(2);
+    expect(received).toBe(2);
+    expect(link.inFlight).toBe(0);
+  });
+});
+
+test('messages of one turn go on one connection, the next on the one with the fewest in flight', async () => {
+  const received: { readonly turn: string; readonly socket: object }[] = [];
+  const all = new Promise<void>((resolve) => {
+    broker.onPublish = ({ packet, socket }) => {
+      if (received.push({ turn: packet.payload.toString(), socket }) === 6) resolve();
+    };
+  });
+  connect({ connections: 2, maxConnections: 2 });
+  while (link.connections.some(({ state: now }) => now !== 'ready')) await state('ready');
+  const send = async (turn: string): Promise<void> => {
+    for (let sent = 0; sent < 3; sent += 1) void link.deliver({ ...MESSAGE, payload: Buffer.from(turn) });
+    await new Promise(setImmediate);
+  };
+  await send('first');
+  await send('second');
+  await all;
+  const socketsOf = (wanted: string) =>
+    new Set(received.filter(({ turn }) => turn === wanted).map((one) => one.socket));
+  const [first, ...others] = socketsOf('first');
+  const [second, ...more] = socketsOf('second');
+  expect([...others, ...more]).toEqual([]);
+  expect(first === second).toBe(false);
+});
+
+describe('the window', () => {
+  test('is never exceeded: a message waits for a place, and is refused at its timeout', async () => {
+    broker.connack = { properties: { receiveMaximum: 1 } };
+    const held: Received[] = [];
+    let onHeld: () => void = () => undefined;
+    broker.onPublish = (received) => {
+      held.push(received);
+      onHeld();
+    };
+    await connect().whenReady();
+    const first = link.deliver(MESSAGE);
+    const tooLate = link.deliver({ ...MESSAGE, timeoutMs: 30 });
+    const second = link.deliver(MESSAGE);
+    expect(await tooLate).toBe('ACCOUNT_THROTTLED');
+    expect(held).toHaveLength(1);
+    const next = new Promise<void>((resolve) => (onHeld = resolve));
+    held[0]?.puback(0);
+    expect(await first).toBe('DELIVERED');
+    await next;
+    held[1]?.puback(0);
+    expect(await second).toBe('DELIVERED');
+  });
+
+  test('grows by further connections up to the maximum', async () => {
+    broker.connack = { properties: { receiveMaximum: 1 } };
+    const held: Received[] = [];
+    const three = new Promise<void>((resolve) => {
+      broker.onPublish = (received) => {
+        held.push(received);
+        if (held.length === 3) resolve();
+      };
+    });
+    await connect({ maxConnections: 3 }).whenReady();
+    const answers = Promise.all([1, 2, 3].map(() => link.deliver(MESSAGE)));
+    await three;
+    expect(broker.connects).toBe(3);
+    for (const { puback } of held) puback(0);
+    expect(await answers).toEqual(['DELIVERED', 'DELIVERED', 'DELIVERED']);
+  });
+});

@@ -1,0 +1,62 @@
+import { formatProblem } from '../../src/policy/problems.js';
+import { ARN, policy, setOf } from './support/set.js';
+
+const good = { Effect: 'Allow', Action: 'iot:Publish', Resource: `${ARN}topic/a` };
+
+/** Warnings that depend on the account and on the other statements. */
+function warningsOf(...statements: object[]): string[] {
+  return setOf({ p: policy(...statements) }).problems.map(formatProblem);
+}
+
+test.each([
+  ['another account', { ...good, Resource: 'arn:aws:iot:us-east-1:999999999999:topic/a' }],
+  ['another region', { ...good, Resource: 'arn:aws:iot:eu-west-1:123456789012:topic/a' }],
+  ['another kind of resource than its action has', { ...good, Resource: `${ARN}topicfilter/a` }],
+  ['a list without resource', { ...good, Action: 'iot:ListRetainedMessages' }],
+])('a statement about %s never applies, which is a warning', (_, statement) => {
+  expect(warningsOf(statement)).toEqual([
+    `warning p.json (0) $.Statement[0]: the statement never applies: no resource of its actions begins with ${ARN} and matches`,
+  ]);
+});
+
+test.each<[what: string, connect: object]>([
+  ['*', { Resource: '*' }],
+  ['every client', { Resource: `${ARN}client/*` }],
+  ['all but one', { NotResource: `${ARN}client/a` }],
+])('a Connect on %s binds no client ID, which is a warning', (_, connect) => {
+  expect(warningsOf({ Effect: 'Allow', Action: 'iot:Connect', ...connect })).toEqual([
+    expect.stringMatching(/^warning p\.json \(0\) \$\.Statement\[0\]: it allows every client ID, so a client can take/),
+  ]);
+});
+
+test.each<[what: string, connect: object]>([
+  ['a pattern', { Resource: `${ARN}client/backend-*` }],
+  ['a variable', { Resource: `${ARN}client/\${aws:username}` }],
+  ['being attached', { Resource: '*', Condition: { Bool: { 'iot:Connection.Thing.IsAttached': 'true' } } }],
+  ['a Deny', { Effect: 'Deny', Resource: '*' }],
+])('a Connect by %s is no warning', (_, connect) => {
+  expect(warningsOf({ Effect: 'Allow', Action: 'iot:Connect', ...connect })).toEqual([]);
+});
+
+test('a filter that matches one topic more than in AWS IoT Core is a warning where that topic may not be received', () => {
+  const subscribe = {
+    Effect: 'Allow',
+    Action: 'iot:Subscribe',
+    Resource: `${ARN}topicfilter/state/\${iot:ClientId}/#`,
+  };
+  const below = { Effect: 'Allow', Action: 'iot:Receive', Resource: `${ARN}topic/state/\${iot:ClientId}/*` };
+  const parent = { Effect: 'Allow', Action: 'iot:Receive', Resource: `${ARN}topic/state/\${iot:ClientId}` };
+  expect(warningsOf(subscribe, below)).toEqual([
+    'warning p.json (0) $.Statement[0]: state/${iot:ClientId}/# also matches state/${iot:ClientId} here, unlike in AWS IoT Core, and no iot:Receive allows that topic',
+  ]);
+  expect(warningsOf(subscribe, below, parent)).toEqual([]);
+});
+
+test('a Deny of retaining alone is a warning: brokers do not tell of it', () => {
+  const deny = { Effect: 'Deny', Action: 'iot:RetainPublish', Resource: `${ARN}topic/a` };
+  expect(warningsOf(deny)).toEqual([
+    'warning p.json (0) $.Statement[0]: brokers do not tell whether a publish is to be retained: over MQTT this Deny of iot:RetainPublish keeps nobody out',
+  ]);
+  expect(warningsOf({ ...deny, Effect: 'Allow' })).toEqual([]);
+  expect(warningsOf({ ...deny, Action: ['iot:Publish', 'iot:RetainPublish'] })).toEqual([]);
+});
