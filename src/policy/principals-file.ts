@@ -1,13 +1,17 @@
 import { reportAmbiguities } from './ambiguity.js';
+import { ANONYMOUS_CRITERIA, reportAnonymousAmbiguities, type AnonymousClause } from './anonymous.js';
+import { readRange, type AddressRange } from './conditions/ip-address.js';
 import { isObject, readJson, reportUnknown, type Json } from './json.js';
 import { parsePattern, PatternError, type Token } from './pattern.js';
 import { Principals, type Clause, type Principal } from './principals.js';
 import type { Reporter } from './problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
 
-const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
+const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing', 'anonymous'];
 const THING_ELEMENTS = ['name', 'type', 'attributes', 'exclusive'];
 const MAX_POLICIES = 10;
+/** They are gone through one by one at each decision about a client that proved nothing. */
+const MAX_ANONYMOUS = 200;
 /**
  * Reads principals.json. Every problem goes to the reporter, ambiguity included: two principals whose equally specific
  * matches can both be true of one identity.
@@ -19,6 +23,7 @@ export function parsePrincipals(text: string, policies: ReadonlySet<string>, rep
   if (isObject(root)) reportUnknown(root, ['$schema', 'principals'], report);
   const all: Principal[] = [];
   const clauses: Clause[] = [];
+  const anonymous: AnonymousClause[] = [];
   for (const [name, item] of Object.entries(isObject(declared) ? declared : {})) {
     const at = report.at('principals').at(name).named(name);
     if (!isObject(item)) {
@@ -34,12 +39,23 @@ export function parsePrincipals(text: string, policies: ReadonlySet<string>, rep
       ...(thing === undefined ? {} : { thing }),
     };
     all.push(principal);
-    const own = readClauses(item['match'], principal, at.at('match'));
-    checkThingName(principal, own, at);
-    clauses.push(...own);
+    if (readAnonymous(item['anonymous'], at.at('anonymous'))) {
+      const own = readMatch(item['match'], at.at('match'), (match, place) =>
+        readAnonymousClause(match, principal, place),
+      );
+      checkThingName(principal, own, at);
+      anonymous.push(...own);
+    } else {
+      const own = readMatch(item['match'], at.at('match'), (match, place) => readClause(match, principal, place));
+      checkThingName(principal, own, at);
+      clauses.push(...own);
+    }
   }
   reportAmbiguities(clauses);
-  return new Principals(all, clauses);
+  if (anonymous.length > MAX_ANONYMOUS) {
+    report.at('principals').error(`expected at most ${MAX_ANONYMOUS} matches of anonymous principals`);
+  } else reportAnonymousAmbiguities(anonymous);
+  return new Principals(all, clauses, anonymous);
 }
 
 function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: Reporter): readonly string[] {
@@ -58,15 +74,59 @@ function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: R
   return [...names];
 }
 
-function readClauses(found: Json | undefined, principal: Principal, at: Reporter): Clause[] {
+function readAnonymous(found: Json | undefined, at: Reporter): boolean {
+  if (found !== undefined && typeof found !== 'boolean') at.expected('true or false', found);
+  if (found !== true) return false;
+  at.warn('clients that prove nothing are this principal: whoever reaches the broker can claim any client ID');
+  return true;
+}
+
+function readMatch<T>(
+  found: Json | undefined,
+  at: Reporter,
+  readItem: (match: Json, at: Reporter) => T | undefined,
+): readonly T[] {
   const several = Array.isArray(found);
   const items = several ? found : found === undefined ? [] : [found];
   if (items.length === 0) at.expected('an object like {"username": "lock-*"} or an array of such', found);
   return items.flatMap((item, index) => {
     const place = several ? at.at(index) : at;
-    const clause = readClause(item, principal, place);
+    const clause = readItem(item, place);
     return clause === undefined ? [] : [clause];
   });
+}
+
+function readAnonymousClause(found: Json, principal: Principal, at: Reporter): AnonymousClause | undefined {
+  if (!isObject(found) || Object.keys(found).length === 0) {
+    at.expected(`an object with ${ANONYMOUS_CRITERIA.join(' or ')}, or both`, found);
+    return undefined;
+  }
+  reportUnknown(found, ANONYMOUS_CRITERIA, at);
+  const { clientId, sourceIp } = found;
+  const pattern = clientId === undefined ? undefined : readCriterion(clientId, 'clientId', at.at('clientId'));
+  const source = sourceIp === undefined ? undefined : readSource(sourceIp, at.at('sourceIp'));
+  // Half of a match would be wider than what was meant.
+  if ((clientId !== undefined && !pattern) || (sourceIp !== undefined && !source)) return undefined;
+  if (!pattern && !source) return undefined;
+  return {
+    principal,
+    tokens: new Map(pattern && [['clientId', pattern]]),
+    source,
+    rank: [specificity(pattern), source === undefined ? 0 : source.bits + 1],
+    at,
+  };
+}
+
+function readSource(value: Json, at: Reporter): AddressRange | undefined {
+  if (typeof value === 'string') {
+    try {
+      return readRange(value);
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+    }
+  }
+  at.expected('an IPv4 or IPv6 address or a range in CIDR notation', value);
+  return undefined;
 }
 
 function readClause(found: Json, principal: Principal, at: Reporter): Clause | undefined {
@@ -155,7 +215,7 @@ function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<stri
 }
 
 /** A name that uses a fact which some match does not require would leave that match without a thing. */
-function checkThingName({ thing }: Principal, clauses: readonly Clause[], at: Reporter): void {
+function checkThingName({ thing }: Principal, clauses: readonly Pick<Clause, 'tokens'>[], at: Reporter): void {
   for (const part of thing?.name ?? []) {
     if (typeof part === 'string' || part.criterion === 'clientId') continue;
     if (clauses.every(({ tokens }) => tokens.has(part.criterion))) continue;

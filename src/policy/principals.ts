@@ -1,4 +1,5 @@
 import type { Identity } from '../identity/identity.js';
+import { AnonymousPrincipals, isUnverified, type AnonymousClause } from './anonymous.js';
 import { RequestContext } from './context.js';
 import { matchTokens, type PlainToken, type Token } from './pattern.js';
 import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
@@ -28,11 +29,14 @@ const NO_CONTEXT = new RequestContext({ protocol: 'MQTT' }, () => 0);
 /** Who stands for which identity. Immutable. */
 export class Principals {
   private readonly indexes: readonly CriterionIndex[];
+  private readonly anonymous: AnonymousPrincipals;
 
   constructor(
     readonly all: readonly Principal[],
     clauses: readonly Clause[],
+    anonymous: readonly AnonymousClause[] = [],
   ) {
+    this.anonymous = new AnonymousPrincipals(anonymous);
     const sorted = clauses.toSorted((one, other) => compareRanks(other, one));
     this.indexes = CRITERIA.map((criterion) => new CriterionIndex(criterion, sorted)).filter(({ used }) => used);
   }
@@ -40,8 +44,10 @@ export class Principals {
   /**
    * The principal whose match is the most specific: a certificate before a JWT, before an access key, before a
    * username, before a client ID; for the same fact the exact text before patterns, and longer patterns before shorter.
+   * Where nothing of the identity was verified, only an anonymous principal can stand for it.
    */
   resolve(identity: Identity): Principal | undefined {
+    if (isUnverified(identity)) return this.anonymous.resolve(identity);
     for (const index of this.indexes) {
       const clause = index.best(identity);
       if (clause !== undefined) return clause.principal;

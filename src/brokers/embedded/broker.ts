@@ -6,15 +6,16 @@ import { isUnderDirect } from '../../direct/topic.js';
 import type { BrokerOperations } from '../../operations/broker.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
+import { Dispatcher } from '../direct/dispatch.js';
+import { Receiver, type ReceiverLimits } from '../direct/receiver.js';
 import type { AedesBroker, AedesClient } from './aedes-client.js';
 import { Authorization } from './authorize.js';
 import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
-import { Connection } from './connection.js';
-import { Dispatcher } from './direct/dispatch.js';
-import { Outcomes } from './direct/outcomes.js';
-import { Receiver, type ReceiverLimits } from './direct/receiver.js';
+import { ClientConnection } from './client-connection.js';
 import { openDoor } from './door.js';
+import { Outcomes } from './outcomes.js';
+import { AedesOutlet } from './outlet.js';
 import { ExhookClient } from './exhook-client.js';
 import { EmbeddedOperations, KICKED } from './operations.js';
 import { Sessions } from './sessions.js';
@@ -81,7 +82,7 @@ class Broker implements EmbeddedBroker {
   readonly #authorization: Authorization;
   readonly #dispatcher: Dispatcher;
   readonly #sessions = new Sessions();
-  readonly #connections = new WeakMap<Client, Connection>();
+  readonly #connections = new WeakMap<Client, ClientConnection>();
   readonly #sockets = new Set<Socket>();
   #closing: Promise<void> | undefined;
   /** Ends of connections that are still being told of. */
@@ -112,7 +113,7 @@ class Broker implements EmbeddedBroker {
       ...(options.perReceiver && { perReceiver: options.perReceiver }),
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
-      authorize: (connection, type, topic) => this.#authorization.ask(connection, type, topic),
+      authorize: (connection: ClientConnection, type, topic) => this.#authorization.ask(connection, type, topic),
       report: (message, reason) => {
         this.#outcomes.add(message, reason);
       },
@@ -187,7 +188,7 @@ class Broker implements EmbeddedBroker {
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(this.#aedes.handle(socket) as AedesClient);
+    const connection = new ClientConnection(this.#aedes.handle(socket) as AedesClient);
     this.#connections.set(connection.client, connection);
     openDoor(connection, {
       direct: (from, packet) => {
@@ -232,7 +233,11 @@ class Broker implements EmbeddedBroker {
   }
 
   /** From CONNECT to CONNACK, in the order of EMQX. */
-  async #admit(connection: Connection, username: string | undefined, password: Buffer | undefined): Promise<boolean> {
+  async #admit(
+    connection: ClientConnection,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<boolean> {
     const { client } = connection;
     const info = clientInfo(NODE, connection.endpoints, client.id, username);
     if (!(await this.#callouts.clientAuthenticate(info, password?.toString() ?? ''))) {
@@ -249,7 +254,7 @@ class Broker implements EmbeddedBroker {
     return !client.closed;
   }
 
-  #sessionStart({ client, connect }: Connection): SessionStart {
+  #sessionStart({ client, connect }: ClientConnection): SessionStart {
     const live = this.#sessions.connectionOf(client.id);
     const earlier = live?.info ?? this.#sessions.away(client.id)?.info;
     if (earlier === undefined) return { kind: 'created' };
@@ -262,13 +267,17 @@ class Broker implements EmbeddedBroker {
     // Aedes has written it; the socket can be gone all the same.
     if (client.closed) return;
     connection.connectedSince = Date.now();
-    connection.receiver = new Receiver(connection.client, this.#dispatcher.pending, this.#receiverLimits);
+    const receiver = new Receiver(new AedesOutlet(connection), this.#dispatcher.pending, this.#receiverLimits);
+    connection.receiver = receiver;
+    connection.socket.on('drain', () => {
+      receiver.pump();
+    });
     const before = this.#sessions.connected(connection);
     // Aedes has closed the one before; where two connections came at the same time, it can have missed one.
     if (before !== undefined && !before.client.closed) before.end(SESSION_TAKEN_OVER, 'takenover');
   }
 
-  async #ended(connection: Connection): Promise<void> {
+  async #ended(connection: ClientConnection): Promise<void> {
     const { info, endReason = 'tcp_closed' } = connection;
     const sessionStays = this.#sessions.disconnected(connection);
     connection.receiver?.close();
@@ -285,7 +294,7 @@ class Broker implements EmbeddedBroker {
     return this.#authorization.ask(this.#connectionOf(client), 'PUBLISH', topic);
   }
 
-  #connectionOf(client: Client): Connection {
+  #connectionOf(client: Client): ClientConnection {
     const connection = this.#connections.get(client);
     if (connection === undefined) throw new Error('Aedes speaks of a client that it was not given.');
     return connection;

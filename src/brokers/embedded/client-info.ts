@@ -1,7 +1,7 @@
 import type { IConnectPacket } from 'mqtt-packet';
 import type { Socket } from 'node:net';
 import type { ClientInfo, ConnInfo, Property } from '../../exhook/wire.js';
-import { pairsOf } from './user-properties.js';
+import { pairsOf } from '../direct/user-properties.js';
 
 /** Where a connection comes from and arrives at; read once, because a closed socket has forgotten it. */
 export interface Endpoints {

@@ -130,7 +130,12 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
       {},
       {
         http: { port: http },
-        exhook: { host, port: exhook, ...(exHookTls && { tls: exHookTls.service }) },
+        exhook: {
+          host,
+          port: exhook,
+          unverifiedCallers: 'trusted-network',
+          ...(exHookTls && { tls: exHookTls.service }),
+        },
         telemetry: { port: 0 },
         broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
         policies: folder,
@@ -146,7 +151,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     OTEL_BSP_SCHEDULE_DELAY: '20',
   };
   const start = (config: Config) =>
-    withEnvironment(environment, () => startService(config, { embeddedBroker: false, logDestination: log }));
+    withEnvironment(environment, () => startService(config, { broker: 'emqx', logDestination: log }));
   const service = await start(settings(0, 0));
   // The ports that it got are its ports from now on: EMQX knows them.
   const config = settings(service.ports.exhook, service.ports.http);
@@ -269,7 +274,7 @@ async function send(sdk: IoTDataPlaneClient, clientId: string, options: SendOpti
 
 /** Until the service can deliver, as /readyz says. */
 export async function ready(bench: Bench, withinMs = 30_000): Promise<void> {
-  await until(() => bench.service.link.ready, withinMs);
+  await until(() => bench.service.broker.ready, withinMs);
 }
 
 /** Polls, for what has no event. */
