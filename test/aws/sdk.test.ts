@@ -23,7 +23,11 @@ afterEach(async () => {
   await server.dataPlane.stop();
 });
 
-const EXCEPTIONS: Record<AwsException, new (options: never) => Error> = aws;
+/** What the SDK has no class for is its base class. */
+const EXCEPTIONS: Record<AwsException, new (options: never) => Error> = {
+  ...aws,
+  DeviceRejectedException: aws.IoTDataPlaneServiceException,
+};
 
 const send = (input: Partial<aws.SendDirectMessageCommandInput> = {}, by = client) =>
   by.send(new aws.SendDirectMessageCommand({ clientId: 'lock-17', topic: 'cmd', confirmation: true, ...input }));
