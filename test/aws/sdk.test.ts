@@ -69,6 +69,12 @@ describe('SendDirectMessage by the AWS SDK, unmodified', () => {
             ['a', '2'],
           ],
         },
+        // The SDK gives each call one, which all its attempts carry.
+        identity: {
+          id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          principal: expect.any(String),
+          traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+        },
       },
     ]);
   });

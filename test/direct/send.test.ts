@@ -129,6 +129,7 @@ describe('limits of sending', () => {
     const { messaging } = create({ maxPending: 0 });
     expect(await messaging.send(SENDER, { ...INPUT, confirmation: 'false' }, TRACE)).toEqual({
       reason: 'DISPATCHED',
+      written: 'yes',
     });
   });
 
