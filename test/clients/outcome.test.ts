@@ -27,7 +27,8 @@ test('an outcome is traced as its sender’s, and told on that trace', async () 
   tellOutcomes([outcome], context);
   expect(events.all).toEqual([]);
   await afterwards(context);
-  const { sender, traceparent: _, ...facts } = outcome;
+  const { sender, message, reason, durationMs, endedAt } = outcome;
+  const facts = { message, reason, durationMs, endedAt };
   expect(traced).toEqual([{ ...facts, senderClientId: 'lock-17', traceparent }]);
   expect(events.all).toEqual([{ name: 'SendDirectMessage', event: { ...facts, sender, traceId: 'its trace' } }]);
 });
