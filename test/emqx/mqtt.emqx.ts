@@ -196,7 +196,15 @@ onEmqx('Direct messages over MQTT', (bench) => {
         username: 'backend',
         password: Buffer.from('wrong'),
       },
-      { cmd: 'publish', topic: direct('mqtt-guarded', 'cmd/x'), payload: 'boo', qos: 1, messageId: 1 },
+      {
+        cmd: 'publish',
+        topic: direct('mqtt-guarded', 'cmd/x'),
+        payload: 'boo',
+        qos: 1,
+        dup: false,
+        retain: false,
+        messageId: 1,
+      },
     ]);
     // 0x86: bad user name or password, 0x87: not authorized.
     expect([[0x86], [0x87]]).toContainEqual(answers.map((each) => each.cmd === 'connack' && each.reasonCode));
