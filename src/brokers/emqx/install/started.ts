@@ -8,7 +8,7 @@ const INTERVAL_MS = 250;
 
 /**
  * Until EMQX has made the routes of its management API. While it starts it listens, and may answer `/status`, before it has
- * them; until then what is asked of it is 404 (read in 6.2.0: emqx_dashboard.erl, `start_listeners/1`, which starts a
+ * them; until then what is asked of it is 404 (run on 6.2.0, for a second; read there: emqx_dashboard.erl, `start_listeners/1`, which starts a
  * listener before `regenerate_dispatch`).
  *
  * @param withinMs how long to wait, in milliseconds.
