@@ -8,6 +8,7 @@ import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './pr
 import { residualsAfter } from './residuals.js';
 import { matchArn, residualsOf, scopeEnd } from './resource.js';
 import { FALSE, TRUE, UNKNOWN, not, some, type Tri } from './tri.js';
+import { finish } from './work.js';
 
 /** Which account the broker stands for: requests are about `arn:{partition}:iot:{region}:{accountId}:...`. */
 export interface ArnScope {
@@ -156,7 +157,7 @@ export class CompiledPolicies {
       else
         for (const tokens of residuals.flatMap((residual) => residual ?? [])) entries.push({ tokens, payload: order });
     }
-    return { type, entries, byResource: indexPatterns(entries), others };
+    return { type, entries, byResource: finish(indexPatterns(entries)), others };
   }
 }
 

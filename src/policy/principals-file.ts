@@ -1,25 +1,30 @@
 import { reportAmbiguities } from './ambiguity.js';
-import { isObject, readJson, reportUnknown, type Json } from './json.js';
+import { isObject, memberOf, readLargeJson, reportUnknown, type Json } from './json.js';
 import { parsePattern, PatternError, type Token } from './pattern.js';
-import { Principals, type Clause, type Principal } from './principals.js';
+import { Principals, type DeclaredClause, type Principal } from './principals.js';
 import type { Reporter } from './problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
+import type { Work } from './work.js';
 
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
 const THING_ELEMENTS = ['name', 'type', 'attributes', 'exclusive'];
 const MAX_POLICIES = 10;
+
 /**
  * Reads principals.json. Every problem goes to the reporter, ambiguity included: two principals whose equally specific
  * matches can both be true of one identity.
  */
-export function parsePrincipals(text: string, policies: ReadonlySet<string>, report: Reporter): Principals {
-  const root = readJson(text, report, ([, name]) => name?.toString());
+export function* parsePrincipals(text: string, policies: ReadonlySet<string>, report: Reporter): Work<Principals> {
+  const { root, members } = (yield* readLargeJson(text, report, 'principals')) ?? { members: [] };
   const declared = isObject(root) ? root['principals'] : undefined;
   if (root !== undefined && !isObject(declared)) report.expected('an object {"principals": {name: ...}}', root);
   if (isObject(root)) reportUnknown(root, ['$schema', 'principals'], report);
   const all: Principal[] = [];
-  const clauses: Clause[] = [];
-  for (const [name, item] of Object.entries(isObject(declared) ? declared : {})) {
+  const clauses: DeclaredClause[] = [];
+  for (const member of members) {
+    yield;
+    const item = memberOf(text, member);
+    const { name } = member;
     const at = report.at('principals').at(name).named(name);
     if (!isObject(item)) {
       at.expected('an object with match and policies', item);
@@ -38,8 +43,8 @@ export function parsePrincipals(text: string, policies: ReadonlySet<string>, rep
     checkThingName(principal, own, at);
     clauses.push(...own);
   }
-  reportAmbiguities(clauses);
-  return new Principals(all, clauses);
+  yield* reportAmbiguities(clauses);
+  return yield* Principals.of(all, clauses);
 }
 
 function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: Reporter): readonly string[] {
@@ -58,7 +63,7 @@ function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: R
   return [...names];
 }
 
-function readClauses(found: Json | undefined, principal: Principal, at: Reporter): Clause[] {
+function readClauses(found: Json | undefined, principal: Principal, at: Reporter): DeclaredClause[] {
   const several = Array.isArray(found);
   const items = several ? found : found === undefined ? [] : [found];
   if (items.length === 0) at.expected('an object like {"username": "lock-*"} or an array of such', found);
@@ -69,7 +74,7 @@ function readClauses(found: Json | undefined, principal: Principal, at: Reporter
   });
 }
 
-function readClause(found: Json, principal: Principal, at: Reporter): Clause | undefined {
+function readClause(found: Json, principal: Principal, at: Reporter): DeclaredClause | undefined {
   if (!isObject(found) || Object.keys(found).length === 0) {
     at.expected(`an object with some of ${CRITERIA.join(', ')}`, found);
     return undefined;
@@ -86,7 +91,7 @@ function readClause(found: Json, principal: Principal, at: Reporter): Clause | u
     at.warn('a client ID is what the client claims: add the username or certificate that was verified');
   }
   const rank = CRITERIA.map((criterion) => specificity(tokens.get(criterion)));
-  return tokens.size === 0 ? undefined : { principal, tokens, rank, at };
+  return tokens.size === 0 ? undefined : { clause: { principal, tokens }, rank, at };
 }
 
 /** `*` and `?` are wildcards, `${*}` and `${?}` those characters; an access key is always exact. */
@@ -155,10 +160,10 @@ function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<stri
 }
 
 /** A name that uses a fact which some match does not require would leave that match without a thing. */
-function checkThingName({ thing }: Principal, clauses: readonly Clause[], at: Reporter): void {
+function checkThingName({ thing }: Principal, clauses: readonly DeclaredClause[], at: Reporter): void {
   for (const part of thing?.name ?? []) {
     if (typeof part === 'string' || part.criterion === 'clientId') continue;
-    if (clauses.every(({ tokens }) => tokens.has(part.criterion))) continue;
+    if (clauses.every(({ clause }) => clause.tokens.has(part.criterion))) continue;
     at.at('thing').at('name').expected(`only facts that every match requires in \${}`, part.criterion);
   }
 }
