@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 # The containers' users must read the files; nobody else gets into the folder.
 umask 022
-mkdir -p secrets
+mkdir -p secrets/credentials
 chmod 700 secrets
 
 random() {
@@ -25,7 +25,7 @@ random 20 | keep backend_secret_access_key
 
 printf 'tightbeam:%s:administrator\n' "$(cat secrets/emqx_api_secret)" | keep emqx_api_keys
 # The access key ID and the users are those that policies/principals.json names.
-keep credentials.json <<JSON
+keep credentials/credentials.json <<JSON
 {
   "accessKeys": { "AKIAIOSFODNN7EXAMPLE": "$(cat secrets/backend_secret_access_key)" },
   "mqttUsers": {

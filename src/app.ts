@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { BrokerLink } from './brokers/emqx/link.js';
+import { DirectLink } from './brokers/link/direct-link.js';
 import { EmqxOperations } from './brokers/emqx/operations.js';
 import { EmqxRest } from './brokers/emqx/rest.js';
 import { WITHOUT_API } from './brokers/emqx/without-api.js';
-import { MqttPublisher } from './brokers/publisher.js';
+import { MqttPublisher } from './brokers/link/publisher.js';
 import type { EmbeddedBroker } from './brokers/embedded/broker.js';
 import { loadEmbeddedBroker } from './brokers/embedded/load.js';
 import { ConfigError } from './config/load.js';
@@ -16,6 +16,7 @@ import { authorityOf, createHookProvider, type HookProvider } from './exhook/pro
 import { createOperations } from './http/operations.js';
 import { startDataPlanes } from './http/start.js';
 import { CredentialStore } from './identity/credential-store.js';
+import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import type { BrokerOperations } from './operations/broker.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
@@ -23,6 +24,7 @@ import { PolicyAuthorizer } from './policy/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
 import { formatProblem, tellProblems } from './policy/problems.js';
 import type { LogDestination } from './telemetry/log/destination.js';
+import { RateLimiter } from './throttling/rate-limiter.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { loadTls, watchTls, type TlsFiles } from './tls/files.js';
 import { VERSION } from './version.js';
@@ -56,7 +58,7 @@ export interface Service {
   stop(): Promise<void>;
   /** What the embedded broker holds; nothing beside EMQX. */
   readonly broker: Pick<EmbeddedBroker, 'load'> | undefined;
-  readonly link: Pick<BrokerLink, 'inFlight' | 'ready'>;
+  readonly link: Pick<DirectLink, 'inFlight' | 'ready'>;
 }
 
 /**
@@ -111,7 +113,15 @@ async function start(
   };
   const { host: exhookHost, port: exhookPort, tls: exhookTls } = config.exhook;
   const provider = createHookProvider({
-    authenticator: new MqttAuthenticator({ credentials: credentials.current, service }),
+    authenticator: new GuessLimit({
+      authenticator: new MqttAuthenticator({
+        credentials: credentials.current,
+        admitsAnonymous: (identity) => policies.current().resolve(identity) !== undefined,
+        service,
+      }),
+      serviceUsername: service.username,
+      clock: () => performance.now(),
+    }),
     authorizer,
     events,
     diagnostics,
@@ -125,6 +135,9 @@ async function start(
   if (exhookTls !== undefined) stops.push(watchExHookTls(exhookTls, provider, telemetry));
 
   const limits = limitsOf(config);
+  const clock = () => performance.now();
+  const receiverRate = config.limits.rates.perReceiver;
+  const perReceiver = receiverRate && new RateLimiter(receiverRate, clock);
   const broker = options.embeddedBroker
     ? (await loadEmbeddedBroker()).createEmbeddedBroker({
         exhookAddress: `127.0.0.1:${exhook}`,
@@ -133,6 +146,7 @@ async function start(
         diagnostics,
         version: VERSION,
         limits,
+        perReceiver,
       })
     : undefined;
   const mqtt = await broker?.start();
@@ -141,7 +155,7 @@ async function start(
   const { connections, maxConnections, api } = brokerConfig;
   const urls = mqtt === undefined ? brokerConfig.urls : [`mqtt://127.0.0.1:${mqtt}`];
   const tls = readTls(brokerConfig.tls);
-  const link = new BrokerLink({
+  const link = new DirectLink({
     ...service,
     urls,
     tls,
@@ -154,18 +168,18 @@ async function start(
   stops.push(() => link.close());
   if (broker) await link.whenReady();
 
-  const common = { authorizer, events, limits, clock: () => performance.now() };
+  const common = { authorizer, events, limits, clock };
   const messaging = new DirectMessaging({
     ...common,
     delivery: telemetry.delivery(link),
     propagateTrace: config.telemetry.propagateToDevices,
     maxPending: config.limits.pendingConfirmations,
-    ...(config.limits.rates.perReceiver && { perReceiver: config.limits.rates.perReceiver }),
+    perReceiver,
   });
 
   const publisher = new MqttPublisher({ ...service, urls, tls });
   stops.push(() => publisher.close());
-  if (broker) await publisher.whenUp();
+  if (broker) await publisher.whenReady();
   const others = new DataPlaneOperations({ ...common, broker: broker?.operations ?? operationsOf(api), publisher });
 
   const dataPlanes = await startDataPlanes(config, {

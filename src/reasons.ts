@@ -368,6 +368,19 @@ const table = {
     causes: ['The device crashed on the message, or lost its network.', 'Another client took the client ID over.'],
     next: ['Look for the Disconnect event of targetClientId at this time.'],
   },
+  AUTHENTICATION_THROTTLED: {
+    status: 'Failure',
+    message: 'Too many wrong passwords.',
+    meaning: 'The client was refused without its password being looked at: too many wrong ones came before.',
+    causes: [
+      'A device tries again and again with a wrong password.',
+      'Somebody guesses passwords, of one user or from one address; `details` says which.',
+    ],
+    next: [
+      'Correct the password of the device: the limit lifts by itself, within a minute.',
+      'Look who connects from `sourceIp`.',
+    ],
+  },
   CONNECT_NOT_AUTHORIZED: {
     status: 'Failure',
     message: 'Not authorized.',

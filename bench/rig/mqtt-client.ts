@@ -2,7 +2,7 @@ import { generate, parser, type IConnectPacket, type IPublishPacket, type Packet
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gatherWrites } from '../../src/brokers/gather-writes.js';
+import { gatherWrites } from '../../src/brokers/link/gather-writes.js';
 
 const MQTT5 = { protocolVersion: 5 } as const;
 const LAST_PACKET_ID = 0xffff;

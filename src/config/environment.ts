@@ -16,6 +16,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'TIGHTBEAM_HTTP_HOST', setting: ['http', 'host'], describe: 'address of the data-plane API' },
   { name: 'TIGHTBEAM_EXHOOK_PORT', setting: ['exhook', 'port'], describe: 'port of the hook provider (gRPC)' },
   { name: 'TIGHTBEAM_EXHOOK_HOST', setting: ['exhook', 'host'], describe: 'address of the hook provider (gRPC)' },
+  {
+    name: 'TIGHTBEAM_EXHOOK_UNVERIFIED_CALLERS',
+    setting: ['exhook', 'unverifiedCallers'],
+    describe: '`trusted-network`: only EMQX reaches the hook provider, which is on no loopback address',
+  },
   { name: 'TIGHTBEAM_POLICIES', setting: ['policies'], describe: 'folder of policies and principals.json' },
   { name: 'TIGHTBEAM_CREDENTIALS', setting: ['credentials'], describe: 'file of access keys and MQTT passwords' },
   { name: 'TIGHTBEAM_LOG_LEVEL', setting: ['log', 'level'], describe: 'debug, info, warn, error or disabled' },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
+import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
 
 const port = z.coerce.number().int().min(0).max(65535);
@@ -76,8 +77,23 @@ export const ConfigSchema = z
           })
           .optional()
           .describe('TLS in place of clear text; all are PEM files'),
+        unverifiedCallers: z
+          .literal('trusted-network')
+          .optional()
+          .describe(
+            'says that only EMQX reaches the port: whoever else does can try passwords and forge outcomes. Needed where `host` is no loopback address and there is no `tls.clientCa`',
+          ),
       })
       .prefault({})
+      .refine(
+        ({ host, tls, unverifiedCallers }) =>
+          host === 'localhost' || isLoopback(host) || (tls?.clientCa ?? unverifiedCallers) !== undefined,
+        {
+          path: ['host'],
+          message:
+            'is reached from other machines, and whoever reaches it can try passwords and forge outcomes: set exhook.tls with clientCa, or, where only EMQX reaches it, exhook.unverifiedCallers (TIGHTBEAM_EXHOOK_UNVERIFIED_CALLERS) to trusted-network',
+        },
+      )
       .describe('the hook provider, which EMQX calls (gRPC)'),
     embedded: z
       .strictObject({ host: text.default('127.0.0.1'), port: port.default(1883) })
@@ -165,7 +181,11 @@ export const ConfigSchema = z
           .strictObject({
             perCaller: rate.optional().describe('requests of one caller'),
             global: rate.optional().describe('requests of all callers'),
-            perReceiver: rate.optional().describe('direct messages to one device'),
+            perReceiver: rate
+              .optional()
+              .describe(
+                'direct messages to one device, whoever sends; over MQTT too where the broker is the embedded one',
+              ),
           })
           .prefault({})
           .describe('token buckets of this replica; no limit where none is given'),

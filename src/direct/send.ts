@@ -3,7 +3,7 @@ import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { Events } from '../observing/events.js';
 import type { Trace } from '../observing/tracing.js';
-import { RateLimiter, type RateLimit } from '../throttling/rate-limiter.js';
+import type { RateLimiter } from '../throttling/rate-limiter.js';
 import type { DirectDelivery } from './delivery.js';
 import type { Limits } from './limits.js';
 import type { DirectMessage } from './message.js';
@@ -28,7 +28,7 @@ export interface DirectMessagingOptions {
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
   /** How many messages one receiver may be sent, by all senders together. No limit where it is not given. */
-  readonly perReceiver?: RateLimit;
+  readonly perReceiver?: RateLimiter | undefined;
   /** Most messages that may wait for their confirmation at once; each takes memory here and in the broker. */
   readonly maxPending?: number;
 }
@@ -40,12 +40,10 @@ const PENDING_RETRY_MS = 1_000;
 /** Sends direct messages for callers who have proved who they are. */
 export class DirectMessaging {
   readonly #options: DirectMessagingOptions;
-  readonly #receivers: RateLimiter | undefined;
   #pending = 0;
 
   constructor(options: DirectMessagingOptions) {
     this.#options = options;
-    this.#receivers = options.perReceiver && new RateLimiter(options.perReceiver, options.clock);
   }
 
   /** Messages that wait for their confirmation. */
@@ -118,12 +116,12 @@ export class DirectMessaging {
   }
 
   #throttle({ confirmation, targetClientId }: DirectMessage): Outcome | undefined {
-    const { maxPending = MAX_PENDING } = this.#options;
+    const { maxPending = MAX_PENDING, perReceiver } = this.#options;
     if (confirmation && this.#pending >= maxPending) {
       const details = `${maxPending} messages are waiting for their confirmation.`;
       return { reason: 'ACCOUNT_THROTTLED', details, retryAfterMs: PENDING_RETRY_MS };
     }
-    const retryAfterMs = this.#receivers?.take(targetClientId) ?? 0;
+    const retryAfterMs = perReceiver?.take(targetClientId) ?? 0;
     if (retryAfterMs === 0) return undefined;
     return { reason: 'RECEIVER_THROTTLED', details: 'The rate limit of this receiver.', retryAfterMs };
   }

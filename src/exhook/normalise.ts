@@ -1,5 +1,7 @@
+import { isUnderDirect } from '../direct/topic.js';
 import type { Credentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
+import { realFilter } from '../policy/topics.js';
 import type { ClientInfo } from './wire.js';
 
 /** Proto3 has no absent text: what is empty was not given. */
@@ -84,4 +86,15 @@ export function senderOf(sender: {
     username: textOf(sender.username),
     sourceIp: textOf(sender.peerhost),
   };
+}
+
+/**
+ * The topic of an OnClientAuthorize. With `authorization.include_mountpoint` (EMQX 6.1 and later; emqx_access_control.erl
+ * of 6.2.0, read) the listener's mountpoint stands before it; ordinary topics are decided as EMQX asks, but a direct
+ * topic is one all the same: else leave to publish under a mountpoint would be leave to send to any device.
+ */
+export function askedTopic(topic: string, mountpoint: string): string {
+  if (mountpoint === '' || !topic.startsWith(mountpoint)) return topic;
+  const own = topic.slice(mountpoint.length);
+  return isUnderDirect(realFilter(own)) ? own : topic;
 }

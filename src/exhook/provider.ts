@@ -15,7 +15,7 @@ import type { TlsMaterial } from '../tls/files.js';
 import { onClientAuthenticate } from './calls/authenticate.js';
 import { onClientAuthorize } from './calls/authorize.js';
 import { onClientConnected, onClientDisconnected } from './calls/client.js';
-import { DENY, type CallContext, type Handler } from './calls/context.js';
+import { DENY, type CallContext, type Caller, type Handler } from './calls/context.js';
 import { onMessageDelivered, onMessageDropped, onMessagePublish } from './calls/message.js';
 import { onClientUnsubscribe } from './calls/unsubscribe.js';
 import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
@@ -104,12 +104,13 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
     name: Name,
     request: RequestOf<Name> | typeof MALFORMED,
     span: HookSpan,
+    caller: Caller,
   ): Promise<{ response: ResponseOf<Name>; failed?: true }> {
     const fallback = (fallbacks[name] ?? {}) as ResponseOf<Name>;
     try {
       if (request === MALFORMED) throw new Error('The request cannot be decoded.');
       const handler = handlers[name];
-      return { response: handler === undefined ? fallback : await handler(request, context, span) };
+      return { response: handler === undefined ? fallback : await handler(request, context, span, caller) };
     } catch (error) {
       // The request itself stays out of the log: it can hold a password.
       diagnostics('error', 'A hook call failed.', { call: name, answered: fallback, error: messageOf(error) });
@@ -122,11 +123,12 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
     generation: Generation,
     name: Name,
     request: RequestOf<Name> | typeof MALFORMED,
+    caller: Caller,
     reply: (response: ResponseOf<Name>) => void,
   ): Promise<void> {
     const route = request === MALFORMED ? {} : routeOf(name, request, context.serviceUsername);
     const span = context.tracing.hookCall({ generation, name, ...route });
-    const { response, failed } = await answer(name, request, span);
+    const { response, failed } = await answer(name, request, span, caller);
     reply(response);
     span.end(failed ? 'failed' : outcomeOf(response));
   }
@@ -183,6 +185,7 @@ function unaryService(
     generation: Generation,
     name: Name,
     request: RequestOf<Name> | typeof MALFORMED,
+    caller: Caller,
     reply: (response: ResponseOf<Name>) => void,
   ) => Promise<void>,
 ): { service: GrpcServiceDefinition; implementation: UntypedServiceImplementation } {
@@ -204,7 +207,7 @@ function unaryService(
       call: ServerUnaryCall<RequestOf<typeof name> | typeof MALFORMED, ResponseOf<typeof name>>,
       callback: sendUnaryData<ResponseOf<typeof name>>,
     ) => {
-      void serve(generation, name, call.request, (response) => {
+      void serve(generation, name, call.request, call, (response) => {
         callback(null, response);
       });
     };

@@ -13,13 +13,15 @@ export interface Credentials {
   readonly certificateFault?: string;
   readonly sourceIp?: string;
   readonly sourcePort?: number;
+  /** Address of the broker's node that asks, as the transport saw it. */
+  readonly askedBy?: string | undefined;
 }
 
 export type Authentication =
   | { readonly ok: true; readonly identity: Identity }
   | {
       readonly ok: false;
-      readonly reason: Extract<Reason, 'MISSING_CREDENTIALS' | 'INVALID_CREDENTIALS'>;
+      readonly reason: Extract<Reason, 'MISSING_CREDENTIALS' | 'INVALID_CREDENTIALS' | 'AUTHENTICATION_THROTTLED'>;
       /** For the operator; holds no secret. */
       readonly details: string;
     };

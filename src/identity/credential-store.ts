@@ -1,9 +1,5 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { dirname } from 'node:path';
+import { FileWatch } from '../files/watch.js';
 import { Credentials } from './credentials.js';
-
-/** Editors and secret mounts write in several steps; this long after the last of them the file is read. */
-const SETTLE_MS = 200;
 
 /**
  * The credentials in force, replaced when their file changes, so that keys and passwords are rotated without a restart. A
@@ -11,15 +7,16 @@ const SETTLE_MS = 200;
  */
 export class CredentialStore {
   #current: Credentials;
-  #watcher: FSWatcher | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #watch: FileWatch;
 
   private constructor(
     private readonly file: string,
-    credentials: Credentials,
     private readonly onFailure: (error: Error) => void,
   ) {
-    this.#current = credentials;
+    this.#watch = new FileWatch([file], () => {
+      this.reload();
+    });
+    this.#current = Credentials.fromFile(file);
   }
 
   /**
@@ -27,7 +24,7 @@ export class CredentialStore {
    * @throws CredentialsError where the file cannot be used.
    */
   static open(file: string, onFailure: (error: Error) => void): CredentialStore {
-    return new CredentialStore(file, Credentials.fromFile(file), onFailure);
+    return new CredentialStore(file, onFailure);
   }
 
   readonly current = (): Credentials => this.#current;
@@ -41,18 +38,12 @@ export class CredentialStore {
     }
   }
 
-  /** Reloads whenever the folder of the file changes, until closed: a mounted secret is replaced, not written to. */
-  watch(): void {
-    this.#watcher ??= watch(dirname(this.file), () => {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => {
-        this.reload();
-      }, SETTLE_MS).unref();
-    }).on('error', this.onFailure);
+  /** Reloads whenever the file changes, until closed. */
+  watch(intervalMs?: number): void {
+    this.#watch.start(intervalMs);
   }
 
   close(): void {
-    this.#watcher?.close();
-    clearTimeout(this.#timer);
+    this.#watch.close();
   }
 }

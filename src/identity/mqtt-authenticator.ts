@@ -6,13 +6,16 @@ import { secretEquals } from './secret-equals.js';
 export interface MqttAuthenticatorOptions {
   /** The credentials in force; asked once a client. */
   readonly credentials: () => Pick<Credentials, 'hasUser' | 'isPassword'>;
+  /** Whether an anonymous principal stands for a client that proves nothing; without it, none does. */
+  readonly admitsAnonymous?: (identity: Identity) => boolean;
   /** The service's own user on the broker. Without a password nobody is let in under its name. */
   readonly service: { readonly username: string; readonly password?: string };
 }
 
 /**
  * Says who an MQTT client is: by username and password of the credentials file, or by the client certificate that the
- * broker verified. A broker's own word that it accepts the client counts for nothing: EMQX 5.9 and later give it for
+ * broker verified. Who claims neither is nobody, and admitted where an anonymous principal stands for it. A broker's own
+ * word that it accepts the client counts for nothing: EMQX 5.9 and later give it for
  * everybody where they have no authenticator.
  *
  * A username that is not verified is refused even beside a valid certificate, because later calls could not tell it from
@@ -32,8 +35,12 @@ export class MqttAuthenticator implements Authenticator {
     if (username === service.username) return this.#judgeService(claim, service.password);
     if (username !== undefined) return this.#judgePassword(claim, username);
     if (certificate !== undefined) return accept(claim);
-    const hint = certificateFault === undefined ? '' : ` ${certificateFault}`;
-    return refuse('MISSING_CREDENTIALS', `Neither a username nor a verified client certificate.${hint}`);
+    if (certificateFault !== undefined) return refuse('MISSING_CREDENTIALS', `${NOTHING} ${certificateFault}`);
+    if (claim.password !== undefined) return refuse('INVALID_CREDENTIALS', 'A password without a username.');
+    const nobody = accept(claim);
+    return this.options.admitsAnonymous?.(nobody.identity) === true
+      ? nobody
+      : refuse('MISSING_CREDENTIALS', `${NOTHING} No anonymous principal stands for the client.`);
   }
 
   #judgeService(claim: Claim, password: string | undefined): Authentication {
@@ -50,7 +57,10 @@ export class MqttAuthenticator implements Authenticator {
   }
 }
 
-function accept({ clientId, username, certificate, sourceIp, sourcePort }: Claim): Authentication {
+const NOTHING = 'Neither a username nor a verified client certificate.';
+
+function accept(claim: Claim): Extract<Authentication, { readonly ok: true }> {
+  const { clientId, username, certificate, sourceIp, sourcePort } = claim;
   const identity: Identity = {
     protocol: 'MQTT',
     clientId,

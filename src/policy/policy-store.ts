@@ -1,4 +1,4 @@
-import { watch, type FSWatcher } from 'node:fs';
+import { FileWatch } from '../files/watch.js';
 import type { ArnScope } from './compile.js';
 import { loadPolicySet, type PolicySet } from './policy-set.js';
 import { formatProblem, PolicyLoadError } from './problems.js';
@@ -17,8 +17,6 @@ export interface ReloadEvent {
 export interface PolicyStoreOptions {
   /** Told of every reload that failed, changed something or is good again after a failure. Must not throw. */
   readonly onReload?: (event: ReloadEvent) => void;
-  /** Milliseconds of quiet after a change on disk before it is read; editors write in several steps. Default 200. */
-  readonly settleMs?: number;
 }
 
 /**
@@ -26,8 +24,6 @@ export interface PolicyStoreOptions {
  * is. Decisions take the set by `current` and keep it to their end, so that none sees half of two.
  */
 export class PolicyStore {
-  private watcher: FSWatcher | undefined;
-  private timer: NodeJS.Timeout | undefined;
   private loading: Promise<ReloadEvent> | undefined;
   private again = false;
   private failing = false;
@@ -37,6 +33,7 @@ export class PolicyStore {
     private readonly scope: ArnScope,
     private set: PolicySet,
     private readonly options: PolicyStoreOptions,
+    private readonly files: FileWatch,
   ) {}
 
   /**
@@ -44,7 +41,10 @@ export class PolicyStore {
    * @throws PolicyLoadError, or an error of the file system: without policies there is nothing to decide by
    */
   static async open(folder: string, scope: ArnScope, options: PolicyStoreOptions = {}): Promise<PolicyStore> {
-    return new PolicyStore(folder, scope, await loadPolicySet(folder, scope), options);
+    // Its first picture is taken before the folder is read.
+    const files = new FileWatch([folder], () => void store.reload());
+    const store = new PolicyStore(folder, scope, await loadPolicySet(folder, scope), options, files);
+    return store;
   }
 
   /** The set in force. */
@@ -65,23 +65,12 @@ export class PolicyStore {
   }
 
   /** Reloads whenever the folder changes, until closed. */
-  watch(): void {
-    this.watcher ??= watch(this.folder, () => {
-      this.changed();
-    }).on('error', (error) => {
-      this.fail([`the folder is no longer watched: ${error.message}`]);
-    });
+  watch(intervalMs?: number): void {
+    this.files.start(intervalMs);
   }
 
   close(): void {
-    this.watcher?.close();
-    this.watcher = undefined;
-    clearTimeout(this.timer);
-  }
-
-  private changed(): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.reload(), this.options.settleMs ?? 200).unref();
+    this.files.close();
   }
 
   /** A change that arrives while files are being read is read by another round. */

@@ -1,14 +1,18 @@
 import { reportAmbiguities } from './ambiguity.js';
+import { ANONYMOUS_CRITERIA, reportAnonymousAmbiguities, type AnonymousClause } from './anonymous.js';
+import { readRange, type AddressRange } from './conditions/ip-address.js';
 import { isObject, memberOf, readLargeJson, reportUnknown, type Json } from './json.js';
 import { parsePattern, PatternError, type Token } from './pattern.js';
-import { Principals, type DeclaredClause, type Principal } from './principals.js';
+import { Principals, type Clause, type DeclaredClause, type Principal } from './principals.js';
 import type { Reporter } from './problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
 import type { Work } from './work.js';
 
-const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing'];
+const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing', 'anonymous'];
 const THING_ELEMENTS = ['name', 'type', 'attributes', 'exclusive'];
 const MAX_POLICIES = 10;
+/** They are gone through one by one at each decision about a client that proved nothing. */
+const MAX_ANONYMOUS = 200;
 
 /**
  * Reads principals.json. Every problem goes to the reporter, ambiguity included: two principals whose equally specific
@@ -21,6 +25,7 @@ export function* parsePrincipals(text: string, policies: ReadonlySet<string>, re
   if (isObject(root)) reportUnknown(root, ['$schema', 'principals'], report);
   const all: Principal[] = [];
   const clauses: DeclaredClause[] = [];
+  const anonymous: AnonymousClause[] = [];
   for (const member of members) {
     yield;
     const item = memberOf(text, member);
@@ -39,12 +44,27 @@ export function* parsePrincipals(text: string, policies: ReadonlySet<string>, re
       ...(thing === undefined ? {} : { thing }),
     };
     all.push(principal);
-    const own = readClauses(item['match'], principal, at.at('match'));
-    checkThingName(principal, own, at);
-    clauses.push(...own);
+    if (readAnonymous(item['anonymous'], at.at('anonymous'))) {
+      const own = readMatch(item['match'], at.at('match'), (match, place) =>
+        readAnonymousClause(match, principal, place),
+      );
+      checkThingName(principal, own, at);
+      anonymous.push(...own);
+    } else {
+      const own = readMatch(item['match'], at.at('match'), (match, place) => readClause(match, principal, place));
+      checkThingName(
+        principal,
+        own.map(({ clause }) => clause),
+        at,
+      );
+      clauses.push(...own);
+    }
   }
   yield* reportAmbiguities(clauses);
-  return yield* Principals.of(all, clauses);
+  if (anonymous.length > MAX_ANONYMOUS) {
+    report.at('principals').error(`expected at most ${MAX_ANONYMOUS} matches of anonymous principals`);
+  } else reportAnonymousAmbiguities(anonymous);
+  return yield* Principals.of(all, clauses, anonymous);
 }
 
 function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: Reporter): readonly string[] {
@@ -63,15 +83,59 @@ function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: R
   return [...names];
 }
 
-function readClauses(found: Json | undefined, principal: Principal, at: Reporter): DeclaredClause[] {
+function readAnonymous(found: Json | undefined, at: Reporter): boolean {
+  if (found !== undefined && typeof found !== 'boolean') at.expected('true or false', found);
+  if (found !== true) return false;
+  at.warn('clients that prove nothing are this principal: whoever reaches the broker can claim any client ID');
+  return true;
+}
+
+function readMatch<T>(
+  found: Json | undefined,
+  at: Reporter,
+  readItem: (match: Json, at: Reporter) => T | undefined,
+): readonly T[] {
   const several = Array.isArray(found);
   const items = several ? found : found === undefined ? [] : [found];
   if (items.length === 0) at.expected('an object like {"username": "lock-*"} or an array of such', found);
   return items.flatMap((item, index) => {
     const place = several ? at.at(index) : at;
-    const clause = readClause(item, principal, place);
+    const clause = readItem(item, place);
     return clause === undefined ? [] : [clause];
   });
+}
+
+function readAnonymousClause(found: Json, principal: Principal, at: Reporter): AnonymousClause | undefined {
+  if (!isObject(found) || Object.keys(found).length === 0) {
+    at.expected(`an object with ${ANONYMOUS_CRITERIA.join(' or ')}, or both`, found);
+    return undefined;
+  }
+  reportUnknown(found, ANONYMOUS_CRITERIA, at);
+  const { clientId, sourceIp } = found;
+  const pattern = clientId === undefined ? undefined : readCriterion(clientId, 'clientId', at.at('clientId'));
+  const source = sourceIp === undefined ? undefined : readSource(sourceIp, at.at('sourceIp'));
+  // Half of a match would be wider than what was meant.
+  if ((clientId !== undefined && !pattern) || (sourceIp !== undefined && !source)) return undefined;
+  if (!pattern && !source) return undefined;
+  return {
+    principal,
+    tokens: new Map(pattern && [['clientId', pattern]]),
+    source,
+    rank: [specificity(pattern), source === undefined ? 0 : source.bits + 1],
+    at,
+  };
+}
+
+function readSource(value: Json, at: Reporter): AddressRange | undefined {
+  if (typeof value === 'string') {
+    try {
+      return readRange(value);
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+    }
+  }
+  at.expected('an IPv4 or IPv6 address or a range in CIDR notation', value);
+  return undefined;
 }
 
 function readClause(found: Json, principal: Principal, at: Reporter): DeclaredClause | undefined {
@@ -160,10 +224,10 @@ function readAttributes(found: Json | undefined, at: Reporter): ReadonlyMap<stri
 }
 
 /** A name that uses a fact which some match does not require would leave that match without a thing. */
-function checkThingName({ thing }: Principal, clauses: readonly DeclaredClause[], at: Reporter): void {
+function checkThingName({ thing }: Principal, clauses: readonly Pick<Clause, 'tokens'>[], at: Reporter): void {
   for (const part of thing?.name ?? []) {
     if (typeof part === 'string' || part.criterion === 'clientId') continue;
-    if (clauses.every(({ clause }) => clause.tokens.has(part.criterion))) continue;
+    if (clauses.every(({ tokens }) => tokens.has(part.criterion))) continue;
     at.at('thing').at('name').expected(`only facts that every match requires in \${}`, part.criterion);
   }
 }

@@ -1,4 +1,5 @@
 import type { Identity } from '../identity/identity.js';
+import { AnonymousPrincipals, isUnverified, type AnonymousClause } from './anonymous.js';
 import { RequestContext } from './context.js';
 import { matchTokens, type PlainToken, type Token } from './pattern.js';
 import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
@@ -36,9 +37,14 @@ export class Principals {
   private constructor(
     readonly all: readonly Principal[],
     private readonly indexes: readonly CriterionIndex[],
+    private readonly anonymous: AnonymousPrincipals,
   ) {}
 
-  static *of(all: readonly Principal[], declared: readonly DeclaredClause[]): Work<Principals> {
+  static *of(
+    all: readonly Principal[],
+    declared: readonly DeclaredClause[],
+    anonymous: readonly AnonymousClause[],
+  ): Work<Principals> {
     const byRank = yield* sorted(declared, (one, other) => compareRanks(other, one));
     const bestFirst = byRank.map(({ clause }) => clause);
     const indexes: CriterionIndex[] = [];
@@ -46,14 +52,16 @@ export class Principals {
       const index = yield* CriterionIndex.of(criterion, bestFirst);
       if (index !== undefined) indexes.push(index);
     }
-    return new Principals(all, indexes);
+    return new Principals(all, indexes, new AnonymousPrincipals(anonymous));
   }
 
   /**
    * The principal whose match is the most specific: a certificate before a JWT, before an access key, before a
    * username, before a client ID; for the same fact the exact text before patterns, and longer patterns before shorter.
+   * Where nothing of the identity was verified, only an anonymous principal can stand for it.
    */
   resolve(identity: Identity): Principal | undefined {
+    if (isUnverified(identity)) return this.anonymous.resolve(identity);
     for (const index of this.indexes) {
       const clause = index.best(identity);
       if (clause !== undefined) return clause.principal;

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { BlockList, isIP, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { isLoopback } from '../loopback.js';
 import { secretEquals } from '../identity/secret-equals.js';
 import { readTailFilter } from './tail/filter.js';
 import type { Followers } from './tail/followers.js';
@@ -93,10 +94,6 @@ function refuse(response: ServerResponse, status: number, text: string, headers:
   response.writeHead(status, { 'content-type': 'text/plain', ...headers }).end(`${text}\n`);
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
 /**
  * A peer on this machine, that names this machine: a web page whose host name was made to resolve to 127.0.0.1 (DNS
  * rebinding) comes from here too, but with its own name in Host.
@@ -107,11 +104,6 @@ function fromThisMachine(request: IncomingMessage): boolean {
   const host = (request.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   const named = host === 'localhost' || isLoopback(host);
   return isLoopback(peer) && named && request.headers.origin === undefined;
-}
-
-function isLoopback(address: string): boolean {
-  const version = isIP(address);
-  return version !== 0 && loopback.check(address, version === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** Compares digests, which have one length: comparing takes the same time whatever is shown. */

@@ -46,4 +46,10 @@ export class RateLimiter {
     if (oldest !== undefined) this.#buckets.delete(oldest);
     return granted ? 0 : ((1 - tokens) / perSecond) * 1000;
   }
+
+  /** Takes back what `take` took: it was for nothing that counts. */
+  giveBack(key: string): void {
+    const known = this.#buckets.get(key);
+    if (known !== undefined) known.tokens = Math.min(this.#limit.burst, known.tokens + 1);
+  }
 }

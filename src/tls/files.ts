@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { FileWatch } from '../files/watch.js';
 
 /** What a TLS server shows, and whom it takes. Everything in PEM. */
 export interface TlsMaterial {
@@ -126,28 +127,16 @@ function collect<T>(readers: readonly (() => T)[]): T[] {
 }
 
 /**
- * Tells of new material when the content of a file has changed, and of what is wrong with it, in which case the old one
- * is to stay. The files are read every `intervalMs`, by their names: that is how links that Kubernetes replaces are
- * noticed too. Ends with `close`, and keeps no process alive.
+ * Tells of new material when a file has changed, and of what is wrong with it, in which case the old one is to stay. Ends
+ * with `close`, and keeps no process alive.
  */
 export function watchTls<Material extends TlsMaterial>(
   files: TlsFiles<Material>,
   section: string,
   listeners: { readonly changed: (material: Material) => void; readonly failed: (error: unknown) => void },
-  intervalMs = 5_000,
+  intervalMs?: number,
 ): { close(): void } {
-  const fingerprint = (): string => {
-    try {
-      return JSON.stringify(paths(files).map((file) => readFileSync(file, 'utf8')));
-    } catch (error) {
-      return String(error);
-    }
-  };
-  let seen = fingerprint();
-  const timer = setInterval(() => {
-    const now = fingerprint();
-    if (now === seen) return;
-    seen = now;
+  const watch = new FileWatch(paths(files), () => {
     let material: Material;
     try {
       material = loadTls(files, section);
@@ -156,13 +145,9 @@ export function watchTls<Material extends TlsMaterial>(
       return;
     }
     listeners.changed(material);
-  }, intervalMs);
-  timer.unref();
-  return {
-    close: () => {
-      clearInterval(timer);
-    },
-  };
+  });
+  watch.start(intervalMs);
+  return watch;
 }
 
 /** Options of Node's TLS for the material. */

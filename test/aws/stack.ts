@@ -1,4 +1,4 @@
-import { MqttPublisher } from '../../src/brokers/publisher.js';
+import { MqttPublisher } from '../../src/brokers/link/publisher.js';
 import { startBroker, type Running } from '../brokers/embedded/harness.js';
 import { startServer, type TestServer } from '../http/support.js';
 
@@ -14,7 +14,7 @@ export async function startStack(): Promise<Stack> {
   const broker = await startBroker();
   const publisher = new MqttPublisher({ urls: [`mqtt://127.0.0.1:${broker.port}`], username: 'tightbeam' });
   const server = await startServer({ behind: { broker: broker.broker.operations, publisher } });
-  await publisher.whenUp();
+  await publisher.whenReady();
   return {
     broker,
     server,

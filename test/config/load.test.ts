@@ -161,3 +161,32 @@ describe('mistakes', () => {
     );
   });
 });
+
+describe('the hook provider', () => {
+  const tls = { cert: 'c', key: 'k' };
+
+  test.each([
+    ['all addresses', { host: '0.0.0.0' }],
+    ['an address of the network', { host: '10.0.0.7' }],
+    ['all addresses of IPv6', { host: '::' }],
+    ['a name', { host: 'service' }],
+    ['TLS that takes every caller', { host: '0.0.0.0', tls }],
+  ])('does not listen in silence on %s, where anybody can ask', (_, exhook) => {
+    expect(problemsOf(() => loadConfig(undefined, {}, { exhook }))).toEqual([
+      expect.stringMatching(/^exhook\.host.*clientCa.*unverifiedCallers/),
+    ]);
+  });
+
+  test.each([
+    ['a loopback address', { host: '127.0.0.2' }],
+    ['that of IPv6', { host: '::1' }],
+    ['localhost', { host: 'localhost' }],
+    ['all addresses with certificates of callers', { host: '0.0.0.0', tls: { ...tls, clientCa: 'a' } }],
+    [
+      'all addresses of a network that is said to be trusted',
+      { host: '0.0.0.0', unverifiedCallers: 'trusted-network' },
+    ],
+  ])('listens on %s', (_, exhook) => {
+    expect(loadConfig(undefined, {}, { exhook }).exhook.host).toBe(exhook.host);
+  });
+});

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import type { Identity } from '../../src/identity/identity.js';
 import { noTracing } from '../../src/observing/tracing.js';
+import { RateLimiter } from '../../src/throttling/rate-limiter.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { FakeDelivery, RecordedEvents } from '../fakes.js';
 
@@ -134,7 +135,7 @@ describe('limits of sending', () => {
   });
 
   test('each receiver has its own rate, whoever sends', async () => {
-    const { delivery, messaging } = create({ perReceiver: { perSecond: 1, burst: 1 } });
+    const { delivery, messaging } = create({ perReceiver: new RateLimiter({ perSecond: 1, burst: 1 }, () => 0) });
     await messaging.send(SENDER, INPUT, TRACE);
     const other = await messaging.send({ ...SENDER, accessKeyId: 'other' }, INPUT, TRACE);
     expect(other).toMatchObject({ reason: 'RECEIVER_THROTTLED', retryAfterMs: 1000 });
@@ -143,7 +144,10 @@ describe('limits of sending', () => {
   });
 
   test('who may not send to a receiver cannot use up its rate', async () => {
-    const { messaging } = create({ perReceiver: { perSecond: 1, burst: 1 }, denied: 'client/lock-17' });
+    const { messaging } = create({
+      perReceiver: new RateLimiter({ perSecond: 1, burst: 1 }, () => 0),
+      denied: 'client/lock-17',
+    });
     await messaging.send(SENDER, INPUT, TRACE);
     expect((await messaging.send(SENDER, INPUT, TRACE)).reason).toBe('SENDER_NOT_AUTHORIZED');
   });

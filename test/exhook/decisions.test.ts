@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { RequestOf } from '../../src/exhook/wire.js';
 import type { HookProviderOptions } from '../../src/exhook/provider.js';
+import { Credentials } from '../../src/identity/credentials.js';
+import { GuessLimit } from '../../src/identity/guess-limit.js';
+import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
 import { fakeAuthorizer } from './fakes.js';
 import { clientInfo, meta, startProvider } from './harness.js';
 
@@ -33,6 +36,7 @@ describe('authentication', () => {
         certificate: { commonName: 'lock-17', distinguishedName: 'CN=lock-17,O=Acme' },
         sourceIp: '10.0.0.17',
         sourcePort: 50_017,
+        askedBy: '127.0.0.1',
       },
     ]);
   });
@@ -51,7 +55,7 @@ describe('authentication', () => {
   test('leaves out what the client did not bring', async () => {
     await start();
     await authenticate({ username: '', peerport: 0, peerhost: '' });
-    expect(harness.authenticator.seen).toEqual([{ clientId: 'lock-17' }]);
+    expect(harness.authenticator.seen).toEqual([{ clientId: 'lock-17', askedBy: '127.0.0.1' }]);
   });
 
   test('refuses, and tells why without naming an unverified principal', async () => {
@@ -62,6 +66,19 @@ describe('authentication', () => {
       traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
       reason: 'INVALID_CREDENTIALS',
       details: 'The password is wrong.',
+    });
+  });
+
+  test('knows the address of who asks, and limits guesses by it', async () => {
+    const credentials = Credentials.parse({ mqttUsers: { 'lock-17': 'right' } });
+    const inner = new MqttAuthenticator({ credentials: () => credentials, service: { username: 'tightbeam' } });
+    const authenticator = new GuessLimit({ authenticator: inner, serviceUsername: 'tightbeam', clock: () => 0 });
+    await start({ authenticator });
+    for (let at = 0; at < 11; at++) await authenticate({ password: `guess ${at}` });
+    expect(await authenticate({ password: 'right' })).toEqual(DENIED);
+    expect(await harness.events.next('Connect', ({ reason }) => reason !== 'INVALID_CREDENTIALS')).toMatchObject({
+      reason: 'AUTHENTICATION_THROTTLED',
+      identity: { clientId: 'lock-17', sourceIp: '10.0.0.17' },
     });
   });
 
@@ -106,6 +123,22 @@ describe('authorization', () => {
       { action: 'iot:Subscribe', resource: 'topicfilter/commands/+' },
     ]);
     expect(await harness.events.next('Subscribe')).toMatchObject({ topicName: 'commands/+' });
+  });
+
+  test('knows a direct topic behind the mountpoint of the listener too', async () => {
+    await start();
+    const mounted = { mountpoint: 'tenant/' };
+    await authorize('PUBLISH', 'tenant/$dm/lock-18/t', mounted);
+    await authorize('SUBSCRIBE', 'tenant/$dm/lock-17/t', mounted);
+    expect(await authorize('SUBSCRIBE', 'tenant/$share/g/$dm/lock-17/t', mounted)).toEqual(DENIED);
+    await authorize('PUBLISH', 'tenant/state', mounted);
+    await authorize('PUBLISH', '$dm/lock-18/t', mounted);
+    expect(harness.authorizer.asked.map(({ action, resource }) => `${action} ${resource}`)).toEqual([
+      'iot:SendDirectMessage client/lock-18',
+      'iot:Receive topic/t',
+      'iot:Publish topic/tenant/state',
+      'iot:SendDirectMessage client/lock-18',
+    ]);
   });
 
   test('treats other $-topics as ordinary ones', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { CallerThrottle } from '../../src/throttling/caller-throttle.js';
+import { RateLimiter } from '../../src/throttling/rate-limiter.js';
 import { call, expectError, startServer, type TestServer } from './support.js';
 
 const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' } };
@@ -29,7 +30,7 @@ test('who proves nothing uses up nobody’s limit', async () => {
 });
 
 test('a receiver over its limit has its own reason, and its own time to come again', async () => {
-  server = await startServer({}, { perReceiver: { perSecond: 0.5, burst: 1 } });
+  server = await startServer({}, { perReceiver: new RateLimiter({ perSecond: 0.5, burst: 1 }, () => 0) });
   expect((await call(server.port, MESSAGE)).status).toBe(200);
   const answer = await call(server.port, MESSAGE);
   expectError(answer, 'RECEIVER_THROTTLED');

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CredentialStore } from '../../src/identity/credential-store.js';
@@ -89,11 +89,30 @@ describe('the credentials in force', () => {
     expect(failures.map(({ message }) => message).join()).not.toContain('hunter2');
   });
 
+  test('lose what was removed when a link on the way to the file is swapped, as Kubernetes and git-sync do', async () => {
+    const version = (name: string, text: string) => {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'mounted.yaml'), text);
+      symlinkSync(name, join(folder, 'data.new'));
+      renameSync(join(folder, 'data.new'), join(folder, 'data'));
+    };
+    version('one', 'mqttUsers: { lock: one, thief: two }');
+    const told = new Promise<Error>((resolve) => {
+      store = CredentialStore.open(join(folder, 'data', 'mounted.yaml'), resolve);
+    });
+    store?.watch(5);
+    version('two', 'mqttUsers: { lock: one }');
+    while (store?.current().hasUser('thief') === true) await new Promise(setImmediate);
+    version('three', 'no: credentials');
+    await told;
+    expect(store?.current().hasUser('lock')).toBe(true);
+  });
+
   test('are replaced when the file changes', async () => {
     const failed = new Promise<Error>((resolve) => {
       store = CredentialStore.open(file, resolve);
     });
-    store?.watch();
+    store?.watch(5);
     write('not: credentials');
     expect((await failed).message).toContain('not');
     expect(store?.current().hasUser('lock')).toBe(true);

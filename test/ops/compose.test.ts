@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { activeRules, hasServiceRule, otherRules } from '../../src/brokers/emqx/install/acl.js';
 import { NAME } from '../../src/brokers/emqx/install/state.js';
@@ -22,6 +22,11 @@ interface Service {
   readonly depends_on?: Record<string, { readonly condition: string }>;
   readonly read_only?: boolean;
   readonly command?: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly stop_grace_period?: string;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly user?: string;
 }
 const ROOT = join(import.meta.dirname, '../..');
 const file = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -47,7 +52,8 @@ function makeSecrets<T>(look: (folder: string) => T): T {
 describe('docker-compose.yml', () => {
   it('names only files and folders that exist', () => {
     const sources = services.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')[0] ?? ''));
-    for (const path of sources.filter((source) => source.startsWith('.')))
+    // What make-secrets.sh makes is looked at below.
+    for (const path of sources.filter((source) => source.startsWith('.') && !source.startsWith('./secrets/')))
       expect(existsSync(join(ROOT, path))).toBe(true);
     for (const [, { build }] of services) {
       if (typeof build === 'object') expect(existsSync(join(ROOT, build.context, build.dockerfile))).toBe(true);
@@ -70,7 +76,7 @@ describe('docker-compose.yml', () => {
         ...settings,
         TIGHTBEAM_BROKER_PASSWORD_FILE: join(folder, 'broker_password'),
         TIGHTBEAM_BROKER_API_SECRET_FILE: join(folder, 'emqx_api_secret'),
-        TIGHTBEAM_CREDENTIALS: join(folder, 'credentials.json'),
+        TIGHTBEAM_CREDENTIALS: join(folder, 'credentials', 'credentials.json'),
       });
       expect(config.broker).toMatchObject({ urls: ['mqtt://emqx:1883'], username: 'tightbeam' });
       const [key, secret] = readFileSync(join(folder, 'emqx_api_keys'), 'utf8').split(':');
@@ -86,6 +92,9 @@ describe('docker-compose.yml', () => {
       expect(secrets).toContain(path.slice('/run/secrets/'.length));
     }
     expect(volumes).toContain(`./policies:${environment['TIGHTBEAM_POLICIES'] ?? ''}:ro`);
+    // Their folder: a file that is replaced by another of its name is not seen through a mount of its own.
+    const credentials = environment['TIGHTBEAM_CREDENTIALS'] ?? '';
+    expect(volumes).toContain(`./secrets/credentials:${dirname(credentials)}:ro`);
   });
 
   it('starts the provider before EMQX, and EMQX before the devices', () => {
@@ -95,6 +104,28 @@ describe('docker-compose.yml', () => {
         profiles: ['devices'],
         depends_on: { emqx: { condition: 'service_healthy' } },
       });
+    }
+  });
+
+  it('asks for health without starting anything heavy, and gives time to stop', () => {
+    expect(compose.services['emqx']?.healthcheck?.test).toEqual(
+      expect.arrayContaining(['CMD', 'curl', 'http://127.0.0.1:18083/status']),
+    );
+    expect(file('Dockerfile')).toMatch(/HEALTHCHECK [^\n]*\n *CMD \["node", "-e", "require\('node:http'\)\.get/);
+    for (const name of ['tightbeam', 'emqx']) {
+      expect(compose.services[name]?.stop_grace_period).toMatch(/^[3-9]\ds$/);
+    }
+  });
+
+  it('runs everything without capabilities, devices as nobody special, their passwords in no command line', () => {
+    for (const [, service] of services) {
+      expect(service).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    }
+    for (const device of ['lock-17', 'lock-18']) {
+      expect(compose.services[device]?.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+      const [, started = ''] = compose.services[device]?.command?.join(' ').split('exec ') ?? [];
+      expect(started).toMatch(/^mosquitto_sub .*-u lock-1\d /);
+      expect(started).not.toMatch(/-P|secrets/);
     }
   });
 
@@ -108,23 +139,77 @@ describe('docker-compose.yml', () => {
   it('holds no secret', () => {
     expect(file('docker-compose.yml')).not.toMatch(/password: |secret: |[0-9a-f]{32}/i);
     expect(file('.gitignore').split('\n')).toContain('secrets/');
-    expect(file('.dockerignore').split('\n')).toContain('secrets');
+  });
+});
+
+describe('docker-compose.telemetry.yml', () => {
+  const telemetry = parse(file('docker-compose.telemetry.yml')) as typeof compose;
+  const yaml = (path: string) => JSON.stringify(parse(file(path)));
+
+  it('mounts files and folders that exist, on images that are pinned', () => {
+    for (const { volumes = [], image } of Object.values(telemetry.services)) {
+      for (const path of volumes.map((volume) => volume.split(':')[0] ?? '').filter((path) => path.startsWith('.'))) {
+        expect(existsSync(join(ROOT, path))).toBe(true);
+      }
+      if (image !== undefined) expect(image).toMatch(/:v?\d+\.\d+\.\d+$/);
+    }
+  });
+
+  it('has every part listen where the next one sends to', () => {
+    const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint = '' } = telemetry.services['tightbeam']?.environment ?? {};
+    const collector = yaml('dashboards/otel-collector/config.yaml');
+    const prometheus = yaml('dashboards/prometheus/prometheus.yml');
+    const sources = yaml('dashboards/grafana/provisioning/datasources/tightbeam.yml');
+    expect(new URL(endpoint)).toMatchObject({ hostname: 'otel-collector', port: '4318' });
+    expect(collector).toContain('0.0.0.0:4318');
+    expect(collector).toContain('"tempo:4317"');
+    const tempo = yaml('dashboards/tempo/tempo.yaml');
+    expect(tempo).toContain('"0.0.0.0:4317"');
+    expect(tempo).toContain('"http_listen_port":3200');
+    expect(collector).toContain('http://loki:3100/otlp');
+    expect(yaml('dashboards/loki/loki.yaml')).toContain('"http_listen_port":3100');
+    expect(sources).toContain('http://tempo:3200');
+    expect(sources).toContain('http://loki:3100');
+    expect(prometheus).toContain(`tightbeam:${loadConfig(undefined, {}).telemetry.port}`);
+  });
+});
+
+describe('The context of the images', () => {
+  it('is what they are made of and nothing else: no secrets, and no document whose change would make another image', () => {
+    const rules = file('.dockerignore')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    expect(rules[0]).toBe('*');
+    const taken = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1));
+    const copied = [file('Dockerfile'), file('emqx/Dockerfile')].flatMap((text) =>
+      [...text.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) => paths.split(' ')),
+    );
+    expect(taken.sort()).toEqual([...new Set(copied.map((path) => path.split('/')[0] ?? ''))].sort());
+    expect(rules).toContain('**/.env*');
+  });
+
+  it('needs no BuildKit', () => {
+    expect(file('Dockerfile') + file('emqx/Dockerfile')).not.toMatch(/--chmod|--mount|# *syntax/);
   });
 });
 
 describe('emqx/make-secrets.sh', () => {
   it('makes every secret that is mounted, readable by the containers, the folder closed', () => {
     makeSecrets((folder) => {
-      const names = Object.values(compose.secrets).map(({ file: path }) => path.replace('./secrets/', ''));
+      const mounted = Object.values(compose.secrets).map(({ file: path }) => path.replace('./secrets/', ''));
+      const names = [...mounted, 'credentials'];
       expect(readdirSync(folder)).toEqual(expect.arrayContaining(names));
       expect(statSync(folder).mode & 0o777).toBe(0o700);
-      for (const name of names) expect(statSync(join(folder, name)).mode & 0o444).toBe(0o444);
+      for (const name of [...names, 'credentials/credentials.json']) {
+        expect(statSync(join(folder, name)).mode & 0o444).toBe(0o444);
+      }
+      expect(statSync(join(folder, 'credentials')).mode & 0o111).toBe(0o111);
     });
   });
 
   it('makes credentials for principals that the example policies know', () => {
     makeSecrets((folder) => {
-      const credentials = Credentials.fromFile(join(folder, 'credentials.json'));
+      const credentials = Credentials.fromFile(join(folder, 'credentials', 'credentials.json'));
       const { principals } = JSON.parse(file('policies/principals.json')) as { principals: Record<string, unknown> };
       expect(JSON.stringify(principals)).toContain('AKIAIOSFODNN7EXAMPLE');
       expect(credentials.secretsOf('AKIAIOSFODNN7EXAMPLE')).toHaveLength(1);
@@ -160,6 +245,14 @@ describe("EMQX's configuration fragments", () => {
   it('start the plugin of this release', () => {
     expect(fragment).toContain(`name_vsn = "tightbeam-${VERSION}"`);
     expect(file('emqx-plugin/src/tightbeam.app.src')).toContain(`{vsn, "${VERSION}"}`);
+  });
+
+  it('open the dashboard and the API where compose publishes them, under a name of the node that stays', () => {
+    // EMQX's start script overrides node.name with the container's address, unless the environment names the node.
+    expect(file('emqx/emqx.conf')).toMatch(/^dashboard\.listeners\.http\.bind = 18083$/m);
+    expect(file('emqx/emqx.conf')).not.toMatch(/^\s*name = "emqx@/m);
+    expect(file('emqx/Dockerfile')).toMatch(/^ENV EMQX_NODE_NAME=\S+@\S+$/m);
+    expect(JSON.stringify(compose.services['emqx'])).toContain('127.0.0.1:18083:18083');
   });
 
   it('are all in the image, where the configuration includes them', () => {

@@ -99,12 +99,11 @@ test('a watched folder is reloaded when a file changes', async () => {
   let report: (event: ReloadEvent) => void;
   const reported = new Promise<ReloadEvent>((resolve) => (report = resolve));
   const store = await PolicyStore.open(folder, SCOPE, {
-    settleMs: 1,
     onReload: (event) => {
       if (mayOpen(store) === 'deny') report(event);
     },
   });
-  store.watch();
+  store.watch(5);
   try {
     await replaceInBackend('"cmd/*"', '"config/*"');
     expect(await reported).toMatchObject({ status: 'Success' });

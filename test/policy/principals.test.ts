@@ -28,7 +28,7 @@ test.each<[what: string, match: object, identity: Partial<Identity>]>([
   ['a username', { username: 'a' }, { username: 'a' }],
   ['a username by pattern', { username: 'lock-*' }, { username: 'lock-1' }],
   ['a username with an asterisk', { username: 'lock-${*}' }, { username: 'lock-*' }],
-  ['a client ID by pattern', { clientId: 'lock-?' }, { clientId: 'lock-1' }],
+  ['a client ID by pattern', { clientId: 'lock-?' }, { username: 'any', clientId: 'lock-1' }],
   ['a common name', { commonName: 'cn' }, { certificate: { commonName: 'cn' } }],
   [
     'a distinguished name by pattern',
@@ -50,6 +50,7 @@ test.each<[what: string, match: object, identity: Partial<Identity>]>([
   ['another fact with the same text', { username: 'a' }, { clientId: 'a' }],
   ['one of two facts', { username: 'a', clientId: 'b' }, { username: 'a', clientId: 'c' }],
   ['no facts at all', { username: '*' }, {}],
+  ['a client ID alone, of which nothing was verified', { clientId: '*' }, { clientId: 'a' }],
 ])('%s does not stand for the principal', (_, match, identity) => {
   expect(whoIs({ someone: match }, identity)).toBeUndefined();
 });

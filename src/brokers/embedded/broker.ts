@@ -5,15 +5,17 @@ import { DEFAULT_LIMITS, type Limits } from '../../direct/limits.js';
 import { isUnderDirect } from '../../direct/topic.js';
 import type { BrokerOperations } from '../../operations/broker.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
+import type { RateLimiter } from '../../throttling/rate-limiter.js';
+import { Dispatcher } from '../direct/dispatch.js';
+import { Receiver, type ReceiverLimits } from '../direct/receiver.js';
 import type { AedesBroker, AedesClient } from './aedes-client.js';
 import { Authorization } from './authorize.js';
 import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
 import { Connection } from './connection.js';
-import { Dispatcher } from './direct/dispatch.js';
-import { Outcomes } from './direct/outcomes.js';
-import { Receiver, type ReceiverLimits } from './direct/receiver.js';
 import { openDoor } from './door.js';
+import { Outcomes } from './outcomes.js';
+import { AedesOutlet } from './outlet.js';
 import { ExhookClient } from './exhook-client.js';
 import { EmbeddedOperations, KICKED } from './operations.js';
 import { Sessions } from './sessions.js';
@@ -31,6 +33,8 @@ export interface EmbeddedBrokerOptions {
   /** Version that the broker gives the provider. */
   readonly version?: string;
   readonly limits?: Limits;
+  /** How many direct messages one receiver may be sent; shared with whoever sends through the service's user. */
+  readonly perReceiver?: RateLimiter | undefined;
   readonly receiver?: Partial<ReceiverLimits>;
   /** How long a permission of the provider is remembered for one connection, in milliseconds; 0 for not at all. */
   readonly authorizationCacheMs?: number;
@@ -106,9 +110,10 @@ class Broker implements EmbeddedBroker {
     this.#authorization = new Authorization(this.#exhook, options.authorizationCacheMs ?? 1_000);
     this.#dispatcher = new Dispatcher({
       limits: options.limits ?? DEFAULT_LIMITS,
+      ...(options.perReceiver && { perReceiver: options.perReceiver }),
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
-      authorize: (connection, type, topic) => this.#authorization.ask(connection, type, topic),
+      authorize: (connection: Connection, type, topic) => this.#authorization.ask(connection, type, topic),
       report: (message, reason) => {
         this.#outcomes.add(message, reason);
       },
@@ -258,7 +263,11 @@ class Broker implements EmbeddedBroker {
     // Aedes has written it; the socket can be gone all the same.
     if (client.closed) return;
     connection.connectedSince = Date.now();
-    connection.receiver = new Receiver(connection.client, this.#dispatcher.pending, this.#receiverLimits);
+    const receiver = new Receiver(new AedesOutlet(connection), this.#dispatcher.pending, this.#receiverLimits);
+    connection.receiver = receiver;
+    connection.socket.on('drain', () => {
+      receiver.pump();
+    });
     const before = this.#sessions.connected(connection);
     // Aedes has closed the one before; where two connections came at the same time, it can have missed one.
     if (before !== undefined && !before.client.closed) before.end(SESSION_TAKEN_OVER, 'takenover');

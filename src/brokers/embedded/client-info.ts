@@ -1,6 +1,7 @@
 import type { IConnectPacket } from 'mqtt-packet';
 import type { Socket } from 'node:net';
 import type { ClientInfo, ConnInfo, Property } from '../../exhook/wire.js';
+import { pairsOf } from '../direct/user-properties.js';
 
 /** Where a connection comes from and arrives at; read once, because a closed socket has forgotten it. */
 export interface Endpoints {
@@ -59,7 +60,7 @@ type Properties = Readonly<Record<string, unknown>>;
 export function properties(of: Properties | undefined): Property[] {
   return Object.entries(of ?? {}).map(([name, value]) =>
     name === 'userProperties'
-      ? { name: 'User-Property', value: erlangPairs(value as Record<string, string | string[]>) }
+      ? { name: 'User-Property', value: erlangPairs(value) }
       : { name: emqxName(name), value: text(value) },
   );
 }
@@ -74,10 +75,8 @@ function text(value: unknown): string {
   return String(value);
 }
 
-function erlangPairs(userProperties: Record<string, string | string[]>): string {
+function erlangPairs(userProperties: unknown): string {
   const binary = (part: string): string => `<<${JSON.stringify(part)}>>`;
-  const pairs = Object.entries(userProperties).flatMap(([name, value]) =>
-    [value].flat().map((one) => `{${binary(name)},${binary(one)}}`),
-  );
+  const pairs = pairsOf(userProperties).map(([name, value]) => `{${binary(name)},${binary(value)}}`);
   return `[${pairs.join(',')}]`;
 }

@@ -1,13 +1,15 @@
 import type { IConnectPacket } from 'mqtt-packet';
 import type { Socket } from 'node:net';
+import { gatherWrites } from '../link/gather-writes.js';
+import type { Party } from '../direct/party.js';
+import type { PendingMessage } from '../direct/pending.js';
+import type { Receiver } from '../direct/receiver.js';
 import type { ClientInfo } from '../../exhook/wire.js';
 import type { AedesClient } from './aedes-client.js';
 import { endpointsOf, type Endpoints } from './client-info.js';
-import type { PendingMessage } from './direct/pending.js';
-import type { Receiver } from './direct/receiver.js';
 
 /** One network connection and what the broker knows of it beyond Aedes. */
-export class Connection {
+export class Connection implements Party {
   readonly socket: Socket;
   readonly client: AedesClient;
   readonly endpoints: Endpoints;
@@ -40,6 +42,21 @@ export class Connection {
 
   get isMqtt5(): boolean {
     return this.client.version === 5;
+  }
+
+  get closed(): boolean {
+    return this.client.closed;
+  }
+
+  get origin(): Party['origin'] {
+    const { info } = this;
+    if (info === undefined) return undefined;
+    return { clientId: info.clientid, username: info.username || undefined, sourceIp: info.peerhost };
+  }
+
+  write(bytes: Buffer): void {
+    gatherWrites(this.socket);
+    this.socket.write(bytes);
   }
 
   /**

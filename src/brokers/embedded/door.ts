@@ -3,6 +3,7 @@ import { isUnderDirect } from '../../direct/topic.js';
 import { confinePacketIds, standBefore } from './aedes-client.js';
 import type { Connection } from './connection.js';
 import { isTopicFilter } from './topic-filter.js';
+import { keepUserPropertyOrder } from '../direct/user-properties.js';
 
 /** Who takes the packets that are not Aedes' own business. */
 export interface DoorContext {
@@ -29,6 +30,7 @@ export function openDoor(connection: Connection, context: DoorContext): void {
   /** What comes between CONNECT and CONNACK, as MQTT allows (section 3.1.4), waits for the admission. */
   const early: Packet[] = [];
   confinePacketIds(client);
+  keepUserPropertyOrder(client._parser);
   const toAedes = standBefore(client, (packet) => {
     if (connection.receiver !== undefined) {
       replay();

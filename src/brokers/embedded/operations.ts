@@ -13,6 +13,7 @@ import type {
 import type { AedesBroker } from './aedes-client.js';
 import type { Connection } from './connection.js';
 import type { AwaySession, Sessions } from './sessions.js';
+import { pairsOf } from '../direct/user-properties.js';
 
 export interface EmbeddedOperationsOptions {
   readonly aedes: AedesBroker;
@@ -78,15 +79,11 @@ export class EmbeddedOperations implements BrokerOperations {
 
   async getRetainedMessage(topic: string): Promise<RetainedMessage | undefined> {
     for await (const packet of this.#options.aedes.persistence.createRetainedStream(topic)) {
-      const { userProperties } = packet.properties ?? {};
+      const userProperties = pairsOf(packet.properties?.userProperties);
       return {
         ...summaryOf(packet),
         payload: Buffer.from(packet.payload),
-        ...(userProperties && {
-          userProperties: Object.entries(userProperties).flatMap(([name, values]) =>
-            [values].flat().map((value) => [name, value] as const),
-          ),
-        }),
+        ...(userProperties.length > 0 && { userProperties }),
       };
     }
     return undefined;

@@ -7,9 +7,10 @@ import { ALLOW, DENY, type Handler } from './context.js';
  * request's `result` is not looked at: it is what the chain held before, true for everybody in EMQX 5.9 and later without
  * an authenticator (recorded on 6.2.0). An authenticator of EMQX that accepts ends the chain, and nothing is asked here.
  */
-export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ clientinfo }, context, span) => {
+export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ clientinfo }, context, span, caller) => {
   if (clientinfo === null) return DENY;
-  const credentials = credentialsOf(clientinfo);
+  const askedBy = hostOf(caller.getPeer());
+  const credentials = { ...credentialsOf(clientinfo), askedBy };
   const authentication = await context.authenticator.authenticate(credentials);
   if (!authentication.ok) {
     const { reason, details } = authentication;
@@ -39,3 +40,8 @@ export const onClientAuthenticate: Handler<'OnClientAuthenticate'> = async ({ cl
   });
   return DENY;
 };
+
+/** Without the port, which differs from connection to connection. */
+function hostOf(peer: string): string {
+  return peer.replace(/:\d+$/, '');
+}

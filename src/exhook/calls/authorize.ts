@@ -1,7 +1,7 @@
 import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
 import type { Identity } from '../../identity/identity.js';
 import type { HookSpan } from '../../observing/tracing.js';
-import { identityOf } from '../normalise.js';
+import { askedTopic, identityOf } from '../normalise.js';
 import type { ValuedResponse } from '../wire.js';
 import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
 import { realFilter } from '../../policy/topics.js';
@@ -11,9 +11,11 @@ import { realFilter } from '../../policy/topics.js';
  * other topics are ordinary MQTT. The request does not tell QoS and retain flag of a PUBLISH (exhook.v2.proto and
  * exhook.v3.proto, ClientAuthorizeRequest), so iot:RetainPublish cannot be asked here.
  */
-export const onClientAuthorize: Handler<'OnClientAuthorize'> = ({ clientinfo, type, topic }, context, span) => {
+export const onClientAuthorize: Handler<'OnClientAuthorize'> = (request, context, span) => {
+  const { clientinfo, type } = request;
   if (clientinfo === null) return DENY;
   const identity = identityOf(clientinfo);
+  const topic = askedTopic(request.topic, clientinfo.mountpoint);
   switch (type) {
     case 'PUBLISH':
       return isUnderDirect(topic)

@@ -24,10 +24,17 @@ export interface CallContext {
   readonly afterwards: (task: () => void) => void;
 }
 
+/** Who calls: a node of the broker, or somebody in its place. */
+export interface Caller {
+  /** Address and port of the other end. */
+  getPeer(): string;
+}
+
 export type Handler<Name extends CallName> = (
   request: RequestOf<Name>,
   context: CallContext,
   span: HookSpan,
+  caller: Caller,
 ) => ResponseOf<Name> | Promise<ResponseOf<Name>>;
 
 /**

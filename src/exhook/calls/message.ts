@@ -1,15 +1,16 @@
 import { parseDirectTopic } from '../../direct/topic.js';
 import type { DirectMessageEvent } from '../../observing/events.js';
 import { identityOf, senderOf } from '../normalise.js';
-import { OUTCOME_REPORTS, readOutcomeReports, type OutcomeReport } from '../outcome-report.js';
+import { OUTCOME_REPORTS, OUTCOME_REPORTS_TOPIC, readOutcomeReports, type OutcomeReport } from '../outcome-report.js';
 import type { Message } from '../wire.js';
-import type { CallContext, Handler } from './context.js';
+import type { CallContext, Caller, Handler } from './context.js';
 
 /** Under `$dm/` these are outcomes of direct messages that came through MQTT. */
-export const onMessageDropped: Handler<'OnMessageDropped'> = ({ message, reason }, context) => {
+export const onMessageDropped: Handler<'OnMessageDropped'> = ({ message, reason }, context, _span, caller) => {
   if (message !== null) {
     context.afterwards(() => {
-      if (reason === OUTCOME_REPORTS) tellReports(message.payload, context);
+      if (reason === OUTCOME_REPORTS && message.topic === OUTCOME_REPORTS_TOPIC)
+        tellReports(message.payload, context, caller);
       // Routing saw it, so nothing took it out: the broker has no delivery plugin, and this is the message itself.
       else if (reason === 'no_subscribers') tellMissingPlugin(message, context);
     });
@@ -20,9 +21,13 @@ export const onMessageDropped: Handler<'OnMessageDropped'> = ({ message, reason 
 /** Reports told in one turn of the event loop: some half a millisecond, for which hook calls of clients have to wait. */
 const TURN = 50;
 
-function tellReports(payload: Buffer, context: CallContext): void {
+function tellReports(payload: Buffer, context: CallContext, caller: Caller): void {
   const { reports, unreadable } = readOutcomeReports(payload);
-  if (unreadable > 0) context.diagnostics('warn', 'Outcomes that a broker reported could not be read.', { unreadable });
+  if (unreadable > 0)
+    context.diagnostics('warn', 'Outcomes that a broker reported could not be read.', {
+      unreadable,
+      reportedBy: caller.getPeer(),
+    });
   tellFrom(0, reports, context);
 }
 

@@ -1,5 +1,5 @@
 import { PatternError } from '../pattern.js';
-import { FALSE, TRUE, UNKNOWN } from '../tri.js';
+import { FALSE, TRUE, UNKNOWN, type Tri } from '../tri.js';
 import type { Operator } from './operators.js';
 
 /** An address as bytes: 4 for IPv4, 16 for IPv6. */
@@ -8,19 +8,40 @@ type Address = readonly number[];
 /** An address or a range in CIDR notation; IPv4 and IPv6 never match each other. */
 export const ipAddress: Operator = {
   compile(value) {
-    const [text = '', length, ...more] = value.split('/');
-    const network = parseAddress(text);
-    const bits = length === undefined ? undefined : /^\d{1,3}$/.test(length) ? Number(length) : NaN;
-    if (network === undefined || more.length > 0 || (bits !== undefined && !(bits <= network.length * 8))) {
-      throw new PatternError('an IPv4 or IPv6 address or a range in CIDR notation');
-    }
-    return (actual) => {
-      const address = parseAddress(actual);
-      if (address === undefined) return UNKNOWN;
-      return contains(network, bits ?? network.length * 8, address) ? TRUE : FALSE;
-    };
+    const { holds } = readRange(value);
+    return (actual) => holds(actual);
   },
 };
+
+/** A range of addresses, of one or more. */
+export interface AddressRange {
+  /** Its first part, as it was written. */
+  readonly network: string;
+  /** Length of the prefix, in bits. */
+  readonly bits: number;
+  /** UNKNOWN where the text is no address. */
+  readonly holds: (address: string) => Tri;
+}
+
+/** @throws PatternError where the text is neither an address nor a range in CIDR notation. */
+export function readRange(value: string): AddressRange {
+  const [text = '', length, ...more] = value.split('/');
+  const network = parseAddress(text);
+  const given = length === undefined ? undefined : /^\d{1,3}$/.test(length) ? Number(length) : NaN;
+  if (network === undefined || more.length > 0 || (given !== undefined && !(given <= network.length * 8))) {
+    throw new PatternError('an IPv4 or IPv6 address or a range in CIDR notation');
+  }
+  const bits = given ?? network.length * 8;
+  return {
+    network: text,
+    bits,
+    holds: (actual) => {
+      const address = parseAddress(actual);
+      if (address === undefined) return UNKNOWN;
+      return contains(network, bits, address) ? TRUE : FALSE;
+    },
+  };
+}
 
 function contains(network: Address, bits: number, address: Address): boolean {
   if (address.length !== network.length) return false;

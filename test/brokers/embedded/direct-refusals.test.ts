@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { RateLimiter } from '../../../src/throttling/rate-limiter.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { send, startBroker, type Running, type StartOptions } from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
@@ -90,6 +91,19 @@ describe('a direct message is answered', () => {
     await device.settled();
     expect(device.received).toEqual([]);
     expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'RECEIVER_NOT_AUTHORIZED' });
+  });
+
+  test('0x97 where the receiver has had all that its rate allows, whoever sends, and the service counts itself', async () => {
+    await start({ broker: { perReceiver: new RateLimiter({ perSecond: 1, burst: 1 }, () => 0) } });
+    const device = await running.connect('lock-17');
+    await running.connect('lock-18');
+    expect(await send(await running.connect('backend'), '$dm/lock-17/cmd')).toBe(0);
+    const other = await running.connect('other');
+    expect(await send(other, '$dm/lock-17/cmd')).toBe(0x97);
+    expect(await send(other, '$dm/lock-18/cmd')).toBe(0);
+    const service = await running.connect('service', { username: 'tightbeam', password: 'secret' });
+    expect(await send(service, '$dm/lock-17/cmd')).toBe(0);
+    expect(device.connected).toBe(true);
   });
 
   test.each([

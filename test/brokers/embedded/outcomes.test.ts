@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { BATCH, MOST_WAITING } from '../../../src/brokers/embedded/direct/outcomes.js';
+import { BATCH, MOST_WAITING } from '../../../src/brokers/embedded/outcomes.js';
 import { OUTCOME_REPORTS, readOutcomeReports } from '../../../src/exhook/outcome-report.js';
 import type { EmptySuccess, RequestOf } from '../../../src/exhook/wire.js';
 import { startBroker, type RawClient, type Running } from './harness.js';

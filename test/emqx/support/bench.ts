@@ -130,7 +130,12 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
       {},
       {
         http: { port: http },
-        exhook: { host, port: exhook, ...(exHookTls && { tls: exHookTls.service }) },
+        exhook: {
+          host,
+          port: exhook,
+          unverifiedCallers: 'trusted-network',
+          ...(exHookTls && { tls: exHookTls.service }),
+        },
         telemetry: { port: 0 },
         broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
         policies: folder,
@@ -206,17 +211,26 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     close: async () => {
       await Promise.all(clients.map((client) => client.endAsync(true)));
       sdk.destroy();
-      await bench.uninstall();
-      await bench.service.stop();
-      await receiver.stop();
-      rmSync(folder, { recursive: true });
-      rmSync(secrets, { recursive: true });
+      try {
+        await bench.uninstall();
+      } finally {
+        await bench.service.stop();
+        await receiver.stop();
+        rmSync(folder, { recursive: true });
+        rmSync(secrets, { recursive: true });
+      }
     },
   };
-  await emqx.placePlugin();
-  const left = await bench.install();
-  if (left.length > 0) throw new Error(`the installation left something to do: ${left.join(' ')}`);
-  await ready(bench);
+  try {
+    await emqx.placePlugin();
+    const left = await bench.install();
+    if (left.length > 0) throw new Error(`the installation left something to do: ${left.join(' ')}`);
+    await ready(bench);
+  } catch (error) {
+    // What closing fails with follows from what installing failed with, which is what shall be told.
+    await bench.close().catch(() => undefined);
+    throw error;
+  }
   return bench;
 }
 

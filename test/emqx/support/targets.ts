@@ -112,13 +112,22 @@ function inContainer(emqxVersion: string): Target {
   };
 }
 
+/** Publishes its ports on the loopback address only: everybody knows the key of its API. */
+class LocalContainer extends GenericContainer {
+  protected override beforeContainerCreated(): Promise<void> {
+    const bindings = Object.values((this.hostConfig.PortBindings ?? {}) as Record<string, { HostIp?: string }[]>);
+    for (const binding of bindings.flat()) binding.HostIp = '127.0.0.1';
+    return Promise.resolve();
+  }
+}
+
 /** One node; `arrange` adds what a node of a cluster needs. */
 export async function startContainer(
   emqxVersion: string,
   arrange: (container: GenericContainer) => GenericContainer = (container) => container,
 ): Promise<{ readonly emqx: Emqx; readonly container: StartedTestContainer }> {
   const [mqtt, api] = [await freePort(), await freePort()];
-  const container = await arrange(new GenericContainer(`emqx/emqx:${emqxVersion}`))
+  const container = await arrange(new LocalContainer(`emqx/emqx:${emqxVersion}`))
     // Ports of the host that stay the same over a restart.
     .withExposedPorts({ container: 1883, host: mqtt }, { container: 18083, host: api })
     .withExtraHosts([{ host: 'host.docker.internal', ipAddress: 'host-gateway' }])
@@ -137,7 +146,10 @@ export async function startContainer(
     exHookHost: 'host.docker.internal',
     // Each time anew: EMQX deletes the package with the plugin.
     placePlugin: () =>
-      container.copyFilesToContainer([{ source: packageFile(), target: `/opt/emqx/plugins/${basename(PACKAGE)}` }]),
+      // Copied files belong to root, and EMQX's user writes to the package when it takes it.
+      container.copyFilesToContainer([
+        { source: packageFile(), target: `/opt/emqx/plugins/${basename(PACKAGE)}`, mode: 0o666 },
+      ]),
     restart: () => container.restart(),
     close: async () => {
       await container.stop();

@@ -1,4 +1,4 @@
-import { BrokerLink } from '../../../src/brokers/emqx/link.js';
+import { DirectLink } from '../../../src/brokers/link/direct-link.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { DirectMessaging } from '../../../src/direct/send.js';
 import { optionalHooks } from '../../../src/exhook/hooks.js';
@@ -92,7 +92,7 @@ export async function startService() {
     provider: { authorizer, events, tracing, hooks },
     broker: { receiver: { window: 1, queue: 1 } },
   });
-  const link = new BrokerLink({
+  const link = new DirectLink({
     urls: [`mqtt://127.0.0.1:${broker.port}`],
     username: 'tightbeam',
     connections: 1,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { BrokerLink, type BrokerConnectionEvent } from '../../../src/brokers/emqx/link.js';
+import type { BrokerConnectionEvent } from '../../../src/brokers/link/connection-pool.js';
+import { DirectLink } from '../../../src/brokers/link/direct-link.js';
 import type { DirectMessage } from '../../../src/direct/message.js';
 import { type Received, ScriptedBroker } from './scripted-broker.js';
 
@@ -13,12 +14,12 @@ const MESSAGE: DirectMessage = {
 };
 
 let broker: ScriptedBroker;
-let link: BrokerLink;
+let link: DirectLink;
 let states: BrokerConnectionEvent[];
 let onState: (event: BrokerConnectionEvent) => void;
 
-function connect(options: { connections?: number; maxConnections?: number } = {}): BrokerLink {
-  link = new BrokerLink({
+function connect(options: { connections?: number; maxConnections?: number } = {}): DirectLink {
+  link = new DirectLink({
     urls: [broker.url],
     username: 'tightbeam',
     password: 'secret',
@@ -154,12 +155,35 @@ describe('what is sent', () => {
   });
 });
 
+test('user properties keep their order, between names too', async () => {
+  broker.recording = true;
+  broker.onPublish = ({ puback }) => {
+    puback(0);
+  };
+  await connect().whenReady();
+  const userProperties = [
+    ['a', '1'],
+    ['b', '2'],
+    ['a', '3'],
+    ['__proto__', '4'],
+    ['b', ''],
+  ] as const;
+  await link.deliver({ ...MESSAGE, properties: { userProperties } });
+  const written = userProperties.map(([name, value]) => Buffer.concat([Buffer.of(0x26), mqtt(name), mqtt(value)]));
+  expect(Buffer.concat(broker.bytes).includes(Buffer.concat(written))).toBe(true);
+});
+
+/** A UTF-8 string of MQTT (section 1.5.4). */
+function mqtt(text: string): Buffer {
+  return Buffer.concat([Buffer.of(0, Buffer.byteLength(text)), Buffer.from(text)]);
+}
+
 describe('a broker that cannot deliver', () => {
   test('is answered BROKER_UNAVAILABLE at once while there is no connection', async () => {
     const { url } = broker;
     await broker.stop();
     broker = await ScriptedBroker.start();
-    link = new BrokerLink({
+    link = new DirectLink({
       urls: [url],
       username: 'tightbeam',
       connections: 1,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { gatherWrites, joinWrites } from '../../src/brokers/gather-writes.js';
+import { gatherWrites, joinWrites } from '../../../src/brokers/link/gather-writes.js';
 
 let server: Server;
 let socket: Socket;

@@ -1,21 +1,27 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
-import { readControls } from '../../../direct/controls.js';
-import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../../direct/limits.js';
-import { parseDirectTopic, type DirectAddress } from '../../../direct/topic.js';
-import { REASONS, type Reason } from '../../../reasons.js';
-import { gatherWrites } from '../../gather-writes.js';
-import type { Connection } from '../connection.js';
+import { readControls } from '../../direct/controls.js';
+import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../direct/limits.js';
+import { parseDirectTopic, type DirectAddress } from '../../direct/topic.js';
+import { REASONS, type Reason } from '../../reasons.js';
+import type { RateLimiter } from '../../throttling/rate-limiter.js';
+import type { Party } from './party.js';
 import { PendingTable, type PendingMessage } from './pending.js';
+import { pairsOf } from './user-properties.js';
 
 /** What dispatching needs of the broker. */
 export interface DispatchContext {
   readonly limits: Limits;
+  /** How many messages one receiver may be sent. What the service sends is counted there. */
+  readonly perReceiver?: RateLimiter;
   /** The live connection of a client. */
-  connectionOf(clientId: string): Connection | undefined;
+  connectionOf(clientId: string): Party | undefined;
   /** True where the client is away and its session has not expired. */
   hasSession(clientId: string): boolean;
-  /** May the connection send (PUBLISH) or receive (SUBSCRIBE) on this direct topic? Never rejects. */
-  authorize(connection: Connection, type: 'PUBLISH' | 'SUBSCRIBE', directTopic: string): boolean | Promise<boolean>;
+  /**
+   * May the connection, one that publishes here or that `connectionOf` answered, send (PUBLISH) or receive (SUBSCRIBE) on this direct
+   * topic? Never rejects.
+   */
+  authorize(connection: Party, type: 'PUBLISH' | 'SUBSCRIBE', directTopic: string): boolean | Promise<boolean>;
   /** The outcome of a direct message, for the hook provider. */
   report(message: PendingMessage, reason: Reason): void;
 }
@@ -31,13 +37,13 @@ export class Dispatcher {
   });
   readonly #context: DispatchContext;
   /** Tails of the authorizations under way, by sender and receiver: messages of one pair do not overtake each other. */
-  readonly #tails = new WeakMap<Connection, Map<string, Promise<void>>>();
+  readonly #tails = new WeakMap<Party, Map<string, Promise<void>>>();
 
   constructor(context: DispatchContext) {
     this.#context = context;
   }
 
-  publish(sender: Connection, packet: IPublishPacket): void {
+  publish(sender: Party, packet: IPublishPacket): void {
     const { qos, messageId = 0 } = packet;
     // Sent again while the first one has no answer (section 4.4 forbids it but on a new connection): that one answers.
     if (qos > 0 && sender.sent.has(messageId)) return;
@@ -62,19 +68,19 @@ export class Dispatcher {
   }
 
   /** The sender is gone: nobody waits for its confirmations. What it sent at QoS 0 still goes its way. */
-  forgetSender(sender: Connection): void {
+  forgetSender(sender: Party): void {
     for (const message of sender.sent.values()) this.pending.drop(message);
     sender.sent.clear();
   }
 
   /** Everything that can be said of the PUBLISH alone, before anything that tells whether a client exists. */
   #admit(
-    sender: Connection,
+    sender: Party,
     packet: IPublishPacket,
   ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; fault?: Fault } {
     const { limits } = this.#context;
     const parsed = parseDirectTopic(packet.topic);
-    const controls = readControls(userPropertiesOf(packet), limits, packet.qos);
+    const controls = readControls(pairsOf(packet.properties?.userProperties), limits, packet.qos);
     const address = parsed.ok ? parsed.address : { targetClientId: '', topic: packet.topic };
     const fault =
       refusal(sender, packet) ??
@@ -115,6 +121,10 @@ export class Dispatcher {
       return;
     }
     const { targetClientId } = message.address;
+    if (!message.sender.isService && (this.#context.perReceiver?.take(targetClientId) ?? 0) > 0) {
+      this.pending.settle(message, 'RECEIVER_THROTTLED');
+      return;
+    }
     const target = this.#context.connectionOf(targetClientId);
     if (target?.receiver === undefined) {
       const offline = this.#context.hasSession(targetClientId);
@@ -132,24 +142,23 @@ export class Dispatcher {
     if (!sender.isService && reason !== 'SENDER_NOT_AUTHORIZED') this.#context.report(message, reason);
   }
 
-  #answer(sender: Connection, packet: IPublishPacket, reason: Reason): void {
+  #answer(sender: Party, packet: IPublishPacket, reason: Reason): void {
     if (!sender.isMqtt5) {
       // MQTT 3.1.1 has no negative answer to PUBLISH. At QoS 1 and 2 the only way not to acknowledge is to end the
       // connection (MQTT 3.1.1, section 3.3.5); and so it is for RETAIN, which would be without effect in silence.
       if (packet.qos > 0 || packet.retain) sender.end(REFUSED, 'direct_message_refused');
       return;
     }
-    if (packet.qos === 0 || sender.client.closed) return;
+    if (packet.qos === 0 || sender.closed) return;
     const { mqtt: reasonCode } = REASONS[reason] as { mqtt?: number };
     // A PUBREC with a failure code ends the QoS 2 exchange (section 4.3.3).
     const cmd = packet.qos === 1 ? 'puback' : 'pubrec';
-    gatherWrites(sender.socket);
-    sender.socket.write(generate({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, MQTT5));
+    sender.write(generate({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, MQTT5));
   }
 }
 
 /** The rows of the contract that are refused, whoever sends them. */
-function refusal(sender: Connection, packet: IPublishPacket): Fault | undefined {
+function refusal(sender: Party, packet: IPublishPacket): Fault | undefined {
   const fault = (details: string): Fault => ({ reason: 'INVALID_PARAMETER', details });
   if (packet.retain) return fault('A direct message cannot be retained.');
   if (packet.qos === 2) return fault('A direct message cannot be sent at QoS 2.');
@@ -162,18 +171,9 @@ function refusal(sender: Connection, packet: IPublishPacket): Fault | undefined 
 }
 
 function unfitProperty(packet: IPublishPacket): Fault | undefined {
-  for (const [name, value] of userPropertiesOf(packet)) {
+  for (const [name, value] of pairsOf(packet.properties?.userProperties)) {
     const details = unfitText('The name of a user property', name) ?? unfitText('The value of a user property', value);
     if (details !== undefined) return { reason: 'INVALID_PARAMETER', details };
   }
   return undefined;
-}
-
-function* userPropertiesOf(packet: IPublishPacket): Iterable<readonly [string, string]> {
-  const userProperties = packet.properties?.userProperties;
-  if (userProperties === undefined) return;
-  for (const [name, values] of Object.entries(userProperties)) {
-    if (typeof values === 'string') yield [name, values];
-    else for (const value of values) yield [name, value];
-  }
 }

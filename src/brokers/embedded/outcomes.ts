@@ -4,11 +4,12 @@ import {
   OUTCOME_REPORTS,
   OUTCOME_REPORTS_TOPIC,
   writeOutcomeReport,
-} from '../../../exhook/outcome-report.js';
-import type { Reason } from '../../../reasons.js';
-import type { Diagnostics } from '../../../observing/diagnostics.js';
-import type { ExhookClient } from '../exhook-client.js';
-import type { PendingMessage } from './pending.js';
+} from '../../exhook/outcome-report.js';
+import type { Reason } from '../../reasons.js';
+import type { Diagnostics } from '../../observing/diagnostics.js';
+import type { ExhookClient } from './exhook-client.js';
+import type { PendingMessage } from '../direct/pending.js';
+import { pairsOf } from '../direct/user-properties.js';
 
 /** Longest wait of an outcome, in milliseconds: not felt in a log, and at most 10 calls a second under light load. */
 const LINGER_MS = 100;
@@ -39,20 +40,20 @@ export class Outcomes {
   }
 
   add({ sender, packet, qos, since }: PendingMessage, reason: Reason): void {
-    const { info } = sender;
-    if (info === undefined || !this.#exhook.wants('message.dropped', OUTCOME_REPORTS_TOPIC)) return;
+    const { origin } = sender;
+    if (origin === undefined || !this.#exhook.wants('message.dropped', OUTCOME_REPORTS_TOPIC)) return;
     if (this.#waiting.length >= MOST_WAITING) {
       this.#lost++;
       return;
     }
-    const traceparent = [packet.properties?.userProperties?.['traceparent']].flat()[0];
+    const traceparent = pairsOf(packet.properties?.userProperties).find(([name]) => name === 'traceparent')?.[1];
     this.#waiting.push(
       writeOutcomeReport({
         reason,
         topic: packet.topic,
-        from: info.clientid,
-        ...(info.username !== '' && { username: info.username }),
-        peerhost: info.peerhost,
+        from: origin.clientId,
+        ...(origin.username !== undefined && { username: origin.username }),
+        peerhost: origin.sourceIp,
         durationMs: Math.round((performance.now() - since) * 1000) / 1000,
         endedAt: Date.now(),
         qos,

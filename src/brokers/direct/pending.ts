@@ -1,12 +1,12 @@
 import type { IPublishPacket } from 'mqtt-packet';
-import type { DirectAddress } from '../../../direct/topic.js';
-import type { Reason } from '../../../reasons.js';
-import type { Connection } from '../connection.js';
+import type { DirectAddress } from '../../direct/topic.js';
+import type { Reason } from '../../reasons.js';
+import type { Party } from './party.js';
 import type { Receiver } from './receiver.js';
 
 /** A direct message without an outcome. */
 export interface PendingMessage {
-  readonly sender: Connection;
+  readonly sender: Party;
   /** The sender's PUBLISH. */
   readonly packet: IPublishPacket;
   readonly address: DirectAddress;

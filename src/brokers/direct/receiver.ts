@@ -1,9 +1,8 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
-import { CONTROL_PREFIX } from '../../../direct/controls.js';
-import { gatherWrites } from '../../gather-writes.js';
-import type { AedesClient } from '../aedes-client.js';
-import { LAST_AEDES_PACKET_ID } from '../aedes-client.js';
+import { CONTROL_PREFIX } from '../../direct/controls.js';
+import { forMqttPacket, toUserProperties, type PublishProperties } from '../link/properties.js';
 import type { PendingMessage, PendingTable } from './pending.js';
+import { pairsOf } from './user-properties.js';
 
 export interface ReceiverLimits {
   /** Most unacknowledged direct messages to one device; its Receive Maximum (MQTT 5, section 3.1.2.11.3) if lower. */
@@ -14,14 +13,32 @@ export interface ReceiverLimits {
   readonly sendBufferBytes: number;
 }
 
+/** The way to one device. */
+export interface Outlet {
+  readonly version: 3 | 4 | 5;
+  /** Of the device (MQTT 5, section 3.1.2.11.4), where it has one. */
+  readonly maximumPacketSize: number | undefined;
+  /** Direct messages that the device takes without an answer. */
+  readonly receiveMaximum: number;
+  readonly closed: boolean;
+  /** Bytes that wait to be sent. */
+  readonly unsentBytes: number;
+  /** Whether there is a place for one more message of QoS 1 beside whatever else the device is sent. */
+  readonly hasRoom: boolean;
+  /** An identifier that nothing else towards the device has in use, until it is released. */
+  takePacketId(): number;
+  releasePacketId(packetId: number): void;
+  write(bytes: Buffer): void;
+}
+
 const PROTOCOL = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { protocolVersion: 5 } } as const;
 
 /**
  * The receiving side of one connection: brings direct messages to the device in the order in which they came, and keeps
- * its window. Only direct messages count; Aedes does not keep the window of what it sends itself.
+ * its window. What else the device is sent is the outlet's.
  */
 export class Receiver {
-  readonly #client: AedesClient;
+  readonly #outlet: Outlet;
   readonly #pending: PendingTable;
   readonly #limits: ReceiverLimits;
   readonly #window: number;
@@ -32,16 +49,17 @@ export class Receiver {
    * use (section 2.2.1) and so is the place in the window (section 4.9).
    */
   readonly #inflight = new Map<number, PendingMessage | undefined>();
-  #lastPacketId = LAST_AEDES_PACKET_ID;
 
-  constructor(client: AedesClient, pending: PendingTable, limits: ReceiverLimits) {
-    this.#client = client;
+  constructor(outlet: Outlet, pending: PendingTable, limits: ReceiverLimits) {
+    this.#outlet = outlet;
     this.#pending = pending;
     this.#limits = limits;
-    this.#window = Math.min(limits.window, client.receiveMaximum);
-    client.conn.on('drain', () => {
-      this.#pump();
-    });
+    this.#window = Math.min(limits.window, outlet.receiveMaximum);
+  }
+
+  /** Messages of QoS 1 that the device has not acknowledged. */
+  get inFlight(): number {
+    return this.#inflight.size;
   }
 
   /** Takes a message that the device may receive, or will be known to: then the answer keeps its place in the queue. */
@@ -60,10 +78,10 @@ export class Receiver {
       void mayReceive.then((allowed) => {
         if (!allowed) this.#pending.settle(message, 'RECEIVER_NOT_AUTHORIZED');
         else if (this.#queue.has(message)) this.#queue.set(message, true);
-        this.#pump();
+        this.pump();
       });
     }
-    this.#pump();
+    this.pump();
   }
 
   /**
@@ -73,11 +91,11 @@ export class Receiver {
    * @returns false where the packet identifier is none of direct messages.
    */
   acknowledge(packetId: number): boolean {
-    if (packetId <= LAST_AEDES_PACKET_ID) return false;
     const message = this.#inflight.get(packetId);
-    this.#inflight.delete(packetId);
+    if (!this.#inflight.delete(packetId)) return false;
+    this.#outlet.releasePacketId(packetId);
     if (message !== undefined) this.#pending.settle(message, 'DELIVERED');
-    this.#pump();
+    this.pump();
     return true;
   }
 
@@ -97,11 +115,14 @@ export class Receiver {
     }
   }
 
-  /** Sends from the head of the queue for as long as it is allowed and there is room. */
-  #pump(): void {
+  /**
+   * Sends from the head of the queue for as long as it is allowed and there is room. To be called when the outlet has room
+   * again.
+   */
+  pump(): void {
     for (const [message, allowed] of this.#queue) {
-      if (this.#client.closed || !allowed || this.#client.conn.writableLength > this.#limits.sendBufferBytes) return;
-      if (message.qos === 1 && this.#inflight.size >= this.#window) return;
+      if (this.#outlet.closed || !allowed || this.#outlet.unsentBytes > this.#limits.sendBufferBytes) return;
+      if (message.qos === 1 && (this.#inflight.size >= this.#window || !this.#outlet.hasRoom)) return;
       this.#queue.delete(message);
       this.#send(message);
     }
@@ -109,12 +130,13 @@ export class Receiver {
 
   #send(message: PendingMessage): void {
     const packet = this.#toPublish(message);
-    const options = PROTOCOL[this.#client.version as 3 | 4 | 5];
+    const options = PROTOCOL[this.#outlet.version];
     // Whole: the socket takes a dozen pieces less willingly than one buffer.
     const bytes = generate(packet, options);
-    const maximum = this.#client.maximumPacketSize;
+    const maximum = this.#outlet.maximumPacketSize;
     // A packet over the client's Maximum Packet Size must not be sent (section 3.1.2.11.4).
     if (maximum !== undefined && bytes.length > maximum) {
+      if (packet.messageId !== undefined) this.#outlet.releasePacketId(packet.messageId);
       this.#pending.settle(message, 'PAYLOAD_TOO_LARGE');
       return;
     }
@@ -123,13 +145,12 @@ export class Receiver {
       message.packetId = packet.messageId;
       this.#inflight.set(packet.messageId, message);
     }
-    gatherWrites(this.#client.conn);
-    this.#client.conn.write(bytes);
+    this.#outlet.write(bytes);
     if (message.qos === 0) this.#pending.settle(message, 'DISPATCHED');
   }
 
   #toPublish(message: PendingMessage): IPublishPacket {
-    const properties = this.#client.version === 5 ? deviceProperties(message.packet.properties) : undefined;
+    const properties = this.#outlet.version === 5 ? deviceProperties(message.packet.properties) : undefined;
     return {
       cmd: 'publish',
       topic: message.address.topic,
@@ -137,27 +158,19 @@ export class Receiver {
       qos: message.qos,
       retain: false,
       dup: false,
-      ...(message.qos === 1 ? { messageId: this.#nextPacketId() } : {}),
+      ...(message.qos === 1 ? { messageId: this.#outlet.takePacketId() } : {}),
       ...(properties === undefined ? {} : { properties }),
     };
   }
-
-  #nextPacketId(): number {
-    // The window is far smaller than the range, so there is a free one.
-    do {
-      this.#lastPacketId = this.#lastPacketId >= 0xffff ? LAST_AEDES_PACKET_ID + 1 : this.#lastPacketId + 1;
-    } while (this.#inflight.has(this.#lastPacketId));
-    return this.#lastPacketId;
-  }
 }
 
-type PublishProperties = NonNullable<IPublishPacket['properties']>;
+type PacketProperties = NonNullable<IPublishPacket['properties']>;
 
 /**
  * What the device sees of the sender's properties: not the controls, and not the Message Expiry Interval, whose place
  * the timeout takes.
  */
-function deviceProperties(sent: PublishProperties | undefined): PublishProperties | undefined {
+function deviceProperties(sent: PacketProperties | undefined): PacketProperties | undefined {
   if (sent === undefined) return undefined;
   const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = sent;
   const properties: PublishProperties = {};
@@ -165,9 +178,7 @@ function deviceProperties(sent: PublishProperties | undefined): PublishPropertie
   if (contentType !== undefined) properties.contentType = contentType;
   if (responseTopic !== undefined) properties.responseTopic = responseTopic;
   if (correlationData !== undefined) properties.correlationData = correlationData;
-  if (userProperties !== undefined) {
-    const others = Object.entries(userProperties).filter(([name]) => !name.startsWith(CONTROL_PREFIX));
-    if (others.length > 0) properties.userProperties = Object.fromEntries(others);
-  }
-  return properties;
+  const others = pairsOf(userProperties).filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (others.length > 0) properties.userProperties = toUserProperties(others);
+  return forMqttPacket(properties);
 }

@@ -20,7 +20,10 @@ export class ScriptedBroker {
   probe: 'deliver' | 'route' | 'refuse' | 'ignore' = 'deliver';
   connack: Partial<IConnackPacket> = {};
   connects = 0;
+  recording = false;
   onPublish: (received: Received) => void = () => undefined;
+  /** Everything that came, byte for byte. */
+  readonly bytes: Buffer[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
   #probeId = 1;
@@ -46,6 +49,11 @@ export class ScriptedBroker {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Reads no more of what is sent. */
+  pauseAll(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
   async stop(): Promise<void> {
     this.dropAll();
     this.#server.close();
@@ -65,12 +73,17 @@ export class ScriptedBroker {
       } else if (packet.cmd === 'pingreq') {
         write({ cmd: 'pingresp' });
       } else if (packet.cmd === 'publish') {
-        const puback = (reasonCode: number) => write({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode });
+        const puback = (reasonCode: number) => {
+          if (packet.qos > 0) write({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode });
+        };
         if (packet.topic.endsWith('/tightbeam/probe')) this.#answerProbe(write, puback);
         else this.onPublish({ packet, puback, socket, drop: () => socket.destroy() });
       }
     });
-    socket.on('data', (data) => parser.parse(data));
+    socket.on('data', (data) => {
+      if (this.recording) this.bytes.push(data);
+      parser.parse(data);
+    });
   }
 
   #answerProbe(write: (packet: mqttPacket.Packet) => void, puback: (reasonCode: number) => void): void {

@@ -1,0 +1,53 @@
+import type { IPublishPacket } from 'mqtt';
+import { CONTROL_TIMEOUT } from '../../direct/controls.js';
+import { formatDirectTopic } from '../../direct/topic.js';
+import { PubackCode } from '../../reasons.js';
+import type { Answer, BrokerConnection, Finding, Purpose } from './broker-connection.js';
+import { toUserProperties } from './properties.js';
+
+const TIMEOUT_MS = 2_500;
+const TOPIC = 'tightbeam/probe';
+
+/** Is there something in the broker that delivers? Asked by a direct message to the connection's own client ID. */
+export class DeliveryProbe implements Purpose {
+  readonly clientIdPrefix = 'tightbeam';
+  #echoed = false;
+
+  constructor(private readonly username: string) {}
+
+  received({ topic }: IPublishPacket): void {
+    if (topic === TOPIC) this.#echoed = true;
+  }
+
+  async examine(connection: BrokerConnection): Promise<Finding> {
+    this.#echoed = false;
+    const answer = await connection.publish({
+      topic: formatDirectTopic({ targetClientId: connection.clientId, topic: TOPIC }),
+      payload: new Uint8Array(),
+      qos: 1,
+      retain: false,
+      properties: { userProperties: toUserProperties([[CONTROL_TIMEOUT, String(TIMEOUT_MS)]]) },
+      timeoutMs: TIMEOUT_MS,
+    });
+    if (answer === 'lost') return { state: 'lost' };
+    if (answer === PubackCode.Success && this.#hasEchoed()) {
+      return { state: 'ready', details: 'a direct message to its own client ID was delivered' };
+    }
+    if (answer === PubackCode.NotAuthorized) {
+      return { state: 'refused', details: `the broker does not let ${this.username} publish to $dm/#` };
+    }
+    return { state: 'pluginMissing', details: `a direct message to its own client ID was ${describe(answer)}` };
+  }
+
+  /** Set by the packet that arrived while the probe was waited for. */
+  #hasEchoed(): boolean {
+    return this.#echoed;
+  }
+}
+
+function describe(answer: Exclude<Answer, 'lost'>): string {
+  if (answer === 'overdue') return 'not answered';
+  if (answer === 'tooLarge') return 'larger than the broker takes';
+  if (answer === PubackCode.NoMatchingSubscribers) return 'routed as an ordinary topic';
+  return `answered with 0x${answer.toString(16).padStart(2, '0')}`;
+}
