@@ -13,6 +13,8 @@ import { SCOPE } from './support/set.js';
 
 export interface CorpusCase {
   readonly name: string;
+  /** The page of AWS's documentation whose example it is; none for cases of our own. */
+  readonly document?: string;
   /** Attached to the one principal in this order. */
   readonly policies: Readonly<Record<string, unknown>>;
   /** The thing of the principal. */
