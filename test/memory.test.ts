@@ -16,7 +16,7 @@ let service: Service;
 beforeEach(async () => {
   setting = writeSetting(DEVICES);
   const logDestination = { write: () => undefined, dropped: 0, close: () => Promise.resolve() };
-  service = await startService(configOf(setting), { embeddedBroker: true, logDestination });
+  service = await startService(configOf(setting), { broker: 'embedded', logDestination });
 });
 
 afterEach(async () => {
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 /** What is held for devices and for messages without an outcome. */
 function held() {
-  return { ...service.broker?.load, inFlight: service.link.inFlight };
+  return { ...service.broker.load, inFlight: service.broker.inFlight };
 }
 
 async function until(condition: () => boolean): Promise<void> {

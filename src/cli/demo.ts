@@ -93,7 +93,7 @@ async function demo(): Promise<boolean> {
     { ...DEV_DEFAULTS, http: anyPort, exhook: anyPort, embedded: anyPort, telemetry: anyPort },
   );
   const { startService } = await import('../app.js');
-  const service = await startService(config, { embeddedBroker: true, logDestination: log });
+  const service = await startService(config, { broker: 'embedded', logDestination: log });
   const devices: MqttClient[] = [];
   try {
     const url = `mqtt://127.0.0.1:${service.ports.mqtt ?? 0}`;

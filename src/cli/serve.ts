@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Service } from '../app.js';
+import type { BrokerName } from '../brokers/brokers.js';
 import { EmbeddedBrokerMissing } from '../brokers/embedded/load.js';
 import { ENVIRONMENT } from '../config/environment.js';
 import { ConfigError, loadConfig } from '../config/load.js';
@@ -34,7 +35,7 @@ export function addServeCommands(program: Command): void {
     .description('run beside EMQX: hook provider, data-plane API, telemetry')
     .option('--config <file>', 'settings, YAML or JSON (default: environment variables alone)')
     .addHelpText('after', environmentHelp())
-    .action((options: Options) => run(options, {}, false));
+    .action((options: Options) => run(options, {}, 'emqx'));
   program
     .command('dev')
     .description('run with an embedded broker and example policies; nothing else to install; not for production')
@@ -47,7 +48,7 @@ data-plane API, and metrics. Users and access keys are those of dev/credentials.
 Port 0 takes a free port; the line with "msg":"ready" says which.
 ${environmentHelp()}`,
     )
-    .action((options: Options) => run(options, DEV_DEFAULTS, true));
+    .action((options: Options) => run(options, DEV_DEFAULTS, 'embedded'));
 }
 
 function environmentHelp(): string {
@@ -56,20 +57,20 @@ function environmentHelp(): string {
   return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies and credentials.`;
 }
 
-async function run(options: Options, defaults: object, embeddedBroker: boolean): Promise<void> {
+async function run(options: Options, defaults: object, broker: BrokerName): Promise<void> {
   let service: Service;
   let config: Config;
   try {
     config = loadConfig(options.config, process.env, { ...defaults });
     // Only now: the other commands need none of it, and should not wait for it.
     const { startService } = await import('../app.js');
-    service = await startService(config, { embeddedBroker });
+    service = await startService(config, { broker });
   } catch (error) {
     process.stderr.write(`tightbeam: ${describe(error)}\n`);
     process.exitCode = 1;
     return;
   }
-  if (embeddedBroker && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
+  if (broker === 'embedded' && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
   process.on('SIGHUP', () => void service.reload());
   await stopSignal();
   await service.stop();

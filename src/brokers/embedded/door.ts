@@ -1,18 +1,18 @@
 import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
 import { isUnderDirect } from '../../direct/topic.js';
 import { confinePacketIds, standBefore } from './aedes-client.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 import { isTopicFilter } from './topic-filter.js';
 import { keepUserPropertyOrder } from '../direct/user-properties.js';
 
 /** Who takes the packets that are not Aedes' own business. */
 export interface DoorContext {
   /** A PUBLISH under `$dm/`. */
-  direct(connection: Connection, packet: IPublishPacket): void;
+  direct(connection: ClientConnection, packet: IPublishPacket): void;
   /** A SUBSCRIBE, whose filters are ones. */
-  subscribe(connection: Connection, packet: ISubscribePacket): void;
+  subscribe(connection: ClientConnection, packet: ISubscribePacket): void;
   /** Resolves when the UNSUBSCRIBE may go to Aedes. Never rejects. */
-  beforeUnsubscribe(connection: Connection, packet: IUnsubscribePacket): Promise<void>;
+  beforeUnsubscribe(connection: ClientConnection, packet: IUnsubscribePacket): Promise<void>;
 }
 
 /** DISCONNECT reason codes (MQTT 5, section 3.14.2.1). */
@@ -25,7 +25,7 @@ const EARLY_PACKETS = 42;
  * Stands before Aedes on one connection and sees every packet first. Aedes never learns of direct messages, of their
  * acknowledgements, of topic filters that are none, and of subscriptions that are refused.
  */
-export function openDoor(connection: Connection, context: DoorContext): void {
+export function openDoor(connection: ClientConnection, context: DoorContext): void {
   const { client } = connection;
   /** What comes between CONNECT and CONNACK, as MQTT allows (section 3.1.4), waits for the admission. */
   const early: Packet[] = [];

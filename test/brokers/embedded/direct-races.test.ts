@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { nextMessage, send, startBroker, type RawClient, type Running, type StartOptions } from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
@@ -108,7 +109,9 @@ describe('a device that does not acknowledge', () => {
 
 describe('a device that does not read', () => {
   test('holds up its own messages only, and gets them when it reads again', async () => {
-    await start({ broker: { receiver: { sendBufferBytes: 1 } } });
+    // None may die of old age while a busy machine takes its time.
+    const patient = { ...DEFAULT_LIMITS, defaultTimeoutMs: 100_000, maxTimeoutMs: 100_000 };
+    await start({ broker: { receiver: { sendBufferBytes: 1 }, limits: patient } });
     const device = await running.raw('lock-17');
     const other = await running.connect('lock-18');
     const backend = await running.raw('backend');

@@ -9,7 +9,7 @@ import type { AedesClient } from './aedes-client.js';
 import { endpointsOf, type Endpoints } from './client-info.js';
 
 /** One network connection and what the broker knows of it beyond Aedes. */
-export class Connection implements Party {
+export class ClientConnection implements Party {
   readonly socket: Socket;
   readonly client: AedesClient;
   readonly endpoints: Endpoints;
