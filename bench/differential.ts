@@ -1,6 +1,6 @@
 /** Random policies and requests, decided here and by @cloud-copilot/iam-simulate: the effects must be the same. */
 import { runSimulation } from '@cloud-copilot/iam-simulate';
-import { PolicyAuthorizer } from '../src/policy/engine.js';
+import { PolicyAuthorizer } from '../src/policy/deciding/engine.js';
 import { buildPolicySet } from '../src/policy/policy-set.js';
 import { print, verdict } from './report.js';
 

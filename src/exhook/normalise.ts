@@ -1,7 +1,7 @@
 import { isUnderDirect } from '../direct/topic.js';
 import type { Credentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
-import { realFilter } from '../policy/topics.js';
+import { realFilter } from '../policy/matching/topics.js';
 import type { ClientInfo } from './wire.js';
 
 /** Proto3 has no absent text: what is empty was not given. */

@@ -6,12 +6,12 @@ import { promisify } from 'node:util';
 import type { Identity } from '../identity/identity.js';
 import { mapActions } from './actions.js';
 import type { Action } from './authorizer.js';
-import { arnPrefix, CompiledPolicies, type ArnScope } from './compile.js';
-import { parsePolicy, type PolicyDocument } from './document.js';
-import { lintPolicy } from './lint.js';
-import { parsePrincipals } from './principals-file.js';
-import type { Principal, Principals } from './principals.js';
-import { PolicyLoadError, Reporter, type Problem } from './problems.js';
+import { arnPrefix, CompiledPolicies, type ArnScope } from './deciding/compile.js';
+import { parsePolicy, type PolicyDocument } from './reading/document.js';
+import { lintPolicy } from './reading/lint.js';
+import { parsePrincipals } from './principals/principals-file.js';
+import type { Principal, Principals } from './principals/principals.js';
+import { PolicyLoadError, Reporter, type Problem } from './reading/problems.js';
 import { finish, finishInSlices, type Work } from './work.js';
 
 /** Texts of a policy folder. Names are file names; a policy's name is its file's without `.json`. */

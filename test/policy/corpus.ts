@@ -6,8 +6,8 @@ import { expect } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Identity } from '../../src/identity/identity.js';
 import type { Action, Decision } from '../../src/policy/authorizer.js';
-import type { ExtraFacts } from '../../src/policy/context.js';
-import { PolicyAuthorizer, type PolicyAuthorizerOptions } from '../../src/policy/engine.js';
+import type { ExtraFacts } from '../../src/policy/conditions/context.js';
+import { PolicyAuthorizer, type PolicyAuthorizerOptions } from '../../src/policy/deciding/engine.js';
 import { buildPolicySet, type PolicySet } from '../../src/policy/policy-set.js';
 import { SCOPE } from './support/set.js';
 

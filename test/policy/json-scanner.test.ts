@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { scanJson, type JsonScan } from '../../src/policy/json-scanner.js';
+import { scanJson, type JsonScan } from '../../src/policy/reading/json-scanner.js';
 import { finish } from '../../src/policy/work.js';
 
 function scan(text: string): JsonScan {

@@ -1,4 +1,4 @@
-import { formatProblem } from '../../src/policy/problems.js';
+import { formatProblem } from '../../src/policy/reading/problems.js';
 import { ARN, policy, setOf } from './support/set.js';
 
 const good = { Effect: 'Allow', Action: 'iot:Publish', Resource: `${ARN}topic/a` };

@@ -1,5 +1,5 @@
 /** Many principals: what reading them costs grows with their number, and what is told of them stays short. */
-import { tellProblems, type PolicyLoadError } from '../../src/policy/problems.js';
+import { tellProblems, type PolicyLoadError } from '../../src/policy/reading/problems.js';
 import { policy, setOf } from './support/set.js';
 
 const POLICY = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };

@@ -4,7 +4,7 @@ import type { HookSpan } from '../../observing/tracing.js';
 import { askedTopic, identityOf } from '../normalise.js';
 import type { ValuedResponse } from '../wire.js';
 import { ALLOW, DENY, type CallContext, type Handler } from './context.js';
-import { realFilter } from '../../policy/topics.js';
+import { realFilter } from '../../policy/matching/topics.js';
 
 /**
  * PUBLISH on `$dm/{clientId}/{topic}` asks whether the client may send, SUBSCRIBE on it whether it may receive; all

@@ -1,8 +1,8 @@
-import type { RequestContext } from './context.js';
+import type { RequestContext } from '../conditions/context.js';
 import { ANY, matchPattern, valueOf, type Token, type Variable } from './pattern.js';
 import { NONE, RadixTree, ROOT } from './radix-tree.js';
 import { FALSE, TRUE, UNKNOWN } from './tri.js';
-import type { Work } from './work.js';
+import type { Work } from '../work.js';
 
 /** Receives what the patterns that match stand for; UNKNOWN: those that would if variables could be anything. */
 export interface Visitor {

@@ -1,12 +1,12 @@
 import { reportAmbiguities } from './ambiguity.js';
 import { ANONYMOUS_CRITERIA, reportAnonymousAmbiguities, type AnonymousClause } from './anonymous.js';
-import { readRange, type AddressRange } from './conditions/ip-address.js';
-import { isObject, memberOf, readLargeJson, reportUnknown, type Json } from './json.js';
-import { parsePattern, PatternError, type Token } from './pattern.js';
+import { readRange, type AddressRange } from '../conditions/ip-address.js';
+import { isObject, memberOf, readLargeJson, reportUnknown, type Json } from '../reading/json.js';
+import { parsePattern, PatternError, type Token } from '../matching/pattern.js';
 import { Principals, type Clause, type DeclaredClause, type Principal } from './principals.js';
-import type { Reporter } from './problems.js';
+import type { Reporter } from '../reading/problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
-import type { Work } from './work.js';
+import type { Work } from '../work.js';
 
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing', 'anonymous'];
 const THING_ELEMENTS = ['name', 'type', 'attributes', 'exclusive'];

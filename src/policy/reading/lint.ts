@@ -1,8 +1,8 @@
-import { ACTIONS } from './actions.js';
+import { ACTIONS } from '../actions.js';
 import type { PolicyDocument, Statement } from './document.js';
-import { ANY, matchTokens, type PlainToken, type Token } from './pattern.js';
+import { ANY, matchTokens, type PlainToken, type Token } from '../matching/pattern.js';
 import type { Reporter } from './problems.js';
-import { parseResource, residualsOf, scopeEnd } from './resource.js';
+import { parseResource, residualsOf, scopeEnd } from '../matching/resource.js';
 
 /**
  * Warns of statements that can never apply, of a Deny that brokers cannot enforce, of a Connect that binds no client ID,

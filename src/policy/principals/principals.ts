@@ -1,11 +1,11 @@
-import type { Identity } from '../identity/identity.js';
+import type { Identity } from '../../identity/identity.js';
 import { AnonymousPrincipals, isUnverified, type AnonymousClause } from './anonymous.js';
-import { RequestContext } from './context.js';
-import { matchTokens, type PlainToken, type Token } from './pattern.js';
-import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
-import type { Reporter } from './problems.js';
+import { RequestContext } from '../conditions/context.js';
+import { matchTokens, type PlainToken, type Token } from '../matching/pattern.js';
+import { indexPatterns, type Entry, type PatternIndex, type Visitor } from '../matching/prefix-index.js';
+import type { Reporter } from '../reading/problems.js';
 import { CRITERIA, factOf, type Criterion, type ThingTemplate } from './thing.js';
-import { sorted, type Work } from './work.js';
+import { sorted, type Work } from '../work.js';
 
 /** A principal as declared, without its policies being looked up. */
 export interface Principal {

@@ -1,4 +1,4 @@
-import type { Work } from './work.js';
+import type { Work } from '../work.js';
 
 /** The node without text, where every walk begins. */
 export const ROOT = 0;

@@ -1,4 +1,4 @@
-import type { Work } from './work.js';
+import type { Work } from '../work.js';
 
 /** Names of elements and indexes of arrays, from the outside to the inside. */
 export type Steps = readonly (string | number)[];

@@ -1,7 +1,7 @@
-import { overlap, type Token } from './pattern.js';
+import { overlap, type Token } from '../matching/pattern.js';
 import type { DeclaredClause } from './principals.js';
 import { CRITERIA, type Criterion } from './thing.js';
-import { sorted, type Work } from './work.js';
+import { sorted, type Work } from '../work.js';
 
 /**
  * Pairs of patterns looked at, for each match that there is: what is compared beyond begins and ends alike with a hundred

@@ -1,6 +1,6 @@
 import { scanJson, type JsonScan, type Member, type Steps } from './json-scanner.js';
 import type { Reporter } from './problems.js';
-import { finish, type Work } from './work.js';
+import { finish, type Work } from '../work.js';
 
 export type Json = string | number | boolean | null | Json[] | JsonObject;
 export interface JsonObject {
