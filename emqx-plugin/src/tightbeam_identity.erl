@@ -18,8 +18,8 @@
 -type identity() :: #{
     key := id_key(), fingerprint := binary(), trace_id := binary() | undefined
 }.
-%% open: under way; done: the answer to every repeat; free: nobody has it for certain, and `earlier' says whether something
-%% was written: a repeat is a new attempt; elsewhere: under way on the node of an earlier connection.
+%% open: under way; done: the answer to every repeat; free: a repeat is a new attempt, and `earlier' says whether something
+%% was written; elsewhere: under way on the node of an earlier connection.
 -type status() :: open | {done, tightbeam_outcome:outcome(), map()} | free | {elsewhere, node()}.
 
 -record(identity, {
@@ -49,8 +49,7 @@ create_tables() ->
     ok.
 
 -spec place(identity()) -> place().
-place(#{key := IdKey}) ->
-    {node(), IdKey}.
+place(#{key := IdKey}) -> {node(), IdKey}.
 
 %% @doc Begins an attempt. `taken': look at it first ({@link recall/3}); `full': it is not remembered, since there is no
 %% room and nothing of that principal to make some. `Reopen' is for the one worker of that client ID alone.
@@ -273,6 +272,7 @@ handle_call(_Request, _From, State) ->
 handle_cast(Word, State) ->
     case tightbeam_wire:read(Word) of
         {resolve, #{id := IdKey, attempt := Key, outcome := Outcome, details := Details}} ->
+            _ = tightbeam_inflight:remove(Key),
             resolve({node(), IdKey}, Key, tightbeam_outcome:known(Outcome), Details);
         {gather, #{clientid := ClientId, process := Process, node := Node}} ->
             tightbeam_wire:cast(Node, Process, gathered, #{clientid => ClientId, entries => export(ClientId), from => node()});

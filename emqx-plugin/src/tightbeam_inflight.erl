@@ -277,7 +277,15 @@ handle_info(sweep, Watched) ->
     %% Their senders have had their answers. One with an identity stays as long as its connection: it may be
     %% acknowledged yet.
     Old = #attempt{key = '$2', deadline = '$1', identity = undefined, _ = '_'},
-    lists:foreach(fun remove/1, ets:select(?TAB, [{Old, [{'<', '$1', Now - ?GRACE}], ['$2']}])),
+    %% Or as its identity, where a takeover moved it and nobody has said how it ended.
+    Moved = #attempt{key = '$2', deadline = '$1', state = moved, _ = '_'},
+    Remembered = tightbeam_config:get(identities_ttl_ms),
+    lists:foreach(
+        fun remove/1,
+        ets:select(?TAB, [
+            {Old, [{'<', '$1', Now - ?GRACE}], ['$2']}, {Moved, [{'<', '$1', Now - Remembered}], ['$2']}
+        ])
+    ),
     _ = erlang:send_after(?SWEEP, self(), sweep),
     {noreply, Watched};
 handle_info(_, Watched) ->

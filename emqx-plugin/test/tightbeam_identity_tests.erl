@@ -24,6 +24,7 @@ plugin_test_() ->
         {"the device's refusal is its word, and remembered", fun rejected/0},
         {"a PUBREC in answer to QoS 1 is no confirmation, nor what follows it", fun no_puback/0},
         {"a takeover leaves the answer to the next connection, for those that joined as well", fun takeover/0},
+        {"what a takeover moves to another node is kept no longer than its identity", fun moved_away/0},
         {"a connection that took over and leaves answers at once", fun takeover_and_gone/0},
         {"one that waits for room is joined and not sent twice", fun waiting/0},
         {"what is remembered follows the client ID to another node", fun follows/0},
@@ -212,6 +213,27 @@ takeover() ->
     ok = ack(New, Msg),
     ?assertEqual([0, 0, 0], [answer(P) || P <- [First, Second, send(<<"1">>)]]),
     ?assertEqual([], nothing(New)).
+
+%% As where the new connection is on another node, which says how it ended, or never does.
+moved_away() ->
+    Old = receiver(<<"d">>),
+    First = send(<<"1">>),
+    _ = [send(<<"2">>), got(Old), got(Old)],
+    ok = disconnect(Old, takenover),
+    emqx_cm:delete_channel(<<"d">>, Old),
+    exit(Old, kill),
+    [#{key := IdKey} | _] = lists:sort(fun(#{key := A}, #{key := B}) -> A =< B end, tightbeam_identity:export(<<"d">>)),
+    [Key] = [K || {K, _, _, _, {_, Id}, _} <- [list_to_tuple(tl(tuple_to_list(A))) || A <- ets:tab2list(tightbeam_inflight)], Id =:= IdKey],
+    ok = tightbeam_wire:cast(node(), tightbeam_identity, resolve, #{id => IdKey, attempt => Key, outcome => delivered, details => #{written => yes}}),
+    ?assertEqual(0, answer(send(<<"1">>))),
+    ?assertEqual(1, tightbeam_inflight:count()),
+    none(First),
+    tightbeam_config:put(#{guard => off, identities_ttl_ms => 1}),
+    [Other] = [element(2, A) || A <- ets:tab2list(tightbeam_inflight)],
+    true = ets:update_element(tightbeam_inflight, Other, {5, erlang:monotonic_time(millisecond) - 1000}),
+    tightbeam_inflight ! sweep,
+    _ = sys:get_state(tightbeam_inflight),
+    ?assertEqual(0, tightbeam_inflight:count()).
 
 takeover_and_gone() ->
     Old = receiver(<<"d">>),

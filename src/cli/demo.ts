@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { IClientOptions, MqttClient } from 'mqtt';
+import { loadEmbeddedBroker } from '../brokers/embedded/load.js';
 import { loadConfig } from '../config/load.js';
 import type { Reason } from '../reasons.js';
 import type { LogDestination } from '../telemetry/log/destination.js';
@@ -87,6 +88,8 @@ export function addDemoCommand(program: Command): void {
 async function demo(): Promise<boolean> {
   const log = new CapturedLog();
   const anyPort = { port: 0 };
+  // First: where it is missing, so are the files that come with it.
+  await loadEmbeddedBroker();
   const config = loadConfig(
     undefined,
     {},

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Service } from '../app.js';
 import type { BrokerName } from '../brokers/brokers.js';
-import { EmbeddedBrokerMissing } from '../brokers/embedded/load.js';
+import { EmbeddedBrokerMissing, loadEmbeddedBroker } from '../brokers/embedded/load.js';
 import { ENVIRONMENT } from '../config/environment.js';
 import { ConfigError, loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
@@ -61,6 +61,8 @@ async function run(options: Options, defaults: object, broker: BrokerName): Prom
   let service: Service;
   let config: Config;
   try {
+    // First: where it is missing, so are the files that come with it.
+    if (broker === 'embedded') await loadEmbeddedBroker();
     config = loadConfig(options.config, process.env, { ...defaults });
     // Only now: the other commands need none of it, and should not wait for it.
     const { startService } = await import('../app.js');

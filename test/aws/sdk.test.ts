@@ -3,6 +3,7 @@ import * as aws from '@aws-sdk/client-iot-data-plane';
 import fc from 'fast-check';
 import { REASONS, type AwsException, type Reason } from '../../src/reasons.js';
 import { CREDENTIALS, REGION, startServer, type TestServer } from '../http/support.js';
+import { runs } from '../long.js';
 
 let server: TestServer;
 let client: aws.IoTDataPlaneClient;
@@ -105,7 +106,7 @@ describe('SendDirectMessage by the AWS SDK, unmodified', () => {
         expect(message).toMatchObject({ targetClientId: clientId, topic });
         expect(properties?.contentType).toBe(contentType);
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(100, 2_000) },
     );
   });
 

@@ -52,7 +52,7 @@ export function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): str
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }
 
-/** The reason as attribute; a failure makes the span an error, also below 500: the message did not arrive. */
+/** The reason as attribute; a failure makes the span an error. */
 export function finish(span: OtelSpan, reason: Reason | undefined): void {
   if (reason === undefined) return;
   span.setAttribute(Own.Reason, reason);
@@ -130,7 +130,9 @@ export class LiveRequestSpan extends LiveSpan implements RequestSpan {
       this.span.setAttribute(ATTR_HTTP_ROUTE, route);
       this.span.updateName(`${this.#method} ${route}`);
     }
-    finish(this.span, reason);
+    // OpenTelemetry's conventions for HTTP spans: what is the caller's fault is no error of the server.
+    if (reason !== undefined && status !== undefined && status < 500) this.span.setAttribute(Own.Reason, reason);
+    else finish(this.span, reason);
     this.span.end();
   }
 }
