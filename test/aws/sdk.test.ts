@@ -24,7 +24,11 @@ afterEach(async () => {
   await server.dataPlane.stop();
 });
 
-const EXCEPTIONS: Record<AwsException, new (options: never) => Error> = aws;
+/** What the SDK has no class for is its base class. */
+const EXCEPTIONS: Record<AwsException, new (options: never) => Error> = {
+  ...aws,
+  DeviceRejectedException: aws.IoTDataPlaneServiceException,
+};
 
 const send = (input: Partial<aws.SendDirectMessageCommandInput> = {}, by = client) =>
   by.send(new aws.SendDirectMessageCommand({ clientId: 'lock-17', topic: 'cmd', confirmation: true, ...input }));
@@ -65,6 +69,12 @@ describe('SendDirectMessage by the AWS SDK, unmodified', () => {
             ['a', 'ü'],
             ['a', '2'],
           ],
+        },
+        // The SDK gives each call one, which all its attempts carry.
+        identity: {
+          id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          principal: expect.any(String),
+          traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
         },
       },
     ]);

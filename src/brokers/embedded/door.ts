@@ -17,6 +17,7 @@ export interface DoorContext {
 
 /** DISCONNECT reason codes (MQTT 5, section 3.14.2.1). */
 const MALFORMED_PACKET = 0x81;
+const PROTOCOL_ERROR = 0x82;
 const QUOTA_EXCEEDED = 0x97;
 /** Most packets that may come before CONNACK; as many as Aedes would keep itself. */
 const EARLY_PACKETS = 42;
@@ -53,8 +54,11 @@ export function openDoor(connection: ClientConnection, context: DoorContext): vo
     // A topic alias (section 3.3.2.3.4) is for Aedes to refuse: it offers none.
     if (packet.cmd === 'publish' && isUnderDirect(packet.topic) && packet.properties?.topicAlias === undefined) {
       context.direct(connection, packet);
-    } else if (packet.cmd === 'puback' && connection.receiver?.acknowledge(packet.messageId ?? 0) === true) {
+    } else if (packet.cmd === 'puback' && connection.receiver?.acknowledge(packet) === true) {
       return;
+    } else if (packet.cmd === 'pubrec' && connection.receiver?.awaits(packet.messageId ?? 0) === true) {
+      // A PUBLISH of QoS 1 is answered by PUBACK (section 4.3.2), and by nothing else.
+      connection.end(PROTOCOL_ERROR, 'protocol_error');
     } else if (packet.cmd === 'subscribe') {
       if (refuseFilters(packet.subscriptions.map(({ topic }) => topic))) return;
       context.subscribe(connection, packet);

@@ -12,6 +12,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE, ATTR_HTTP_RESPONSE_STATUS_CODE, ATTR_HTTP_ROUTE } from '@opentelemetry/semantic-conventions';
+import type { Delivery } from '../../direct/delivery.js';
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import { parseTraceparent } from '../../observing/trace-id.js';
@@ -24,7 +25,13 @@ import type {
   Span,
   Step,
 } from '../../observing/tracing.js';
-import { decisionAttributes, hookAttributes, MESSAGE_SPAN, messageAttributes } from './attributes.js';
+import {
+  decisionAttributes,
+  deliveryAttributes,
+  hookAttributes,
+  MESSAGE_SPAN,
+  messageAttributes,
+} from './attributes.js';
 import { Own, rpcMethod } from './conventions.js';
 import type { Flight, Flights } from './flights.js';
 
@@ -97,6 +104,10 @@ export class LiveSpan {
 
   event(name: string): void {
     this.span.addEvent(name);
+  }
+
+  delivered(delivery: Partial<Delivery>): void {
+    this.span.setAttributes(deliveryAttributes(delivery));
   }
 }
 

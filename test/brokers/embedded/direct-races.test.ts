@@ -96,7 +96,7 @@ describe('a device that does not acknowledge', () => {
     const first = await device.next('publish');
     expect(await unanswered).toBe(0x80);
     // Waits behind it, times out there, and is not sent when there is room at last.
-    expect(await send(backend, '$dm/lock-17/late', timeout(400))).toBe(0x80);
+    expect(await send(backend, '$dm/lock-17/late', timeout(400))).toBe(0x97);
     expect(device.received).toEqual([]);
     const third = send(backend, '$dm/lock-17/in-time', timeout(4_000));
     device.acknowledge(first);
