@@ -11,9 +11,9 @@ import { CredentialStore } from './identity/credential-store.js';
 import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
-import { PolicyAuthorizer } from './policy/engine.js';
+import { PolicyAuthorizer } from './policy/deciding/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
-import { formatProblem } from './policy/problems.js';
+import { formatProblem, tellProblems } from './policy/reading/problems.js';
 import type { LogDestination } from './telemetry/log/destination.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { RateLimiter } from './throttling/rate-limiter.js';
@@ -172,7 +172,7 @@ function startTelemetry(config: Config, { logDestination }: ServiceOptions): Pro
 async function openPolicies(config: Config, { events, diagnostics }: Telemetry): Promise<PolicyStore> {
   const store = await PolicyStore.open(config.policies, config.aws, {
     onReload: ({ status, version, errors, warnings }) => {
-      const details = [...errors, ...warnings].join('\n');
+      const details = tellProblems([...errors, ...warnings]);
       events.tell('PolicyReload', {
         outcome: status === 'Success' ? 'loaded' : 'refused',
         version,

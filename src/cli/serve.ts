@@ -8,7 +8,7 @@ import { ENVIRONMENT } from '../config/environment.js';
 import { ConfigError, loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { CredentialsError } from '../identity/credentials.js';
-import { PolicyLoadError } from '../policy/problems.js';
+import { PolicyLoadError } from '../policy/reading/problems.js';
 import { TlsFilesError } from '../tls/files.js';
 import { PACKAGE_ROOT } from '../version.js';
 import { banner } from './banner.js';

@@ -1,7 +1,7 @@
 import { isUnderDirect } from '../direct/topic.js';
 import type { Credentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
-import type { ConnectFacts } from '../policy/context.js';
+import type { ConnectFacts } from '../policy/conditions/context.js';
 import { isService, type ClientContext } from './context.js';
 import type { Allowed, OfClient, Refused } from './verdict.js';
 

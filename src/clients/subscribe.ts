@@ -1,5 +1,5 @@
 import { isUnderDirect } from '../direct/topic.js';
-import { realFilter } from '../policy/topics.js';
+import { realFilter } from '../policy/matching/topics.js';
 import type { ClientContext } from './context.js';
 import type { OfClient, Verdict } from './verdict.js';
 

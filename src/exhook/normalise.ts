@@ -2,7 +2,7 @@ import type { Outcome } from '../clients/outcome.js';
 import { isUnderDirect, parseDirectTopic, type DirectAddress } from '../direct/topic.js';
 import type { Credentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
-import { realFilter } from '../policy/topics.js';
+import { realFilter } from '../policy/matching/topics.js';
 import type { OutcomeReport } from './outcome-report.js';
 import type { ClientInfo, Message } from './wire.js';
 

@@ -4,7 +4,7 @@ import type { Identity } from '../../src/identity/identity.js';
 import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
 import { Credentials } from '../../src/identity/credentials.js';
 import type { Authorizer } from '../../src/policy/authorizer.js';
-import type { ConnectFacts } from '../../src/policy/context.js';
+import type { ConnectFacts } from '../../src/policy/conditions/context.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
 import { ARN, authorizerOf, policy } from '../policy/support/set.js';
 import { afterwards, DENY_ALL, DEVICE, SERVICE, world } from './world.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Action } from '../../src/policy/authorizer.js';
-import type { PolicyAuthorizer } from '../../src/policy/engine.js';
+import type { PolicyAuthorizer } from '../../src/policy/deciding/engine.js';
 import { runs } from '../long.js';
 import { filterMatches, referenceDecision, type Facts, type RawStatement } from './support/reference.js';
 import { ARN, authorizerOf, policy } from './support/set.js';

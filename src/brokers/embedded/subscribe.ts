@@ -1,6 +1,6 @@
 import { writeToStream, type ISubscribePacket, type ISubscription } from 'mqtt-packet';
 import { isUnderDirect } from '../../direct/topic.js';
-import { realFilter } from '../../policy/topics.js';
+import { realFilter } from '../../policy/matching/topics.js';
 import type { Authorization } from './authorize.js';
 import type { Callouts } from './callouts.js';
 import type { ClientConnection } from './client-connection.js';

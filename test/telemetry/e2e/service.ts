@@ -7,7 +7,7 @@ import { DataPlane } from '../../../src/http/data-plane.js';
 import { sendDirectMessage } from '../../../src/http/operations/send-direct-message.js';
 import { JwtAuthenticator } from '../../../src/identity/jwt.js';
 import { SigV4Authenticator } from '../../../src/identity/sigv4/authenticator.js';
-import { PolicyAuthorizer } from '../../../src/policy/engine.js';
+import { PolicyAuthorizer } from '../../../src/policy/deciding/engine.js';
 import { buildPolicySet } from '../../../src/policy/policy-set.js';
 import type { Reason } from '../../../src/reasons.js';
 import { createTelemetry, type Telemetry } from '../../../src/telemetry/telemetry.js';

@@ -1,6 +1,6 @@
-import type { RequestContext } from './context.js';
+import type { RequestContext } from '../conditions/context.js';
 import { FALSE, TRUE, UNKNOWN, type Tri } from './tri.js';
-import { contextKey, type ContextKey } from './variables.js';
+import { contextKey, type ContextKey } from '../conditions/variables.js';
 
 /** `*`: any text, `/` and nothing included. */
 export const ANY = 0;

@@ -1,9 +1,9 @@
-import type { Identity } from '../identity/identity.js';
-import type { Action, Authorizer, Decision } from './authorizer.js';
-import { CONNECT_UNTOLD, RequestContext, type ConnectFacts, type ExtraFacts } from './context.js';
+import type { Identity } from '../../identity/identity.js';
+import type { Action, Authorizer, Decision } from '../authorizer.js';
+import { CONNECT_UNTOLD, RequestContext, type ConnectFacts, type ExtraFacts } from '../conditions/context.js';
 import { decideName, decideResource, decideSubscription, type PolicyRequest, type SubscribeRules } from './decision.js';
-import type { PolicySet } from './policy-set.js';
-import { realTopic } from './topics.js';
+import type { PolicySet } from '../policy-set.js';
+import { realTopic } from '../matching/topics.js';
 
 export interface PolicyAuthorizerOptions extends Partial<SubscribeRules> {
   /** Milliseconds since the epoch. */

@@ -1,7 +1,8 @@
-import type { RequestContext } from './context.js';
+import type { RequestContext } from '../conditions/context.js';
 import { ANY, matchPattern, valueOf, type Token, type Variable } from './pattern.js';
 import { NONE, RadixTree, ROOT } from './radix-tree.js';
 import { FALSE, TRUE, UNKNOWN } from './tri.js';
+import type { Work } from '../work.js';
 
 /** Receives what the patterns that match stand for; UNKNOWN: those that would if variables could be anything. */
 export interface Visitor {
@@ -24,8 +25,8 @@ export interface PatternIndex {
 }
 
 /** An index whose search hardly costs more for many patterns than for few. */
-export function indexPatterns(entries: readonly Entry[]): PatternIndex {
-  return entries.length <= IN_TURN ? new PatternList(entries) : new PrefixIndex(entries);
+export function* indexPatterns(entries: readonly Entry[]): Work<PatternIndex> {
+  return entries.length <= IN_TURN ? new PatternList(entries) : yield* PrefixIndex.of(entries);
 }
 
 /** What a pattern is after the literal text that it begins with. */
@@ -110,27 +111,35 @@ interface VariableEdge {
  * its cost hardly depends on how many patterns there are.
  */
 class PrefixIndex implements PatternIndex {
-  private readonly tree: RadixTree;
-  /** Payloads of all groups: exact and open ones in turn. */
-  private readonly payloads: Int32Array;
-  /** By group, where its exact and its open payloads begin; they end where the next ones begin. */
-  private readonly starts: Int32Array;
-  private readonly branches: readonly (Branches | undefined)[];
+  private constructor(
+    private readonly tree: RadixTree,
+    /** Payloads of all groups: exact and open ones in turn. */
+    private readonly payloads: Int32Array,
+    /** By group, where its exact and its open payloads begin; they end where the next ones begin. */
+    private readonly starts: Int32Array,
+    private readonly branches: readonly (Branches | undefined)[],
+  ) {}
 
-  constructor(entries: readonly Entry[]) {
+  static *of(entries: readonly Entry[]): Work<PrefixIndex> {
     const groups = new Map<string, Group>();
-    for (const entry of entries) addToGroup(groups, entry);
-    this.tree = new RadixTree([...groups.keys()], 'forwards');
+    for (const entry of entries) {
+      addToGroup(groups, entry);
+      yield;
+    }
+    const tree = yield* RadixTree.of(groups.keys(), 'forwards');
     const payloads: number[] = [];
     const starts: number[] = [];
-    for (const { exact, open } of groups.values()) {
+    const branches: (Branches | undefined)[] = [];
+    for (const group of groups.values()) {
+      const { exact, open } = group;
       starts.push(payloads.length, payloads.length + exact.length);
       for (const payload of exact) payloads.push(payload);
       for (const payload of open) payloads.push(payload);
+      branches.push(yield* branchesOf(group));
+      yield;
     }
-    this.payloads = Int32Array.from(payloads);
-    this.starts = Int32Array.from([...starts, payloads.length]);
-    this.branches = Array.from(groups.values(), branchesOf);
+    starts.push(payloads.length);
+    return new PrefixIndex(tree, Int32Array.from(payloads), Int32Array.from(starts), branches);
   }
 
   search(text: string, from: number, context: RequestContext, visitor: Visitor): void {
@@ -191,23 +200,28 @@ function addToGroup(groups: Map<string, Group>, { tokens, payload }: Entry): voi
   }
 }
 
-function branchesOf({ wild, variables }: Group): Branches | undefined {
+function* branchesOf({ wild, variables }: Group): Work<Branches | undefined> {
   if (wild.length === 0 && variables.size === 0) return undefined;
-  return {
-    wild: wild.length === 0 ? undefined : wild.length <= IN_TURN ? new PatternList(wild) : new SuffixIndex(wild),
-    variables: Array.from(variables.values(), ({ variable, entries }) => {
-      const after = entries.map(({ tokens, payload }) => ({ tokens: tokens.slice(1), payload }));
-      return { variable, entries, index: indexPatterns(after) };
-    }),
-  };
+  const edges: VariableEdge[] = [];
+  for (const { variable, entries } of variables.values()) {
+    const after = entries.map(({ tokens, payload }) => ({ tokens: tokens.slice(1), payload }));
+    edges.push({ variable, entries, index: yield* indexPatterns(after) });
+  }
+  return { wild: wild.length === 0 ? undefined : yield* indexWild(wild), variables: edges };
+}
+
+function* indexWild(wild: readonly Entry[]): Work<PatternIndex> {
+  return wild.length <= IN_TURN ? new PatternList(wild) : yield* SuffixIndex.of(wild);
 }
 
 /** Patterns that begin with a wildcard, by the literal text after their last one. */
 class SuffixIndex implements PatternIndex {
-  private readonly tree: RadixTree;
-  private readonly lists: readonly PatternList[];
+  private constructor(
+    private readonly tree: RadixTree,
+    private readonly lists: readonly PatternList[],
+  ) {}
 
-  constructor(entries: readonly Entry[]) {
+  static *of(entries: readonly Entry[]): Work<SuffixIndex> {
     const endings = new Map<string, Entry[]>();
     for (const entry of entries) {
       const last = entry.tokens.at(-1);
@@ -215,9 +229,15 @@ class SuffixIndex implements PatternIndex {
       const same = endings.get(ending) ?? [];
       endings.set(ending, same);
       same.push(entry);
+      yield;
     }
-    this.tree = new RadixTree([...endings.keys()], 'backwards');
-    this.lists = Array.from(endings.values(), (same) => new PatternList(same));
+    const tree = yield* RadixTree.of(endings.keys(), 'backwards');
+    const lists: PatternList[] = [];
+    for (const same of endings.values()) {
+      lists.push(new PatternList(same));
+      yield;
+    }
+    return new SuffixIndex(tree, lists);
   }
 
   search(text: string, from: number, context: RequestContext, visitor: Visitor): void {

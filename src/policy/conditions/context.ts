@@ -1,5 +1,5 @@
-import type { Identity } from '../identity/identity.js';
-import { thingOf, type Thing, type ThingTemplate } from './thing.js';
+import type { Identity } from '../../identity/identity.js';
+import { thingOf, type Thing, type ThingTemplate } from '../principals/thing.js';
 
 /** What the transport knows about one CONNECT beyond the identity. */
 export interface ConnectFacts {

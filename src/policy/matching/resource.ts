@@ -1,4 +1,4 @@
-import type { RequestContext } from './context.js';
+import type { RequestContext } from '../conditions/context.js';
 import {
   matchPattern,
   matchTokens,

@@ -1,12 +1,12 @@
-import type { Identity } from '../identity/identity.js';
-import type { Action, Decision } from './authorizer.js';
-import { matchConditions, matchResource } from './compile.js';
-import { CONNECT_UNTOLD, RequestContext, type ExtraFacts } from './context.js';
-import { decideResource, decideSubscription, type SubscribeRules } from './decision.js';
-import type { Statement } from './document.js';
-import type { CompiledPrincipal, PolicySet } from './policy-set.js';
-import { FALSE, TRUE } from './tri.js';
-import { unknownsOf } from './unknowns.js';
+import type { Identity } from '../../identity/identity.js';
+import type { Action, Decision } from '../authorizer.js';
+import { matchConditions, matchResource } from '../deciding/compile.js';
+import { CONNECT_UNTOLD, RequestContext, type ExtraFacts } from '../conditions/context.js';
+import { decideResource, decideSubscription, type SubscribeRules } from '../deciding/decision.js';
+import type { Statement } from '../reading/document.js';
+import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
+import { FALSE, TRUE } from '../matching/tri.js';
+import { unknownsOf } from '../deciding/unknowns.js';
 
 /** What one statement had to say. */
 export interface StatementExplanation {

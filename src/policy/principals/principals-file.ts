@@ -1,30 +1,35 @@
 import { reportAmbiguities } from './ambiguity.js';
 import { ANONYMOUS_CRITERIA, reportAnonymousAmbiguities, type AnonymousClause } from './anonymous.js';
-import { readRange, type AddressRange } from './conditions/ip-address.js';
-import { isObject, readJson, reportUnknown, type Json } from './json.js';
-import { parsePattern, PatternError, type Token } from './pattern.js';
-import { Principals, type Clause, type Principal } from './principals.js';
-import type { Reporter } from './problems.js';
+import { readRange, type AddressRange } from '../conditions/ip-address.js';
+import { isObject, memberOf, readLargeJson, reportUnknown, type Json } from '../reading/json.js';
+import { parsePattern, PatternError, type Token } from '../matching/pattern.js';
+import { Principals, type Clause, type DeclaredClause, type Principal } from './principals.js';
+import type { Reporter } from '../reading/problems.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from './thing.js';
+import type { Work } from '../work.js';
 
 const PRINCIPAL_ELEMENTS = ['match', 'policies', 'thing', 'anonymous'];
 const THING_ELEMENTS = ['name', 'type', 'attributes', 'exclusive'];
 const MAX_POLICIES = 10;
 /** They are gone through one by one at each decision about a client that proved nothing. */
 const MAX_ANONYMOUS = 200;
+
 /**
  * Reads principals.json. Every problem goes to the reporter, ambiguity included: two principals whose equally specific
  * matches can both be true of one identity.
  */
-export function parsePrincipals(text: string, policies: ReadonlySet<string>, report: Reporter): Principals {
-  const root = readJson(text, report, ([, name]) => name?.toString());
+export function* parsePrincipals(text: string, policies: ReadonlySet<string>, report: Reporter): Work<Principals> {
+  const { root, members } = (yield* readLargeJson(text, report, 'principals')) ?? { members: [] };
   const declared = isObject(root) ? root['principals'] : undefined;
   if (root !== undefined && !isObject(declared)) report.expected('an object {"principals": {name: ...}}', root);
   if (isObject(root)) reportUnknown(root, ['$schema', 'principals'], report);
   const all: Principal[] = [];
-  const clauses: Clause[] = [];
+  const clauses: DeclaredClause[] = [];
   const anonymous: AnonymousClause[] = [];
-  for (const [name, item] of Object.entries(isObject(declared) ? declared : {})) {
+  for (const member of members) {
+    yield;
+    const item = memberOf(text, member);
+    const { name } = member;
     const at = report.at('principals').at(name).named(name);
     if (!isObject(item)) {
       at.expected('an object with match and policies', item);
@@ -47,15 +52,19 @@ export function parsePrincipals(text: string, policies: ReadonlySet<string>, rep
       anonymous.push(...own);
     } else {
       const own = readMatch(item['match'], at.at('match'), (match, place) => readClause(match, principal, place));
-      checkThingName(principal, own, at);
+      checkThingName(
+        principal,
+        own.map(({ clause }) => clause),
+        at,
+      );
       clauses.push(...own);
     }
   }
-  reportAmbiguities(clauses);
+  yield* reportAmbiguities(clauses);
   if (anonymous.length > MAX_ANONYMOUS) {
     report.at('principals').error(`expected at most ${MAX_ANONYMOUS} matches of anonymous principals`);
   } else reportAnonymousAmbiguities(anonymous);
-  return new Principals(all, clauses, anonymous);
+  return yield* Principals.of(all, clauses, anonymous);
 }
 
 function readPolicies(found: Json | undefined, known: ReadonlySet<string>, at: Reporter): readonly string[] {
@@ -129,7 +138,7 @@ function readSource(value: Json, at: Reporter): AddressRange | undefined {
   return undefined;
 }
 
-function readClause(found: Json, principal: Principal, at: Reporter): Clause | undefined {
+function readClause(found: Json, principal: Principal, at: Reporter): DeclaredClause | undefined {
   if (!isObject(found) || Object.keys(found).length === 0) {
     at.expected(`an object with some of ${CRITERIA.join(', ')}`, found);
     return undefined;
@@ -146,7 +155,7 @@ function readClause(found: Json, principal: Principal, at: Reporter): Clause | u
     at.warn('a client ID is what the client claims: add the username or certificate that was verified');
   }
   const rank = CRITERIA.map((criterion) => specificity(tokens.get(criterion)));
-  return tokens.size === 0 ? undefined : { principal, tokens, rank, at };
+  return tokens.size === 0 ? undefined : { clause: { principal, tokens }, rank, at };
 }
 
 /** `*` and `?` are wildcards, `${*}` and `${?}` those characters; an access key is always exact. */

@@ -1,13 +1,14 @@
-import { mapActions } from './actions.js';
-import type { Action } from './authorizer.js';
-import type { Condition } from './conditions/condition.js';
-import type { RequestContext } from './context.js';
-import type { PolicyDocument, Statement } from './document.js';
-import { resolveTokens, type Token } from './pattern.js';
-import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
-import { residualsAfter } from './residuals.js';
-import { matchArn, residualsOf, scopeEnd } from './resource.js';
-import { FALSE, TRUE, UNKNOWN, not, some, type Tri } from './tri.js';
+import { mapActions } from '../actions.js';
+import type { Action } from '../authorizer.js';
+import type { Condition } from '../conditions/condition.js';
+import type { RequestContext } from '../conditions/context.js';
+import type { PolicyDocument, Statement } from '../reading/document.js';
+import { resolveTokens, type Token } from '../matching/pattern.js';
+import { indexPatterns, type Entry, type PatternIndex, type Visitor } from '../matching/prefix-index.js';
+import { residualsAfter } from '../matching/residuals.js';
+import { matchArn, residualsOf, scopeEnd } from '../matching/resource.js';
+import { FALSE, TRUE, UNKNOWN, not, some, type Tri } from '../matching/tri.js';
+import { finish } from '../work.js';
 
 /** Which account the broker stands for: requests are about `arn:{partition}:iot:{region}:{accountId}:...`. */
 export interface ArnScope {
@@ -156,7 +157,7 @@ export class CompiledPolicies {
       else
         for (const tokens of residuals.flatMap((residual) => residual ?? [])) entries.push({ tokens, payload: order });
     }
-    return { type, entries, byResource: indexPatterns(entries), others };
+    return { type, entries, byResource: finish(indexPatterns(entries)), others };
   }
 }
 

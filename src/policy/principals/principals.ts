@@ -1,10 +1,11 @@
-import type { Identity } from '../identity/identity.js';
+import type { Identity } from '../../identity/identity.js';
 import { AnonymousPrincipals, isUnverified, type AnonymousClause } from './anonymous.js';
-import { RequestContext } from './context.js';
-import { matchTokens, type PlainToken, type Token } from './pattern.js';
-import { indexPatterns, type Entry, type PatternIndex, type Visitor } from './prefix-index.js';
-import type { Reporter } from './problems.js';
+import { RequestContext } from '../conditions/context.js';
+import { matchTokens, type PlainToken, type Token } from '../matching/pattern.js';
+import { indexPatterns, type Entry, type PatternIndex, type Visitor } from '../matching/prefix-index.js';
+import type { Reporter } from '../reading/problems.js';
 import { CRITERIA, factOf, type Criterion, type ThingTemplate } from './thing.js';
+import { sorted, type Work } from '../work.js';
 
 /** A principal as declared, without its policies being looked up. */
 export interface Principal {
@@ -19,6 +20,11 @@ export interface Principal {
 export interface Clause {
   readonly principal: Principal;
   readonly tokens: ReadonlyMap<Criterion, readonly Token[]>;
+}
+
+/** What is needed of a clause until all are known. */
+export interface DeclaredClause {
+  readonly clause: Clause;
   /** By criterion: absent 0, pattern 1 + its literal characters, exact Infinity. */
   readonly rank: readonly number[];
   readonly at: Reporter;
@@ -28,17 +34,25 @@ const NO_CONTEXT = new RequestContext({ protocol: 'MQTT' }, () => 0);
 
 /** Who stands for which identity. Immutable. */
 export class Principals {
-  private readonly indexes: readonly CriterionIndex[];
-  private readonly anonymous: AnonymousPrincipals;
-
-  constructor(
+  private constructor(
     readonly all: readonly Principal[],
-    clauses: readonly Clause[],
-    anonymous: readonly AnonymousClause[] = [],
-  ) {
-    this.anonymous = new AnonymousPrincipals(anonymous);
-    const sorted = clauses.toSorted((one, other) => compareRanks(other, one));
-    this.indexes = CRITERIA.map((criterion) => new CriterionIndex(criterion, sorted)).filter(({ used }) => used);
+    private readonly indexes: readonly CriterionIndex[],
+    private readonly anonymous: AnonymousPrincipals,
+  ) {}
+
+  static *of(
+    all: readonly Principal[],
+    declared: readonly DeclaredClause[],
+    anonymous: readonly AnonymousClause[],
+  ): Work<Principals> {
+    const byRank = yield* sorted(declared, (one, other) => compareRanks(other, one));
+    const bestFirst = byRank.map(({ clause }) => clause);
+    const indexes: CriterionIndex[] = [];
+    for (const criterion of CRITERIA) {
+      const index = yield* CriterionIndex.of(criterion, bestFirst);
+      if (index !== undefined) indexes.push(index);
+    }
+    return new Principals(all, indexes, new AnonymousPrincipals(anonymous));
   }
 
   /**
@@ -58,31 +72,34 @@ export class Principals {
 
 /** The clauses whose strongest criterion is the one. */
 class CriterionIndex {
-  readonly used: boolean;
-  /** Most specific first. */
-  private readonly exact = new Map<string, Clause[]>();
-  private readonly patterns: PatternIndex | undefined;
-
-  /** @param clauses all there are, the most specific first */
-  constructor(
+  private constructor(
     private readonly criterion: Criterion,
+    /** Most specific first. */
+    private readonly exact: ReadonlyMap<string, readonly Clause[]>,
+    private readonly patterns: PatternIndex | undefined,
     private readonly clauses: readonly Clause[],
-  ) {
+  ) {}
+
+  /** Nothing where there are none. @param clauses all there are, the most specific first */
+  static *of(criterion: Criterion, clauses: readonly Clause[]): Work<CriterionIndex | undefined> {
+    const exact = new Map<string, Clause[]>();
     const patterns: Entry[] = [];
-    clauses.forEach((clause, payload) => {
-      if (strongest(clause) !== criterion) return;
+    for (const [payload, clause] of clauses.entries()) {
+      yield;
+      if (strongest(clause) !== criterion) continue;
       const tokens = clause.tokens.get(criterion) ?? [];
       const [only] = tokens;
       if (tokens.length > 1 || typeof only !== 'string') {
         patterns.push({ tokens, payload });
-        return;
+        continue;
       }
-      const same = this.exact.get(only) ?? [];
-      same.push(clause);
-      this.exact.set(only, same);
-    });
-    this.patterns = patterns.length === 0 ? undefined : indexPatterns(patterns);
-    this.used = this.exact.size > 0 || patterns.length > 0;
+      const same = exact.get(only);
+      if (same === undefined) exact.set(only, [clause]);
+      else same.push(clause);
+    }
+    if (exact.size === 0 && patterns.length === 0) return undefined;
+    const index = patterns.length === 0 ? undefined : yield* indexPatterns(patterns);
+    return new CriterionIndex(criterion, exact, index, clauses);
   }
 
   /** The most specific clause that is true of the identity. */
@@ -131,7 +148,7 @@ function matches(clause: Clause, identity: Identity): boolean {
   return true;
 }
 
-function compareRanks(one: Clause, other: Clause): number {
+function compareRanks(one: DeclaredClause, other: DeclaredClause): number {
   const differing = one.rank.findIndex((rank, index) => rank !== other.rank[index]);
   return differing < 0 ? 0 : (one.rank[differing] ?? 0) - (other.rank[differing] ?? 0);
 }

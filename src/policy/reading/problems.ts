@@ -16,6 +16,20 @@ export function formatProblem({ severity, file, where, path, message }: Problem)
   return `${severity} ${file}${where === undefined ? '' : ` (${where})`} ${path}: ${message}`;
 }
 
+/** Characters of an event about problems: a log keeps lines of that size, and nobody reads longer ones. */
+const MAX_TOLD = 8_192;
+
+/** Lines about problems as one text of bounded size: what does not fit is counted. */
+export function tellProblems(lines: readonly string[]): string {
+  let told = '';
+  for (const [index, line] of lines.entries()) {
+    if (told.length + line.length > MAX_TOLD)
+      return `${told}and ${lines.length - index} more: tightbeam policy check tells them`;
+    told += `${line}\n`;
+  }
+  return told.trimEnd();
+}
+
 /** Thrown where a folder of policies cannot be used; holds every problem found, not only the first. */
 export class PolicyLoadError extends Error {
   override readonly name = 'PolicyLoadError';
@@ -78,10 +92,10 @@ export class Reporter {
   private add(severity: Problem['severity'], message: string): void {
     const count = this.count(severity);
     if (count > MAX_PROBLEMS) return;
-    const where = this.where === undefined ? {} : { where: this.where };
+    const where = this.where === undefined ? {} : { where: cut(this.where) };
     this.problems.push(
       count < MAX_PROBLEMS
-        ? { severity, file: this.file, ...where, path: this.path, message }
+        ? { severity, file: this.file, ...where, path: cut(this.path), message: cut(message) }
         : { severity, file: this.file, path: '$', message: `more than ${MAX_PROBLEMS} of these: the rest is not told` },
     );
   }
@@ -89,6 +103,13 @@ export class Reporter {
   private count(kind: Problem['severity']): number {
     return this.problems.reduce((sum, { severity }) => sum + (severity === kind ? 1 : 0), 0);
   }
+}
+
+/** Names and texts of a policy can be as long as a file; what is told of them is not. */
+const MAX_TEXT = 1_024;
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 3)}...` : text;
 }
 
 function describe(found: unknown): string {

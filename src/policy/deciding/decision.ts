@@ -1,10 +1,10 @@
-import { ACTIONS } from './actions.js';
-import type { Action, Decision } from './authorizer.js';
+import { ACTIONS } from '../actions.js';
+import type { Action, Decision } from '../authorizer.js';
 import type { Finding } from './compile.js';
-import type { RequestContext } from './context.js';
-import type { CompiledPrincipal, PolicySet } from './policy-set.js';
+import type { RequestContext } from '../conditions/context.js';
+import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
 import { searchTopics } from './subscription.js';
-import { hasWildcard, isTopicFilter, realFilter } from './topics.js';
+import { hasWildcard, isTopicFilter, realFilter } from '../matching/topics.js';
 import { unknownsOf } from './unknowns.js';
 
 /** Who asks, with the facts, on one whole policy set. */

@@ -1,7 +1,7 @@
-import type { RequestContext } from './context.js';
-import type { Statement } from './document.js';
-import { valueOf } from './pattern.js';
-import { UNKNOWN } from './tri.js';
+import type { RequestContext } from '../conditions/context.js';
+import type { Statement } from '../reading/document.js';
+import { valueOf } from '../matching/pattern.js';
+import { UNKNOWN } from '../matching/tri.js';
 
 /** Why the statement cannot be evaluated: variables of its resources without a value, and conditions. */
 export function unknownsOf(statement: Statement, context: RequestContext): readonly string[] {

@@ -8,9 +8,9 @@
  * many steps the answer is `undecided`, which denies.
  */
 import type { CompiledPolicies } from './compile.js';
-import type { RequestContext } from './context.js';
-import { FilterAutomaton, START } from './filter-automaton.js';
-import { PositionSets, type PositionSet } from './position-sets.js';
+import type { RequestContext } from '../conditions/context.js';
+import { FilterAutomaton, START } from '../matching/filter-automaton.js';
+import { PositionSets, type PositionSet } from '../matching/position-sets.js';
 
 /** The answer, with a shortest topic as the evidence, and what it has cost: positions looked at. */
 export type Coverage = { readonly cost: number } & Answer;

@@ -1,3 +1,5 @@
+import type { Work } from '../work.js';
+
 /** The node without text, where every walk begins. */
 export const ROOT = 0;
 /** What there is where a text ends at no node, or no child goes on. */
@@ -21,33 +23,39 @@ interface Draft {
  * level by level, so that the children of each, ordered by their first characters, are neighbours.
  */
 export class RadixTree {
-  /** The children of a node end where those of the next one begin: there is one more at the end. */
-  private readonly nodes: Int32Array;
-  /** First character of the label, in the direction of the tree, by node. */
-  private readonly firsts: Uint16Array;
-  /** Labels as they stand in the texts. */
-  private readonly labels: readonly string[];
-  /** 1 to read texts from their beginning, -1 from their end. */
-  private readonly step: 1 | -1;
+  private constructor(
+    /** The children of a node end where those of the next one begin: there is one more at the end. */
+    private readonly nodes: Int32Array,
+    /** First character of the label, in the direction of the tree, by node. */
+    private readonly firsts: Uint16Array,
+    /** Labels as they stand in the texts. */
+    private readonly labels: readonly string[],
+    /** 1 to read texts from their beginning, -1 from their end. */
+    private readonly step: 1 | -1,
+  ) {}
 
   /** @param texts no two the same. @param direction from where the tree reads them */
-  constructor(texts: readonly string[], direction: 'forwards' | 'backwards') {
-    this.step = direction === 'forwards' ? 1 : -1;
+  static *of(texts: Iterable<string>, direction: 'forwards' | 'backwards'): Work<RadixTree> {
     const root: Draft = { label: '', children: undefined, text: NONE };
-    texts.forEach((text, index) => {
-      insert(root, this.turned(text)).text = index;
-    });
-    const drafts = byLevel(root);
-    this.nodes = new Int32Array((drafts.length + 1) * STRIDE);
-    this.firsts = new Uint16Array(drafts.length);
+    let index = 0;
+    for (const text of texts) {
+      insert(root, turned(text, direction)).text = index++;
+      yield;
+    }
+    const drafts = yield* byLevel(root);
+    const nodes = new Int32Array((drafts.length + 1) * STRIDE);
+    const firsts = new Uint16Array(drafts.length);
+    const labels: string[] = [];
     let child = 1;
-    drafts.forEach(({ label, children, text }, node) => {
-      this.nodes.set([label.length, child, text], node * STRIDE);
-      if (label !== '') this.firsts[node] = label.charCodeAt(0);
+    for (const [node, { label, children, text }] of drafts.entries()) {
+      nodes.set([label.length, child, text], node * STRIDE);
+      if (label !== '') firsts[node] = label.charCodeAt(0);
       child += children?.size ?? 0;
-    });
-    this.nodes.set([0, child], drafts.length * STRIDE);
-    this.labels = drafts.map(({ label }) => flat(this.turned(label)));
+      labels.push(flat(turned(label, direction)));
+      yield;
+    }
+    nodes.set([0, child], drafts.length * STRIDE);
+    return new RadixTree(nodes, firsts, labels, direction === 'forwards' ? 1 : -1);
   }
 
   /** Index of the text that ends at the node. */
@@ -93,10 +101,10 @@ export class RadixTree {
     }
     return NONE;
   }
+}
 
-  private turned(text: string): string {
-    return this.step === 1 ? text : text.split('').reverse().join('');
-  }
+function turned(text: string, direction: 'forwards' | 'backwards'): string {
+  return direction === 'forwards' ? text : text.split('').reverse().join('');
 }
 
 function stands(label: string, text: string, start: number): boolean {
@@ -144,12 +152,13 @@ function commonLength(one: string, other: string): number {
   return common;
 }
 
-function byLevel(root: Draft): readonly Draft[] {
+function* byLevel(root: Draft): Work<readonly Draft[]> {
   const drafts = [root];
   // The list grows while it is walked.
   for (const { children } of drafts) {
     if (children === undefined) continue;
     for (const [, child] of [...children].sort(([one], [other]) => one - other)) drafts.push(child);
+    yield;
   }
   return drafts;
 }

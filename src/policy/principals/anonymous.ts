@@ -1,10 +1,10 @@
-import type { Identity } from '../identity/identity.js';
-import type { AddressRange } from './conditions/ip-address.js';
-import { matchTokens, overlap, type PlainToken, type Token } from './pattern.js';
+import type { Identity } from '../../identity/identity.js';
+import type { AddressRange } from '../conditions/ip-address.js';
+import { matchTokens, overlap, type PlainToken, type Token } from '../matching/pattern.js';
 import type { Principal } from './principals.js';
-import type { Reporter } from './problems.js';
+import type { Reporter } from '../reading/problems.js';
 import type { Criterion } from './thing.js';
-import { TRUE } from './tri.js';
+import { TRUE } from '../matching/tri.js';
 
 /** What a client that proved nothing is matched by: an ID that it claims, and the address that the broker saw. */
 export const ANONYMOUS_CRITERIA = ['clientId', 'sourceIp'] as const;

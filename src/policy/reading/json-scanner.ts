@@ -1,9 +1,4 @@
-import type { Work } from './work.js';
-
-export type Json = string | number | boolean | null | Json[] | JsonObject;
-export interface JsonObject {
-  readonly [name: string]: Json;
-}
+import type { Work } from '../work.js';
 
 /** Names of elements and indexes of arrays, from the outside to the inside. */
 export type Steps = readonly (string | number)[];
@@ -24,9 +19,16 @@ export interface DuplicateName extends JsonPlace {
   readonly name: string;
 }
 
+/** An element of the object in the root that was asked for, and where its value stands. */
+export interface Member {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface JsonScan {
-  /** What the text says; nothing where it is no JSON. Of a name that stands twice the last one, as JSON.parse has it. */
-  readonly value: Json | undefined;
+  /** The elements of the object that was asked for; nothing where there is none of that name. */
+  readonly members: readonly Member[] | undefined;
   /** Names that stand for a second time in their object. */
   readonly duplicates: readonly DuplicateName[];
   /** Where the text stops being JSON. */
@@ -35,7 +37,8 @@ export interface JsonScan {
 
 /** An object or array that is not closed yet. */
 interface Level {
-  readonly value: Json[] | Record<string, Json>;
+  /** Of an object, those so far. */
+  readonly names: Set<string> | undefined;
   /** The name or index where the scan is; nothing before the first name. */
   step: string | number | undefined;
 }
@@ -57,21 +60,17 @@ const MAX_STEPS = 8;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** Set in the usual way `__proto__` would be no element. */
-const PLAIN = { enumerable: true, writable: true, configurable: true };
 /** Tokens read before the scan may pause. */
 const TOKENS = 64;
-/** Shorter texts are copied when they are cut out; longer ones would keep the whole text in memory. */
-const COPIED = 13;
 
 /**
- * Reads JSON (RFC 8259) in pieces, which JSON.parse cannot, and tells what it does not: which names an object has twice,
- * of which it keeps the last one in silence, and where and why a text is no JSON. One pass without recursion, in linear
- * time.
+ * What JSON.parse does not tell (RFC 8259): which names an object has twice, of which it keeps the last one in silence,
+ * and where and why a text is no JSON. One pass without recursion, in linear time.
  * @param limit duplicates beyond so many are not collected
+ * @param large the name of an object in the root, whose elements are to be told one by one
  */
-export function scanJson(text: string, limit: number): Work<JsonScan> {
-  return new Scanner(text, limit).scan();
+export function scanJson(text: string, limit: number, large?: string): Work<JsonScan> {
+  return new Scanner(text, limit, large).scan();
 }
 
 class Scanner {
@@ -79,11 +78,14 @@ class Scanner {
   private readonly duplicates: DuplicateName[] = [];
   private expecting: Expecting = 'value';
   private at = 0;
-  private root: Json | undefined;
+  private members: Member[] | undefined;
+  /** Where the value of the member begins that is read now. */
+  private start = 0;
 
   constructor(
     private readonly text: string,
     private readonly limit: number,
+    private readonly large: string | undefined,
   ) {}
 
   *scan(): Work<JsonScan> {
@@ -94,7 +96,7 @@ class Scanner {
     }
     if (expected === undefined && this.expecting !== 'nothing') expected = EXPECTED[this.expecting];
     const fault = expected === undefined ? undefined : { steps: this.steps(), at: this.at, expected };
-    return { value: fault === undefined ? this.root : undefined, duplicates: this.duplicates, fault };
+    return { members: this.members, duplicates: this.duplicates, fault };
   }
 
   /** False at the end of the text. */
@@ -129,11 +131,11 @@ class Scanner {
         this.expecting = 'value';
         return undefined;
       case 'comma or end':
-        if (character === (Array.isArray(level?.value) ? ']' : '}')) return this.close();
+        if (character === (level?.names === undefined ? ']' : '}')) return this.close();
         if (character !== ',') return EXPECTED['comma or end'];
         this.at++;
         if (typeof level?.step === 'number') level.step++;
-        this.expecting = Array.isArray(level?.value) ? 'value' : 'name';
+        this.expecting = level?.names === undefined ? 'value' : 'name';
         return undefined;
       case 'nothing':
         return EXPECTED.nothing;
@@ -141,38 +143,30 @@ class Scanner {
   }
 
   private value(character: string): string | undefined {
-    if (character === '{') return this.open({ value: {}, step: undefined }, 'first name');
-    if (character === '[') return this.open({ value: [], step: 0 }, 'first value');
-    const start = this.at;
-    if (character === '"') {
-      const expected = this.string();
-      return expected ?? this.ended(this.written(start));
-    }
-    SCALAR.lastIndex = start;
+    if (this.inLarge) this.start = this.at;
+    if (character === '{') return this.open({ names: new Set(), step: undefined }, 'first name');
+    if (character === '[') return this.open({ names: undefined, step: 0 }, 'first value');
+    if (character === '"') return this.string() ?? this.ended();
+    SCALAR.lastIndex = this.at;
     if (!SCALAR.test(this.text)) return EXPECTED[this.expecting];
     this.at = SCALAR.lastIndex;
-    return this.ended(JSON.parse(this.text.slice(start, this.at)) as Json);
+    return this.ended();
   }
 
   private name(character: string, level: Level | undefined): string | undefined {
     if (character !== '"') return EXPECTED[this.expecting];
     const start = this.at;
     const expected = this.string();
-    if (expected !== undefined || level === undefined) return expected;
-    const name = this.written(start);
+    if (expected !== undefined || level?.names === undefined) return expected;
+    const written = this.text.slice(start, this.at);
+    const name = written.includes('\\') ? (JSON.parse(written) as string) : written.slice(1, -1);
     level.step = name;
-    if (Object.hasOwn(level.value, name) && this.duplicates.length < this.limit) {
+    if (level.names.has(name) && this.duplicates.length < this.limit) {
       this.duplicates.push({ name, at: start, steps: this.steps() });
     }
+    level.names.add(name);
     this.expecting = 'colon';
     return undefined;
-  }
-
-  /** What the text in double quotes says that began there and ends here. */
-  private written(start: number): string {
-    const written = this.text.slice(start, this.at);
-    const asItStands = written.length < COPIED && !written.includes('\\');
-    return asItStands ? written.slice(1, -1) : (JSON.parse(written) as string);
   }
 
   private string(): string | undefined {
@@ -200,6 +194,8 @@ class Scanner {
   }
 
   private open(level: Level, expecting: Expecting): string | undefined {
+    const [root, outer] = this.levels;
+    if (outer === undefined && root?.step === this.large && level.names !== undefined) this.members = [];
     this.levels.push(level);
     this.at++;
     this.expecting = expecting;
@@ -207,18 +203,19 @@ class Scanner {
   }
 
   private close(): string | undefined {
-    const level = this.levels.pop();
+    this.levels.pop();
     this.at++;
-    return this.ended(level?.value as Json);
+    return this.ended();
+  }
+
+  /** Directly in the object whose elements are told one by one. */
+  private get inLarge(): boolean {
+    return this.levels.length === 2 && this.members !== undefined && this.levels[0]?.step === this.large;
   }
 
   /** After a whole value. */
-  private ended(value: Json): string | undefined {
-    const level = this.levels.at(-1);
-    if (level === undefined) this.root = value;
-    else if (Array.isArray(level.value)) level.value.push(value);
-    else if (level.step === '__proto__') Object.defineProperty(level.value, level.step, { value, ...PLAIN });
-    else level.value[String(level.step)] = value;
+  private ended(): string | undefined {
+    if (this.inLarge) this.members?.push({ name: String(this.levels[1]?.step), start: this.start, end: this.at });
     this.expecting = this.levels.length === 0 ? 'nothing' : 'comma or end';
     return undefined;
   }

@@ -1,18 +1,18 @@
-import { actionMeant, actionsOf, ACTION_NAMES, isActionPattern } from './actions.js';
-import type { Action } from './authorizer.js';
+import { actionMeant, actionsOf, ACTION_NAMES, isActionPattern } from '../actions.js';
+import type { Action } from '../authorizer.js';
 import {
   compileCondition,
   parseOperator,
   OPERATORS,
   type Condition,
   type OperatorName,
-} from './conditions/condition.js';
+} from '../conditions/condition.js';
 import { isObject, readJson, reportUnknown, type Json, type JsonObject } from './json.js';
 import type { Steps } from './json-scanner.js';
-import { PatternError } from './pattern.js';
+import { PatternError } from '../matching/pattern.js';
 import type { Reporter } from './problems.js';
-import { parseResource, type ResourcePattern } from './resource.js';
-import { contextKey, type ContextKey } from './variables.js';
+import { parseResource, type ResourcePattern } from '../matching/resource.js';
+import { contextKey, type ContextKey } from '../conditions/variables.js';
 
 /** A statement that has been read: nothing of it can fail any more but for want of facts. */
 export interface Statement {

@@ -1,12 +1,12 @@
-import type { Identity } from '../identity/identity.js';
-import { actionNamed } from './actions.js';
-import type { Action, Decision } from './authorizer.js';
-import type { ExtraFacts } from './context.js';
-import type { SubscribeRules } from './decision.js';
+import type { Identity } from '../../identity/identity.js';
+import { actionNamed } from '../actions.js';
+import type { Action, Decision } from '../authorizer.js';
+import type { ExtraFacts } from '../conditions/context.js';
+import type { SubscribeRules } from '../deciding/decision.js';
 import { explain, type Explanation } from './explain.js';
-import { isObject, readJson, reportUnknown, type Json, type JsonObject } from './json.js';
-import type { PolicySet } from './policy-set.js';
-import type { Reporter } from './problems.js';
+import { isObject, readJson, reportUnknown, type Json, type JsonObject } from '../reading/json.js';
+import type { PolicySet } from '../policy-set.js';
+import type { Reporter } from '../reading/problems.js';
 
 /** What a row of a table of tests expects: each field that is given must be equal. */
 export type Expectation = Partial<Pick<Decision, 'effect' | 'cause' | 'policy' | 'statement' | 'principalId'>>;

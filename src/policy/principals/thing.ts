@@ -1,4 +1,4 @@
-import type { Identity } from '../identity/identity.js';
+import type { Identity } from '../../identity/identity.js';
 
 /** A thing of the registry, as `iot:Connection.Thing.*` sees it. */
 export interface Thing {

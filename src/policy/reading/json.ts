@@ -1,8 +1,11 @@
-import { scanJson, type Json, type JsonObject, type Steps } from './json-scanner.js';
+import { scanJson, type JsonScan, type Member, type Steps } from './json-scanner.js';
 import type { Reporter } from './problems.js';
-import { finish, type Work } from './work.js';
+import { finish, type Work } from '../work.js';
 
-export type { Json, JsonObject } from './json-scanner.js';
+export type Json = string | number | boolean | null | Json[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: Json;
+}
 
 /** Files over this are refused: reading them would stop everything else for too long. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
@@ -18,22 +21,55 @@ export type NameOf = (steps: Steps, root: Json | undefined) => string | undefine
  * reported too: whoever reads it might take the first one for what counts.
  */
 export function readJson(text: string, report: Reporter, nameOf?: NameOf): Json | undefined {
-  return finish(readJsonInPieces(text, report, nameOf));
+  if (isTooLong(text, report)) return undefined;
+  const scan = finish(scanJson(text, MAX_DUPLICATES));
+  const root = scan.fault === undefined ? (JSON.parse(text) as Json) : undefined;
+  reportScan(scan, text, report, (steps) => nameOf?.(steps, root));
+  return root;
 }
 
-/** The same for a text of any length. */
-export function* readJsonInPieces(
+/** A text that has a large object in its root. */
+export interface LargeJson {
+  /** All but the elements of the large object. */
+  readonly root: Json;
+  readonly members: readonly Member[];
+}
+
+/**
+ * Reads a text whose elements are named and many, which JSON.parse would not read in pieces.
+ * @param large the name of the object that has them
+ */
+export function* readLargeJson(text: string, report: Reporter, large: string): Work<LargeJson | undefined> {
+  if (isTooLong(text, report)) return undefined;
+  const scan = yield* scanJson(text, MAX_DUPLICATES, large);
+  reportScan(scan, text, report, ([, name]) => name?.toString());
+  if (scan.fault !== undefined) return undefined;
+  const { members = [] } = scan;
+  const start = members[0]?.start ?? 0;
+  const end = members.at(-1)?.end ?? 0;
+  const root = JSON.parse(start === end ? text : `${text.slice(0, start)}{}${text.slice(end)}`) as Json;
+  return { root, members };
+}
+
+/** The value of an element; a copy, so that nothing of it keeps the whole text in memory. */
+export function memberOf(text: string, { start, end }: Member): Json {
+  return JSON.parse(text.slice(start, end)) as Json;
+}
+
+function isTooLong(text: string, report: Reporter): boolean {
+  if (text.length <= MAX_CHARACTERS) return false;
+  report.expected(`at most ${MAX_CHARACTERS} characters`, text.length);
+  return true;
+}
+
+function reportScan(
+  { fault, duplicates }: JsonScan,
   text: string,
   report: Reporter,
-  nameOf: NameOf = () => undefined,
-): Work<Json | undefined> {
-  if (text.length > MAX_CHARACTERS) {
-    report.expected(`at most ${MAX_CHARACTERS} characters`, text.length);
-    return undefined;
-  }
-  const { value: root, fault, duplicates } = yield* scanJson(text, MAX_DUPLICATES);
+  nameOf: (steps: Steps) => string | undefined,
+): void {
   const at = (steps: Steps): Reporter => {
-    const name = nameOf(steps, root);
+    const name = nameOf(steps);
     const start = name === undefined ? report : report.named(name);
     return steps.reduce<Reporter>((reporter, step) => reporter.at(step), start);
   };
@@ -43,7 +79,6 @@ export function* readJsonInPieces(
   if (fault !== undefined) {
     at(fault.steps).expected(`${fault.expected}, found ${characterAt(text, fault.at)} at ${lineOf(text, fault.at)}`);
   }
-  return root;
 }
 
 function characterAt(text: string, at: number): string {

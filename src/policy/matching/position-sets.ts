@@ -1,4 +1,4 @@
-import type { ReceiveRule } from './compile.js';
+import type { ReceiveRule } from '../deciding/compile.js';
 import { ANY, type Token } from './pattern.js';
 
 const MATCH_ANY = -1;
