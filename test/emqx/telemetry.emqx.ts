@@ -56,9 +56,9 @@ onEmqx('What became of a message is told', (bench, { isLocal }) => {
       );
       for (const line of lines) {
         const endedAt = Date.parse(String(line['timestamp']));
-        // Within what Erlang's clock may be away from that of the operating system.
-        expect(endedAt).toBeGreaterThanOrEqual(before - 1_000);
-        expect(endedAt).toBeLessThanOrEqual(after + 1_000);
+        // Within what Erlang's clock may be away from that of the operating system, after which it moves by 1 % at the most.
+        expect(endedAt).toBeGreaterThanOrEqual(before - 10_000);
+        expect(endedAt).toBeLessThanOrEqual(after + 10_000);
       }
       expect(new Set(lines.map((line) => line['traceId'])).size).toBe(count);
       await device.endAsync();

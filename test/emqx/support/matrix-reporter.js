@@ -1,3 +1,5 @@
+import process from 'node:process';
+
 /** Says after the run of each EMQX how many tests passed, failed and were skipped, which failed, and why some were skipped. */
 export default class MatrixReporter {
   onRunComplete(_contexts, results) {

@@ -43,7 +43,7 @@ function fromFile(file: string): readonly Entry[] {
       .parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new Error(`TIGHTBEAM_EMQX_TARGETS, ${file}: ${why}`);
+    throw new Error(`TIGHTBEAM_EMQX_TARGETS, ${file}: ${why}`, { cause: error });
   }
 }
 
