@@ -155,7 +155,12 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
     await first;
   },
   RECEIVER_REJECTED: (service, clientId) => rejected(service, clientId, () => post(service, clientId)),
-  IDEMPOTENCY_KEY_REUSED: pretending('IDEMPOTENCY_KEY_REUSED'),
+  IDEMPOTENCY_KEY_REUSED: async (service, clientId) => {
+    await online(service, clientId);
+    for (const topic of ['before', 'commands/open']) {
+      await post(service, clientId, { topic }, { headers: { 'idempotency-key': '1' } });
+    }
+  },
   ACCOUNT_THROTTLED: pretending('ACCOUNT_THROTTLED'),
   BROKER_UNAVAILABLE: pretending('BROKER_UNAVAILABLE'),
   DELIVERY_PLUGIN_MISSING: pretending('DELIVERY_PLUGIN_MISSING'),
