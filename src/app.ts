@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { brokerAddress } from './brokers/door/broker-address.js';
+import { Door } from './brokers/door/door.js';
+import { Gate } from './brokers/door/gate.js';
+import { DoorOperations } from './brokers/door/operations.js';
 import { DirectLink } from './brokers/link/direct-link.js';
 import { EmqxOperations } from './brokers/emqx/operations.js';
 import { EmqxRest } from './brokers/emqx/rest.js';
@@ -45,7 +49,7 @@ export interface Ports {
   readonly https?: number;
   readonly exhook: number;
   readonly metrics: number;
-  /** Of the embedded broker; absent beside EMQX. */
+  /** Of the embedded broker, or of the door; absent beside EMQX. */
   readonly mqtt?: number;
 }
 
@@ -56,7 +60,7 @@ export interface Service {
   reload(): Promise<void>;
   /** Takes no new requests, lets confirmations in flight finish or time out, and ends. Never rejects. */
   stop(): Promise<void>;
-  /** What the embedded broker holds; nothing beside EMQX. */
+  /** What the embedded broker, or the door, holds; nothing beside EMQX. */
   readonly broker: Pick<EmbeddedBroker, 'load'> | undefined;
   readonly link: Pick<DirectLink, 'inFlight' | 'ready'>;
 }
@@ -112,16 +116,17 @@ async function start(
     ...(brokerConfig.password === undefined ? {} : { password: brokerConfig.password }),
   };
   const { host: exhookHost, port: exhookPort, tls: exhookTls } = config.exhook;
-  const provider = createHookProvider({
-    authenticator: new GuessLimit({
-      authenticator: new MqttAuthenticator({
-        credentials: credentials.current,
-        admitsAnonymous: (identity) => policies.current().resolve(identity) !== undefined,
-        service,
-      }),
-      serviceUsername: service.username,
-      clock: () => performance.now(),
+  const authenticator = new GuessLimit({
+    authenticator: new MqttAuthenticator({
+      credentials: credentials.current,
+      admitsAnonymous: (identity) => policies.current().resolve(identity) !== undefined,
+      service,
     }),
+    serviceUsername: service.username,
+    clock: () => performance.now(),
+  });
+  const provider = createHookProvider({
+    authenticator,
     authorizer,
     events,
     diagnostics,
@@ -149,12 +154,36 @@ async function start(
         perReceiver,
       })
     : undefined;
-  const mqtt = await broker?.start();
+  const embedded = await broker?.start();
   if (broker) stops.push(() => broker.close());
 
   const { connections, maxConnections, api } = brokerConfig;
-  const urls = mqtt === undefined ? brokerConfig.urls : [`mqtt://127.0.0.1:${mqtt}`];
   const tls = readTls(brokerConfig.tls);
+  const door =
+    brokerConfig.kind === 'door' && !options.embeddedBroker
+      ? new Door({
+          broker: brokerAddress(brokerConfig.urls[0] as string, tls),
+          gate: new Gate({
+            authenticatedBy: config.door.authenticatedBy,
+            authenticator,
+            authorizer,
+            events,
+            tracing,
+            diagnostics,
+            serviceUsername: service.username,
+          }),
+          diagnostics,
+          limits,
+          perReceiver,
+          connectTimeoutMs: config.door.connectTimeoutMs,
+          packetBytes: config.door.packetBytes,
+        })
+      : undefined;
+  if (door) stops.push(() => door.close());
+  const mqtt = embedded ?? (await door?.listen(config.door.host, config.door.port));
+  // The service has a way in of its own, whatever the devices' is.
+  const inside = embedded ?? (await door?.listen('127.0.0.1', 0, true));
+  const urls = inside === undefined ? brokerConfig.urls : [`mqtt://127.0.0.1:${inside}`];
   const link = new DirectLink({
     ...service,
     urls,
@@ -180,7 +209,8 @@ async function start(
   const publisher = new MqttPublisher({ ...service, urls, tls });
   stops.push(() => publisher.close());
   if (broker) await publisher.whenReady();
-  const others = new DataPlaneOperations({ ...common, broker: broker?.operations ?? operationsOf(api), publisher });
+  const operations = broker?.operations ?? (door && new DoorOperations(door)) ?? operationsOf(api);
+  const others = new DataPlaneOperations({ ...common, broker: operations, publisher });
 
   const dataPlanes = await startDataPlanes(config, {
     operations: createOperations(messaging, others),
@@ -206,7 +236,7 @@ async function start(
   events.lifecycle('ready', { ports: { ...ports }, exhookUrl });
   return {
     ports,
-    broker,
+    broker: broker ?? door,
     link,
     stop,
     reload: async () => {
