@@ -35,6 +35,7 @@ export default tseslint.config(
     files: [
       'src/policy/**',
       'src/direct/**',
+      'src/clients/**',
       'src/operations/**',
       'src/throttling/**',
       'src/identity/**',

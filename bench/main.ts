@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: the benchmarks by name; without one, that of the main job. */
 const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(args: string[]): Promise<void> }>>> = {
   main: () => import('./main-job.js'),
+  differential: () => import('./differential.js'),
   emqx: () => import('./emqx.js'),
   http: () => import('./http.js'),
   memory: () => import('./memory.js'),

@@ -2,6 +2,7 @@
  * Decisions a second of the policy engine against other engines and against a plain loop, on equivalent policies, in one
  * process and one run. Every decision of every engine is compared with the plain loop's.
  */
+import { load } from './policy/loading.js';
 import { memoryOf } from './policy/memory.js';
 import { casbin, cedar, iamSimulate, plainLoop, tightbeam, type Decide, type Effect } from './policy/engines.js';
 import { subscriptions } from './policy/subscriptions.js';
@@ -57,6 +58,12 @@ export async function run(args: string[]): Promise<void> {
   const { ordinary, worst } = subscriptions(milliseconds);
   print(`  ordinary: ${ordinary.toFixed(3)} ms; the worst of the hostile ones: ${worst.toFixed(3)} ms`);
   verdict('the worst subscription against an ordinary one', worst / ordinary, 'at most', 50);
+  print('\nloading 100,000 principals');
+  for (const kind of ['texts', 'patterns'] as const) {
+    const { milliseconds: took, longestTurn } = await load(100_000, kind);
+    print(`  by ${kind}: ${(took / 1000).toFixed(1)} s`);
+    verdict(`longest turn of the event loop, ms, principals by ${kind}`, longestTurn, 'at most', 20);
+  }
   print('\nmemory of 10,000 principals with a policy of 10 statements');
   print(
     `  each its own: ${memoryOf(10_000, 'own').toFixed(1)} MB; one that all share: ${memoryOf(10_000, 'shared').toFixed(1)} MB`,

@@ -13,6 +13,8 @@ export type AwsException =
   | 'ForbiddenException'
   | 'ResourceNotFoundException'
   | 'MethodNotAllowedException'
+  | 'ConflictException'
+  | 'DeviceRejectedException'
   | 'RequestEntityTooLargeException'
   | 'ThrottlingException'
   | 'InternalFailureException'
@@ -30,10 +32,22 @@ export const PubackCode = {
   ImplementationSpecificError: 0x83,
   NotAuthorized: 0x87,
   TopicNameInvalid: 0x90,
+  PacketIdentifierInUse: 0x91,
   QuotaExceeded: 0x97,
   PayloadFormatInvalid: 0x99,
 } as const;
 export type PubackCode = (typeof PubackCode)[keyof typeof PubackCode];
+
+/** What a reason means for sending again. */
+export const RETRY = {
+  needless: 'Not needed. A repeat under the same identity gets this answer again, and the device nothing.',
+  joins:
+    'With the same identity, it waits for the answer of the device to the first message, or makes another attempt where ' +
+    'none can come any more. Without, the device may get the message twice, unless the answer says `written: no`.',
+  safe: 'Safe: nothing was written to the device. Worth it as soon as the cause is gone.',
+  pointless: 'Pointless: the answer will be the same until something is changed. Nothing was written to the device.',
+} as const;
+export type Retry = keyof typeof RETRY;
 
 export interface ReasonEntry {
   readonly status: 'Success' | 'Failure';
@@ -43,6 +57,8 @@ export interface ReasonEntry {
   readonly exception?: AwsException;
   /** PUBACK reason code of the `$dm/` door; absent where the reason never answers a PUBLISH. */
   readonly mqtt?: PubackCode;
+  /** What it means for sending again. */
+  readonly retry: Retry;
   /** What the caller is told. Never names policies, principals or anything the caller may not know. */
   readonly message: string;
   /** What it means, for the operator. */
@@ -56,6 +72,7 @@ export interface ReasonEntry {
 const table = {
   DELIVERED: {
     status: 'Success',
+    retry: 'needless',
     http: 200,
     mqtt: PubackCode.Success,
     message: 'The device acknowledged the message.',
@@ -65,6 +82,7 @@ const table = {
   },
   DISPATCHED: {
     status: 'Success',
+    retry: 'needless',
     http: 200,
     mqtt: PubackCode.Success,
     message: 'The message was handed to the connection of the device; no confirmation was asked for.',
@@ -74,6 +92,7 @@ const table = {
   },
   INVALID_CLIENT_ID: {
     status: 'Failure',
+    retry: 'pointless',
     http: 400,
     exception: 'InvalidRequestException',
     mqtt: PubackCode.TopicNameInvalid,
@@ -88,6 +107,7 @@ const table = {
   },
   INVALID_TOPIC: {
     status: 'Failure',
+    retry: 'pointless',
     http: 400,
     exception: 'InvalidRequestException',
     mqtt: PubackCode.TopicNameInvalid,
@@ -103,6 +123,7 @@ const table = {
   },
   RESERVED_TOPIC: {
     status: 'Failure',
+    retry: 'pointless',
     http: 400,
     exception: 'InvalidRequestException',
     mqtt: PubackCode.TopicNameInvalid,
@@ -113,6 +134,7 @@ const table = {
   },
   INVALID_PARAMETER: {
     status: 'Failure',
+    retry: 'pointless',
     http: 400,
     exception: 'InvalidRequestException',
     mqtt: PubackCode.TopicNameInvalid,
@@ -126,6 +148,7 @@ const table = {
   },
   MISSING_CREDENTIALS: {
     status: 'Failure',
+    retry: 'pointless',
     http: 401,
     exception: 'UnauthorizedException',
     message: 'The request is not authenticated.',
@@ -137,6 +160,7 @@ const table = {
   },
   INVALID_CREDENTIALS: {
     status: 'Failure',
+    retry: 'pointless',
     http: 401,
     exception: 'UnauthorizedException',
     message: 'The request is not authenticated.',
@@ -146,6 +170,7 @@ const table = {
   },
   CALLER_KEYS_UNAVAILABLE: {
     status: 'Failure',
+    retry: 'safe',
     http: 503,
     exception: 'ServiceUnavailableException',
     message: 'Callers cannot be authenticated at the moment.',
@@ -155,6 +180,7 @@ const table = {
   },
   EXPIRED_SIGNATURE: {
     status: 'Failure',
+    retry: 'pointless',
     http: 401,
     exception: 'UnauthorizedException',
     message: 'The signature has expired or is not yet valid.',
@@ -164,6 +190,7 @@ const table = {
   },
   SENDER_NOT_AUTHORIZED: {
     status: 'Failure',
+    retry: 'pointless',
     http: 403,
     exception: 'ForbiddenException',
     mqtt: PubackCode.NotAuthorized,
@@ -178,6 +205,7 @@ const table = {
   },
   RECEIVER_NOT_AUTHORIZED: {
     status: 'Failure',
+    retry: 'pointless',
     http: 403,
     exception: 'ForbiddenException',
     mqtt: PubackCode.NotAuthorized,
@@ -188,6 +216,7 @@ const table = {
   },
   CLIENT_NOT_CONNECTED: {
     status: 'Failure',
+    retry: 'safe',
     http: 404,
     exception: 'ResourceNotFoundException',
     mqtt: PubackCode.TopicNameInvalid,
@@ -198,6 +227,7 @@ const table = {
   },
   CLIENT_OFFLINE_WITH_SESSION: {
     status: 'Failure',
+    retry: 'safe',
     http: 404,
     exception: 'ResourceNotFoundException',
     mqtt: PubackCode.ImplementationSpecificError,
@@ -208,6 +238,7 @@ const table = {
   },
   OPERATION_NOT_AUTHORIZED: {
     status: 'Failure',
+    retry: 'pointless',
     http: 403,
     exception: 'ForbiddenException',
     message: 'The caller is not authorized to perform this action on this resource.',
@@ -217,6 +248,7 @@ const table = {
   },
   RETAINED_MESSAGE_NOT_FOUND: {
     status: 'Failure',
+    retry: 'pointless',
     http: 404,
     exception: 'ResourceNotFoundException',
     message: 'There is no retained message on this topic.',
@@ -226,6 +258,7 @@ const table = {
   },
   NOT_SUPPORTED: {
     status: 'Failure',
+    retry: 'pointless',
     http: 400,
     exception: 'InvalidRequestException',
     message: 'The broker cannot do this.',
@@ -238,6 +271,7 @@ const table = {
   },
   UNKNOWN_OPERATION: {
     status: 'Failure',
+    retry: 'pointless',
     http: 404,
     exception: 'ResourceNotFoundException',
     message: 'There is no such operation.',
@@ -250,6 +284,7 @@ const table = {
   },
   METHOD_NOT_ALLOWED: {
     status: 'Failure',
+    retry: 'pointless',
     http: 405,
     exception: 'MethodNotAllowedException',
     message: 'This path does not allow that method.',
@@ -259,6 +294,7 @@ const table = {
   },
   INVALID_REQUEST: {
     status: 'Failure',
+    retry: 'pointless',
     http: 400,
     exception: 'InvalidRequestException',
     message: 'The request is malformed.',
@@ -268,6 +304,7 @@ const table = {
   },
   PAYLOAD_TOO_LARGE: {
     status: 'Failure',
+    retry: 'pointless',
     http: 413,
     exception: 'RequestEntityTooLargeException',
     mqtt: PubackCode.PayloadFormatInvalid,
@@ -281,6 +318,7 @@ const table = {
   },
   ACCOUNT_THROTTLED: {
     status: 'Failure',
+    retry: 'safe',
     http: 429,
     exception: 'ThrottlingException',
     message: 'Too many requests.',
@@ -290,6 +328,7 @@ const table = {
   },
   RECEIVER_THROTTLED: {
     status: 'Failure',
+    retry: 'safe',
     http: 429,
     exception: 'ThrottlingException',
     mqtt: PubackCode.QuotaExceeded,
@@ -300,6 +339,7 @@ const table = {
   },
   INTERNAL_ERROR: {
     status: 'Failure',
+    retry: 'joins',
     http: 500,
     exception: 'InternalFailureException',
     mqtt: PubackCode.UnspecifiedError,
@@ -310,6 +350,7 @@ const table = {
   },
   SHUTTING_DOWN: {
     status: 'Failure',
+    retry: 'safe',
     http: 503,
     exception: 'ServiceUnavailableException',
     message: 'The service is shutting down.',
@@ -319,6 +360,7 @@ const table = {
   },
   BROKER_UNAVAILABLE: {
     status: 'Failure',
+    retry: 'joins',
     http: 503,
     exception: 'ServiceUnavailableException',
     message: 'The broker is not reachable.',
@@ -328,6 +370,7 @@ const table = {
   },
   DELIVERY_PLUGIN_MISSING: {
     status: 'Failure',
+    retry: 'safe',
     http: 503,
     exception: 'ServiceUnavailableException',
     message: 'The broker cannot deliver direct messages.',
@@ -337,6 +380,7 @@ const table = {
   },
   PUBACK_TIMEOUT: {
     status: 'Failure',
+    retry: 'joins',
     http: 504,
     exception: 'GatewayTimeoutException',
     mqtt: PubackCode.UnspecifiedError,
@@ -360,6 +404,7 @@ const table = {
   },
   RECEIVER_DISCONNECTED: {
     status: 'Failure',
+    retry: 'joins',
     http: 504,
     exception: 'GatewayTimeoutException',
     mqtt: PubackCode.UnspecifiedError,
@@ -370,6 +415,7 @@ const table = {
   },
   AUTHENTICATION_THROTTLED: {
     status: 'Failure',
+    retry: 'pointless',
     message: 'Too many wrong passwords.',
     meaning: 'The client was refused without its password being looked at: too many wrong ones came before.',
     causes: [
@@ -381,8 +427,36 @@ const table = {
       'Look who connects from `sourceIp`.',
     ],
   },
+  RECEIVER_REJECTED: {
+    status: 'Failure',
+    retry: 'needless',
+    http: 422,
+    exception: 'DeviceRejectedException',
+    mqtt: PubackCode.UnspecifiedError,
+    message: 'The device refused the message.',
+    meaning:
+      'The device answered the message with a PUBACK whose reason code is a failure (MQTT 5, section 3.4.2.1): it arrived, and ' +
+      'the device will not have it. Code and Reason String are the device’s own words. EMQX before 6.0 does not tell them: ' +
+      'there any PUBACK counts as DELIVERED.',
+    causes: ['The device has no use for the message, or no room.', 'It may not do what is asked.'],
+    next: ['Look up the code in the manual of the device: `deviceCode` and `deviceReason` of the log line.'],
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 'Failure',
+    retry: 'pointless',
+    http: 409,
+    exception: 'ConflictException',
+    mqtt: PubackCode.PacketIdentifierInUse,
+    message: 'Another message was sent to this client under the same identity.',
+    meaning:
+      'The identity of the delivery (`Idempotency-Key`, `amz-sdk-invocation-id`, over MQTT `dm-id`) stands for another topic, ' +
+      'payload, property or QoS at this device, from the same principal in the last minutes. Nothing was sent.',
+    causes: ['An identity that is made from too little: a constant, a counter that began anew.'],
+    next: ['Make a new identity for each message, for instance a UUID, and keep it for its repeats.'],
+  },
   CONNECT_NOT_AUTHORIZED: {
     status: 'Failure',
+    retry: 'pointless',
     message: 'Not authorized.',
     meaning: 'The client was authenticated, but no policy allows `iot:Connect` with this client ID, or one denies it.',
     causes: ['The client ID is not the one that the policy names.', 'No policy is attached to the principal.'],
@@ -390,6 +464,7 @@ const table = {
   },
   PUBLISH_NOT_AUTHORIZED: {
     status: 'Failure',
+    retry: 'pointless',
     message: 'Not authorized.',
     meaning: 'No policy of the client allows `iot:Publish` on this topic, or one denies it.',
     causes: ['The topic is not in the policy.'],
@@ -397,6 +472,7 @@ const table = {
   },
   SUBSCRIBE_NOT_AUTHORIZED: {
     status: 'Failure',
+    retry: 'pointless',
     message: 'Not authorized.',
     meaning:
       'No policy of the client allows `iot:Subscribe` on this topic filter, or `iot:Receive` on what it matches.',

@@ -1,4 +1,5 @@
-import type { DirectDelivery } from '../src/direct/delivery.js';
+import { writtenBy } from '../src/brokers/link/puback.js';
+import type { Delivery, DirectDelivery } from '../src/direct/delivery.js';
 import type { DirectMessage } from '../src/direct/message.js';
 import type { Reason } from '../src/reasons.js';
 import type { ActionEvent, DirectMessageEvent, EventType } from '../src/observing/events.js';
@@ -23,8 +24,9 @@ export class FakeDelivery implements DirectDelivery {
   readonly messages: DirectMessage[] = [];
   answer: (message: DirectMessage) => Promise<Reason> = ({ confirmation }) =>
     Promise.resolve(confirmation ? 'DELIVERED' : 'DISPATCHED');
-  deliver(message: DirectMessage): Promise<Reason> {
+  async deliver(message: DirectMessage): Promise<Delivery> {
     this.messages.push(message);
-    return this.answer(message);
+    const reason = await this.answer(message);
+    return { reason, written: writtenBy(reason) };
   }
 }

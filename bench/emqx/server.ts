@@ -11,12 +11,12 @@ const { broker, ...config } = configOf(setting);
 const logDestination = openFileDestination({ fd: openSync(join(setting.folder, 'log.jsonl'), 'a') });
 const service = await startService(
   { ...config, broker: { ...broker, urls: [mqttUrl] } },
-  { embeddedBroker: false, logDestination },
+  { broker: 'emqx', logDestination },
 );
 process.once('disconnect', () => {
   void service.stop().then(() => process.exit(0));
 });
 process.on('message', () => {
-  process.send?.(service.link.ready);
+  process.send?.(service.broker.ready);
 });
 process.send?.(service.ports);

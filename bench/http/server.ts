@@ -22,7 +22,7 @@ const [{ accessKey, tls, jwks, issuer }] = (await once(process, 'message')) as [
 const now = (): number => Date.now();
 const messaging = new DirectMessaging({
   authorizer: fakeAuthorizer(),
-  delivery: { deliver: () => Promise.resolve('DELIVERED') },
+  delivery: { deliver: () => Promise.resolve({ reason: 'DELIVERED', written: 'yes' }) },
   events: noEvents,
   limits: DEFAULT_LIMITS,
   clock: () => performance.now(),

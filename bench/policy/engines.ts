@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { newEnforcer, newModel } from 'casbin';
-import { PolicyAuthorizer } from '../../src/policy/engine.js';
+import { PolicyAuthorizer } from '../../src/policy/deciding/engine.js';
 import { buildPolicySet } from '../../src/policy/policy-set.js';
 import { USER, type BenchRequest, type BenchStatement } from './workload.js';
 

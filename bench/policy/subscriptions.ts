@@ -1,5 +1,5 @@
 /** What a decision about one subscription costs where the policies are ordinary, and where they are made to be slow. */
-import { PolicyAuthorizer } from '../../src/policy/engine.js';
+import { PolicyAuthorizer } from '../../src/policy/deciding/engine.js';
 import { buildPolicySet } from '../../src/policy/policy-set.js';
 
 const ARN = 'arn:aws:iot:us-east-1:123456789012:';

@@ -20,7 +20,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const setting = JSON.parse(process.argv[2] ?? '') as Setting;
 const config = configOf(setting);
 const logDestination = openFileDestination({ fd: openSync(join(setting.folder, 'log.jsonl'), 'a') });
-const service = await startService(config, { embeddedBroker: true, logDestination });
+const service = await startService(config, { broker: 'embedded', logDestination });
 const floor = new DataPlane({
   operations: [
     {
@@ -58,8 +58,8 @@ function held(): Held {
   // What finalizers release, a second round collects.
   collectGarbage();
   collectGarbage();
-  const { connections = 0, pendingMessages = 0 } = service.broker?.load ?? {};
-  return { connections, pendingMessages, inFlight: service.link.inFlight, heapBytes: process.memoryUsage().heapUsed };
+  const { connections = 0, pendingMessages = 0 } = service.broker.load ?? {};
+  return { connections, pendingMessages, inFlight: service.broker.inFlight, heapBytes: process.memoryUsage().heapUsed };
 }
 
 function cpuMicros(): number {

@@ -44,4 +44,4 @@ sender(Messages) ->
     receive open -> Pid end.
 
 entry() ->
-    #{clientid => <<"sender">>, packet_id => 1, timeout => 15000, report => undefined}.
+    #{clientid => <<"sender">>, packet_id => 1, timeout => 15000, is_service => false, report => undefined}.

@@ -29,6 +29,7 @@ prep_stop(State) ->
     ok = tightbeam_hooks:unhook(),
     ok = tightbeam_cli:unregister(),
     ok = tightbeam_prometheus:unregister(),
+    ok = tightbeam_delivery:stop(),
     ok = tightbeam_pending:complete_all(stopped),
     ok = tightbeam_report:flush(),
     ok = tightbeam_watch:clear(),

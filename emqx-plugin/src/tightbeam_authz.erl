@@ -20,7 +20,7 @@ start_link() ->
 
 -spec create_tables() -> ok.
 create_tables() ->
-    ?TAB = ets:new(?TAB, [ordered_set, named_table, public, {write_concurrency, true}, {read_concurrency, true}]),
+    ?TAB = ets:new(?TAB, [ordered_set, named_table, public, {write_concurrency, true}, {read_concurrency, true}, {decentralized_counters, false}]),
     ok.
 
 -spec is_allowed(pid(), map(), binary(), 0..1) -> boolean().

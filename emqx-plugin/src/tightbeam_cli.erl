@@ -20,6 +20,10 @@ cli(["status"]) ->
     emqx_ctl:print("guard            : ~s~n", [guard()]),
     emqx_ctl:print("hook provider    : ~s~n", [provider(tightbeam_watch:status(), tightbeam_provider:configured())]),
     emqx_ctl:print("pending          : ~p~n", [tightbeam_pending:count()]),
+    emqx_ctl:print("in flight        : ~p~n", [tightbeam_inflight:count()]),
+    emqx_ctl:print("waiting for room : ~p~n", [tightbeam_waiting:count()]),
+    emqx_ctl:print("identities       : ~p~n", [tightbeam_identity:count()]),
+    emqx_ctl:print("PUBACK codes     : ~s~n", [codes()]),
     emqx_ctl:print("cached decisions : ~p~n", [tightbeam_authz:count()]),
     [emqx_ctl:print("config ~s : ~p~n", [pad(K, 9), V]) || {K, V} <- lists:sort(maps:to_list(tightbeam_config:all()))],
     [emqx_ctl:print("~s : ~p~n", [pad(K, 16), V]) || {K, V} <- tightbeam_metrics:values()],
@@ -38,6 +42,13 @@ hooks() ->
     case tightbeam_hooks:missing() of
         [] -> "loaded";
         Missing -> io_lib:format("MISSING ~p", [Missing])
+    end.
+
+%% `client.handle_info' came with 6.0, as the code did.
+codes() ->
+    case tightbeam_emqx:has_hook_point('client.handle_info') of
+        true -> "told by EMQX: 0x80 and more is RECEIVER_REJECTED";
+        false -> "not told by this EMQX: any PUBACK of a device confirms"
     end.
 
 guard() ->

@@ -12,6 +12,11 @@
     | guard_authorize
     | report
     | max_pending
+    | waiting_max
+    | waiting_max_per_device
+    | identities_max
+    | identities_max_per_principal
+    | identities_ttl_ms
     | max_payload_bytes
     | max_client_id_length
     | max_topic_bytes
@@ -59,6 +64,13 @@ defaults() ->
         guard_authorize => true,
         report => true,
         max_pending => 100000,
+        %% Messages that wait for room in the receive windows of devices of this node.
+        waiting_max => 10000,
+        waiting_max_per_device => 100,
+        %% Identities of deliveries that are remembered, each for so long after its outcome.
+        identities_max => 100000,
+        identities_max_per_principal => 10000,
+        identities_ttl_ms => 300000,
         %% AWS IoT's limits, those of the service's configuration too: who raises one raises both.
         max_payload_bytes => 131072,
         max_client_id_length => 128,
@@ -101,13 +113,11 @@ value(guard, V) ->
         _ -> error
     end;
 value(max_topic_slashes, 0) -> {ok, 0};
-value(Key, V) when
-    is_integer(V),
-    V > 0,
-    (Key =:= max_pending orelse Key =:= max_payload_bytes orelse Key =:= max_client_id_length orelse
-        Key =:= max_topic_bytes orelse Key =:= max_topic_slashes)
-->
-    {ok, V};
+value(Key, V) when is_integer(V), V > 0 ->
+    case maps:get(Key, defaults()) of
+        Default when is_integer(Default) -> {ok, V};
+        _ -> error
+    end;
 value(Key, V) when
     is_boolean(V), (Key =:= guard_authenticate orelse Key =:= guard_authorize orelse Key =:= report)
 ->

@@ -1,13 +1,17 @@
 %% @doc Takes a direct message to its receiver's connection: at once, from the sender's own, where
 %% nothing has to be waited for. Else by a worker, chosen by the receiver's client ID: messages to one
 %% device stay in order, and a slow authorization holds up neither the sender's connection nor (but
-%% for those that share the worker) other devices.
+%% for those that share the worker) other devices. Whatever has to be decided about one device by one alone is
+%% decided by its worker: who joins whom, and whose turn it is when there is room.
 -module(tightbeam_delivery).
 
 -behaviour(gen_server).
 
--export([start_link/1, name/1, pool_size/0, dispatch/3, create_counters/0]).
+-export([start_link/1, name/1, name_of/1, pool_size/0, dispatch/3, create_counters/0]).
+-export([back/1, withdraw/1, room/2, stop/0, is_stopping/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-export_type([job/0]).
 
 %% Everything in it can go to another node, see tightbeam_wire.
 -type job() :: #{
@@ -16,22 +20,33 @@
     request := tightbeam_request:request(),
     %% Monotonic milliseconds of the node that works on it.
     deadline := integer(),
+    %% Order among those that wait.
+    sequence := integer(),
     %% System time in milliseconds at which the sender's PUBLISH came.
     received := integer(),
     visited := [node()],
+    %% Nodes that were said to know its identity.
+    followed := [node()],
     %% Has a session without a connection been seen on the way?
     offline := boolean(),
     %% How often nobody of that client ID was found.
-    missed := non_neg_integer()
+    missed := non_neg_integer(),
+    %% Have the other nodes been asked what they remember?
+    gathered := boolean(),
+    %% Where its identity is open.
+    place => tightbeam_identity:place()
 }.
 
 %% The same on every node: a worker's name is also its address on another node.
 -define(POOL_SIZE, 64).
-%% Milliseconds after which somebody who is not there is looked for again.
--define(AGAIN, 50).
 %% How many messages of this node each worker has before it: a sender whose message waits there must
-%% not overtake it.
--define(WAITING, {tightbeam, delivery_waiting}).
+%% not overtake it. The last one: the plugin stops.
+-define(COUNTERS, {tightbeam, delivery_counters}).
+-define(STOPPING, (?POOL_SIZE + 1)).
+%% How long other nodes are waited for that may remember something, in milliseconds.
+-define(GATHER, 500).
+%% A connection that has just ended may be back in a moment.
+-define(AGAIN, 20).
 
 -spec start_link(non_neg_integer()) -> {ok, pid()} | {error, term()}.
 start_link(N) ->
@@ -41,78 +56,190 @@ start_link(N) ->
 name(N) ->
     list_to_atom("tightbeam_delivery_" ++ integer_to_list(N)).
 
+%% @doc The worker of a client ID.
+-spec name_of(binary()) -> atom().
+name_of(ClientId) ->
+    name(number(ClientId)).
+
+number(ClientId) ->
+    erlang:phash2(ClientId, ?POOL_SIZE).
+
 -spec pool_size() -> pos_integer().
 pool_size() ->
     ?POOL_SIZE.
 
 -spec create_counters() -> ok.
 create_counters() ->
-    persistent_term:put(?WAITING, atomics:new(?POOL_SIZE, [])).
+    persistent_term:put(?COUNTERS, atomics:new(?POOL_SIZE + 1, [])).
+
+%% @doc The plugin stops: nothing more is handed over.
+-spec stop() -> ok.
+stop() ->
+    atomics:put(persistent_term:get(?COUNTERS), ?STOPPING, 1).
+
+-spec is_stopping() -> boolean().
+is_stopping() ->
+    atomics:get(persistent_term:get(?COUNTERS), ?STOPPING) =:= 1.
 
 %% @doc Takes a message to its receiver, or to a worker; its pending entry is open already.
 -spec dispatch(tightbeam_pending:key(), term(), tightbeam_request:request()) -> ok.
-dispatch(Key, Msg, #{timeout := Timeout} = Request) ->
+dispatch(Key, Msg, #{timeout := Timeout, clientid := ClientId} = Request) ->
     Job = #{
         key => Key,
         msg => Msg,
         request => Request,
         deadline => erlang:monotonic_time(millisecond) + Timeout,
+        sequence => erlang:unique_integer([monotonic, positive]),
         received => erlang:system_time(millisecond),
         visited => [],
+        followed => [],
         offline => false,
-        missed => 0
+        missed => 0,
+        gathered => false
     },
-    N = worker(Request),
-    Waiting = persistent_term:get(?WAITING),
-    case atomics:get(Waiting, N + 1) =:= 0 andalso guarded(Job, fun at_once/1) of
-        true ->
+    N = number(ClientId),
+    Counters = persistent_term:get(?COUNTERS),
+    case atomics:get(Counters, N + 1) =:= 0 andalso guarded(Job, fun tightbeam_locate:at_once/1) of
+        Done when Done =:= true; Done =:= ok ->
             ok;
-        false ->
-            ok = atomics:add(Waiting, N + 1, 1),
+        _ ->
+            ok = atomics:add(Counters, N + 1, 1),
             gen_server:cast(name(N), {deliver, Job})
     end.
 
-worker(#{clientid := ClientId}) ->
-    erlang:phash2(ClientId, ?POOL_SIZE).
+%% @doc It was not written, and the connection that it was for is gone: it is looked for again.
+-spec back(tightbeam_inflight:attempt()) -> ok.
+back(#{key := Key, job := #{request := #{clientid := ClientId}}}) ->
+    gen_server:cast(name_of(ClientId), {back, Key});
+back(_) ->
+    ok.
 
+%% @doc The time of its sender is over while it waits for room.
+-spec withdraw(tightbeam_inflight:attempt()) -> ok.
+withdraw(#{key := Key, job := #{request := #{clientid := ClientId}}}) ->
+    gen_server:cast(name_of(ClientId), {withdraw, Key}).
+
+%% @doc A connection for which messages wait has had something acknowledged.
+-spec room(binary(), pid()) -> ok.
+room(ClientId, Channel) ->
+    gen_server:cast(name_of(ClientId), {room, Channel}).
+
+%% gathering: jobs by client ID, and the nodes that have not answered; trying: what is on its way out of those that
+%% waited.
 init(N) ->
-    ok = atomics:put(persistent_term:get(?WAITING), N + 1, 0),
-    {ok, N}.
+    ok = atomics:put(persistent_term:get(?COUNTERS), N + 1, 0),
+    {ok, #{number => N, gathering => #{}, trying => #{}}}.
 
-handle_call(_Request, _From, N) ->
-    {reply, ignored, N}.
+handle_call(_Request, _From, State) ->
+    {reply, ignored, State}.
 
-handle_cast({deliver, Job}, N) ->
-    ok = work(Job),
-    ok = atomics:sub(persistent_term:get(?WAITING), N + 1, 1),
-    {noreply, N};
-handle_cast(Word, N) ->
+handle_cast({deliver, Job}, #{number := N} = State0) ->
+    State = work(Job, State0),
+    ok = atomics:sub(persistent_term:get(?COUNTERS), N + 1, 1),
+    {noreply, State};
+handle_cast({back, Key}, State) ->
+    ok = come_back(Key, 0),
+    {noreply, State};
+handle_cast({withdraw, Key}, State) ->
+    ok = tightbeam_handover:withdraw(Key),
+    {noreply, State};
+handle_cast({room, Channel}, State) ->
+    {noreply, turn(Channel, State)};
+handle_cast(Word, State) ->
     case tightbeam_wire:read(Word) of
-        {deliver, #{remaining := Remaining} = Job} ->
-            ok = work(Job#{deadline => erlang:monotonic_time(millisecond) + Remaining, missed => 0});
+        {deliver, #{remaining := Remaining, request := Request} = Fields} ->
+            Job = maps:merge(
+                #{followed => [], gathered => false}, Fields#{
+                    request := maps:merge(#{identity => undefined}, Request),
+                    deadline => erlang:monotonic_time(millisecond) + Remaining,
+                    sequence => erlang:unique_integer([monotonic, positive]),
+                    missed => 0
+                }
+            ),
+            {noreply, work(Job, State)};
+        {gathered, #{clientid := ClientId, entries := Entries, from := Node}} ->
+            ok = tightbeam_identity:import(Entries),
+            {noreply, gathered(ClientId, Node, State)};
         _ ->
-            ok
-    end,
-    {noreply, N}.
+            {noreply, State}
+    end.
 
-handle_info({again, Job}, N) ->
-    ok = work(Job),
-    {noreply, N};
-handle_info(_, N) ->
-    {noreply, N}.
+handle_info({{tightbeam, Key}, Answer}, #{trying := Trying} = State) ->
+    case {Answer, Trying} of
+        {shared_sub_ack, #{Key := Channel}} -> {noreply, turn(Channel, State#{trying := maps:remove(Key, Trying)})};
+        {shared_sub_ack, _} -> {noreply, State};
+        {{shared_sub_nack, Reason}, _} -> {noreply, refused(Key, Reason, State)};
+        _ -> {noreply, State}
+    end;
+handle_info({again, Job}, State) ->
+    {noreply, work(Job, State)};
+handle_info({gather_over, ClientId}, State) ->
+    {noreply, gathered(ClientId, all, State)};
+handle_info(_, State) ->
+    {noreply, State}.
 
-work(#{key := Key} = Job) ->
-    %% A sender that has its answer already (deadline, disconnect) is not worked for.
-    case tightbeam_pending:is_open(Key) andalso remaining(Job) > 0 of
-        false ->
+%% No room: it waits, and has its turn. It may have been acknowledged for in between, so the first that waits is
+%% tried at once.
+refused(Key, dropped, #{trying := Trying} = State) ->
+    IsTried = is_map_key(Key, Trying),
+    case tightbeam_handover:wait(Key, IsTried) of
+        {waits, Channel} when not IsTried -> turn(Channel, State);
+        _ -> State#{trying := maps:remove(Key, Trying)}
+    end;
+refused(Key, _NoConnection, #{trying := Trying} = State) ->
+    ok = come_back(Key, ?AGAIN),
+    State#{trying := maps:remove(Key, Trying)}.
+
+turn(Channel, #{trying := Trying} = State) ->
+    case not lists:member(Channel, maps:values(Trying)) andalso tightbeam_handover:next(Channel) of
+        {ok, Key} -> State#{trying := Trying#{Key => Channel}};
+        _ -> State
+    end.
+
+come_back(Key, After) ->
+    case tightbeam_handover:take_back(Key) of
+        {ok, Job} ->
+            _ = erlang:send_after(After, self(), {again, Job}),
             ok;
-        true ->
-            true = guarded(Job, fun locate/1),
+        none ->
             ok
     end.
 
+work(Job, #{gathering := Gathering} = State) ->
+    case guarded(Job, fun tightbeam_locate:locate/1) of
+        {gather, #{request := #{clientid := ClientId}} = Later} ->
+            case Gathering of
+                #{ClientId := {Nodes, Jobs}} -> State#{gathering := Gathering#{ClientId := {Nodes, [Later | Jobs]}}};
+                _ -> gather(ClientId, Later, State)
+            end;
+        {again, After, Later} ->
+            _ = erlang:send_after(After, self(), {again, Later}),
+            State;
+        _ ->
+            State
+    end.
+
+gather(ClientId, Job, #{gathering := Gathering, number := N} = State) ->
+    Question = #{clientid => ClientId, process => name(N), node => node()},
+    [tightbeam_wire:cast(Node, tightbeam_identity, gather, Question) || Node <- nodes()],
+    _ = erlang:send_after(?GATHER, self(), {gather_over, ClientId}),
+    State#{gathering := Gathering#{ClientId => {nodes(), [Job]}}}.
+
+gathered(ClientId, Node, #{gathering := Gathering} = State) ->
+    case Gathering of
+        #{ClientId := {Nodes, Jobs}} when Node =:= all; Nodes =:= [Node] ->
+            lists:foldl(
+                fun(Job, S) -> work(Job#{gathered := true}, S) end,
+                State#{gathering := maps:remove(ClientId, Gathering)},
+                lists:reverse(Jobs)
+            );
+        #{ClientId := {Nodes, Jobs}} ->
+            State#{gathering := Gathering#{ClientId := {lists:delete(Node, Nodes), Jobs}}};
+        _ ->
+            State
+    end.
+
 %% Whatever happens, the sender gets its answer.
--spec guarded(job(), fun((job()) -> boolean())) -> boolean().
 guarded(#{key := Key} = Job, Fun) ->
     try
         Fun(Job)
@@ -124,133 +251,5 @@ guarded(#{key := Key} = Job, Fun) ->
                 reason => Reason,
                 stacktrace => Stacktrace
             }),
-            ok = tightbeam_pending:complete(Key, failed),
-            true
+            tightbeam_settle:outcome(Key, maps:get(place, Job, undefined), failed, #{})
     end.
-
-%% False where it cannot be done at once: the receiver is not known here, or somebody has to be asked.
-at_once(#{msg := Msg, request := #{clientid := ClientId}} = Job) ->
-    case emqx_cm:lookup_channels(local, ClientId) of
-        [Pid] ->
-            case tightbeam_inflight:receiver(Pid) of
-                #{} = Receiver ->
-                    case tightbeam_authz:remembered(Pid, emqx_message:topic(Msg)) of
-                        unknown -> false;
-                        Allowed -> judged(Allowed, Pid, Receiver, Job)
-                    end;
-                _ ->
-                    false
-            end;
-        _ ->
-            false
-    end.
-
-%% A connection of this node first; else the next node on which the client ID is known. Two channels
-%% of one client ID are there for a moment during a takeover: the latest connection counts.
-locate(#{request := #{clientid := ClientId}} = Job) ->
-    Local = local(ClientId),
-    case connected(Local) of
-        [{Pid, Info} | _] -> authorize(Pid, Info, Job);
-        [] -> elsewhere(lists:any(fun is_offline/1, Local), Job)
-    end.
-
-local(ClientId) ->
-    [{Pid, emqx_cm:do_get_chan_info(ClientId, Pid)} || Pid <- emqx_cm:lookup_channels(local, ClientId)].
-
-elsewhere(IsOffline, #{request := #{clientid := ClientId}, visited := Visited0, offline := Offline0} = Job) ->
-    Visited = [node() | Visited0],
-    Offline = Offline0 orelse IsOffline,
-    case lists:usort([node(Pid) || Pid <- emqx_cm:lookup_channels(ClientId)]) -- Visited of
-        [Node | _] -> forward(Node, Job#{visited := Visited, offline := Offline});
-        [] -> nobody(Offline orelse tightbeam_emqx:has_durable_session(ClientId), Job)
-    end,
-    true.
-
-nobody(true, #{key := Key}) ->
-    tightbeam_pending:complete(Key, client_offline_with_session);
-nobody(false, #{key := Key, request := #{clientid := ClientId}, missed := Missed} = Job) ->
-    %% In the middle of a takeover there may be no channel at all: who is not there is looked for once more, and while a
-    %% takeover is known, as long as one can last.
-    case Missed =:= 0 orelse tightbeam_inflight:is_taken_over(ClientId) of
-        true ->
-            _ = erlang:send_after(?AGAIN, self(), {again, Job#{missed := Missed + 1, visited := []}}),
-            ok;
-        false ->
-            tightbeam_pending:complete(Key, client_not_connected)
-    end.
-
-is_offline({_Pid, #{conn_state := disconnected}}) -> true;
-is_offline(_) -> false.
-
-connected(Channels) ->
-    lists:sort(
-        fun({_, A}, {_, B}) -> connected_at(A) >= connected_at(B) end,
-        [{Pid, Info} || {Pid, #{conn_state := connected} = Info} <- Channels]
-    ).
-
-connected_at(Info) ->
-    maps:get(connected_at, maps:get(conninfo, Info, #{}), 0).
-
-forward(Node, #{key := Key, request := Request} = Job) ->
-    ok = tightbeam_pending:bind(Key, Node),
-    Fields = maps:without([deadline, missed], Job),
-    tightbeam_wire:cast(Node, name(worker(Request)), deliver, Fields#{remaining => remaining(Job)}).
-
-authorize(Pid, #{clientinfo := ClientInfo} = Info, #{msg := Msg, request := #{qos := QoS}} = Job) ->
-    Allowed = tightbeam_authz:is_allowed(Pid, ClientInfo, emqx_message:topic(Msg), QoS),
-    Receiver = #{
-        mountpoint => maps:get(mountpoint, ClientInfo, undefined),
-        max_packet_size => max_packet_size(maps:get(conninfo, Info, #{}))
-    },
-    judged(Allowed, Pid, Receiver, Job).
-
-max_packet_size(#{proto_ver := 5, conn_props := #{'Maximum-Packet-Size' := Max}}) -> Max;
-max_packet_size(_) -> infinity.
-
-judged(true, Pid, Receiver, Job) ->
-    ok = send(Pid, Receiver, Job),
-    true;
-judged(false, _Pid, _Receiver, #{key := Key}) ->
-    ok = tightbeam_pending:complete(Key, receiver_not_authorized),
-    true.
-
-send(Pid, Receiver, #{key := Key, msg := Msg, request := Request, received := Received} = Job) ->
-    case remaining(Job) of
-        Remaining when Remaining > 0 ->
-            Direct = tightbeam_message:make(Msg, Request, #{
-                key => Key,
-                remaining => Remaining,
-                received => Received,
-                mountpoint => maps:get(mountpoint, Receiver)
-            }),
-            case tightbeam_message:fits(Direct, maps:get(max_packet_size, Receiver)) of
-                true -> hand_over(Pid, Direct, Receiver, Job);
-                false -> tightbeam_pending:complete(Key, payload_too_large)
-            end;
-        _ ->
-            %% Authorization took longer than the sender waits; the deadline has answered.
-            ok
-    end.
-
-%% The channel delivers under the direct topic, to which nobody can be subscribed: with the delivered
-%% topic a subscription of the device to it would change the QoS and add its subscription identifier.
-hand_over(Pid, Direct, Receiver, #{key := Key, msg := Msg, deadline := Deadline, request := #{clientid := ClientId}}) ->
-    IsNew = tightbeam_inflight:add(Pid, Key, Deadline, Receiver),
-    _ = Pid ! {deliver, emqx_message:topic(Msg), Direct},
-    %% It may have disconnected before the entry could be seen by the callback that ends it.
-    case is_connected(IsNew, ClientId, Pid) of
-        true -> ok;
-        false -> tightbeam_inflight:gone(Pid)
-    end.
-
-%% That callback knows only of connections that have had a message before.
-is_connected(known, _ClientId, Pid) ->
-    is_map(tightbeam_inflight:receiver(Pid));
-is_connected(new, ClientId, Pid) ->
-    case emqx_cm:do_get_chan_info(ClientId, Pid) of
-        #{conn_state := connected} -> true;
-        _ -> false
-    end.
-
-remaining(#{deadline := Deadline}) ->
-    Deadline - erlang:monotonic_time(millisecond).

@@ -16,6 +16,9 @@ alternatives() ->
         %% 6.1 and later keep counters by namespace; there `inc/2' takes a namespace and a name.
         {needed, [{emqx_metrics, inc_global, 2}, {emqx_metrics, inc, 2}]},
         {needed, [{emqx_metrics, val_global, 1}, {emqx_metrics, val, 1}]},
+        %% Called by EMQX's session for what tightbeam_handover hands it.
+        {needed, [{emqx_shared_sub, maybe_nack_dropped, 1}]},
+        {needed, [{emqx_shared_sub, nack_no_connection, 1}]},
         %% Configuration of plugins: 5.7 and later.
         {optional, [{emqx_plugins, get_config, 1}]},
         %% Durable sessions: 5.4 and later; an option.

@@ -14,6 +14,7 @@ callbacks() ->
         {'message.publish', {tightbeam_sender, on_publish, []}, ?FIRST},
         {'message.puback', {tightbeam_sender, on_puback, []}, ?FIRST},
         {'message.delivered', {tightbeam_receiver, on_delivered, []}, ?FIRST},
+        {'delivery.completed', {tightbeam_receiver, on_completed, []}, ?FIRST},
         {'message.acked', {tightbeam_receiver, on_acked, []}, ?FIRST},
         {'delivery.dropped', {tightbeam_receiver, on_delivery_dropped, []}, ?FIRST},
         {'client.disconnected', {tightbeam_receiver, on_disconnected, []}, ?FIRST},

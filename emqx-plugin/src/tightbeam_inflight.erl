@@ -1,24 +1,57 @@
-%% @doc Direct messages that were handed to connections of this node and not yet acknowledged, so that
-%% a receiver that goes away completes its senders at once. The senders may be on other nodes. And what
-%% is known of these connections, which is less to look at than all that EMQX knows of them.
+%% @doc Direct messages in the hands of connections of this node: what has been handed over, what has been written, what
+%% waits for room. So that a receiver that goes away answers its senders, who may be on other nodes, and a deadline knows
+%% whether anything was written. And what is known of these connections, which is less to look at than all that EMQX
+%% knows of them.
 -module(tightbeam_inflight).
 
 -behaviour(gen_server).
 
--export([start_link/0, add/4, receiver/1, remove/2, gone/1, taken_over/2, is_taken_over/1, create_tables/0]).
+-export([start_link/0, know/2, receiver/1, add/1, find/1, set_state/2, postpone/2, written/2, remove/1, gone/1, create_tables/0]).
+-export([taken_over/2, is_taken_over/1, count/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
--export_type([receiver/0]).
+-export_type([receiver/0, state/0, attempt/0]).
 
-%% What stays the same for as long as a connection lasts.
--type receiver() :: #{mountpoint := binary() | undefined, max_packet_size := pos_integer() | infinity}.
+%% What stays the same for as long as a connection lasts. `gathered': what other nodes remember of its client ID is here.
+-type receiver() :: #{
+    mountpoint := binary() | undefined,
+    max_packet_size := pos_integer() | infinity,
+    gathered := boolean()
+}.
+%% waiting: for room in the receive window, with the plugin; handed: in the connection's mailbox; written: on its way to
+%% the device (monotonic milliseconds); refused: answered by a PUBREC, which is no answer to QoS 1; moved: its session is
+%% being taken over.
+-type state() :: waiting | handed | {written, integer()} | refused | moved.
+-type attempt() :: #{
+    key := tightbeam_pending:key(),
+    channel := pid(),
+    state := state(),
+    %% Monotonic milliseconds.
+    deadline := integer(),
+    identity := tightbeam_identity:place() | undefined,
+    job := tightbeam_delivery:job() | undefined
+}.
+
+-record(attempt, {
+    key :: tightbeam_pending:key() | '$2',
+    channel :: pid() | '_',
+    state :: state() | '_',
+    deadline :: integer() | '$1',
+    identity :: tightbeam_identity:place() | undefined | '_',
+    job :: tightbeam_delivery:job() | undefined | '_'
+}).
 
 -define(TAB, ?MODULE).
+-define(BY_CHANNEL, tightbeam_inflight_by_channel).
 -define(WATCHED, tightbeam_receivers).
 -define(TAKEN_OVER, tightbeam_taken_over).
 -define(SWEEP, 5000).
 %% Longest time in milliseconds between two connections of a takeover.
 -define(TAKEOVER, 1000).
+%% How long after its deadline an attempt that nobody settled is kept: longer than any answer can take.
+-define(GRACE, 5000).
+%% The longest timeout that a sender can ask for.
+-define(LONGEST, 15000).
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
@@ -26,22 +59,30 @@ start_link() ->
 
 -spec create_tables() -> ok.
 create_tables() ->
-    ?TAB = ets:new(?TAB, [ordered_set, named_table, public, {write_concurrency, true}]),
-    ?WATCHED = ets:new(?WATCHED, [set, named_table, public, {write_concurrency, true}, {read_concurrency, true}]),
-    ?TAKEN_OVER = ets:new(?TAKEN_OVER, [set, named_table, public, {write_concurrency, true}]),
+    Opts = [named_table, public, {write_concurrency, true}],
+    ?TAB = ets:new(?TAB, [set, {keypos, #attempt.key} | Opts]),
+    ?BY_CHANNEL = ets:new(?BY_CHANNEL, [ordered_set | Opts]),
+    ?WATCHED = ets:new(?WATCHED, [set, {read_concurrency, true} | Opts]),
+    ?TAKEN_OVER = ets:new(?TAKEN_OVER, [set | Opts]),
     ok.
 
-%% @doc To be called before the message is sent. Deadline: monotonic milliseconds. `new': the first
-%% message to this connection.
--spec add(pid(), tightbeam_pending:key(), integer(), receiver()) -> new | known.
-add(Channel, Key, Deadline, Receiver) ->
-    IsNew = ets:insert_new(?WATCHED, {Channel, Receiver}),
-    IsNew andalso gen_server:cast(?MODULE, {watch, Channel}),
-    true = ets:insert(?TAB, {{Channel, Key}, Deadline}),
-    case IsNew of
-        true -> new;
-        false -> known
+%% @doc To be called before a message is added.
+-spec know(pid(), receiver()) -> ok.
+know(Channel, #{gathered := Gathered} = Receiver) ->
+    case ets:insert_new(?WATCHED, {Channel, Receiver}) of
+        true ->
+            gen_server:cast(?MODULE, {watch, Channel});
+        false when Gathered ->
+            learn(Channel, receiver(Channel), Receiver);
+        false ->
+            ok
     end.
+
+learn(Channel, #{gathered := false}, Receiver) ->
+    _ = ets:update_element(?WATCHED, Channel, {2, Receiver}),
+    ok;
+learn(_Channel, _Known, _Receiver) ->
+    ok.
 
 %% @doc A connection to which messages have been handed before. `gone': it has been disconnected, its
 %% process may live on for its session.
@@ -52,40 +93,134 @@ receiver(Channel) ->
         [] -> unknown
     end.
 
--spec remove(pid(), tightbeam_pending:key()) -> ok.
-remove(Channel, Key) ->
-    try
-        true = ets:delete(?TAB, {Channel, Key}),
-        ok
+%% @doc To be called before the message is sent.
+-spec add(attempt()) -> ok.
+add(#{key := Key, channel := Channel, state := State, deadline := Deadline, identity := Identity, job := Job}) ->
+    true = ets:insert(?BY_CHANNEL, {{Channel, Key}}),
+    true = ets:insert(?TAB, #attempt{
+        key = Key, channel = Channel, state = State, deadline = Deadline, identity = Identity, job = Job
+    }),
+    ok.
+
+-spec find(tightbeam_pending:key()) -> attempt() | undefined.
+find(Key) ->
+    try ets:lookup(?TAB, Key) of
+        [Attempt] -> to_map(Attempt);
+        [] -> undefined
     catch
-        error:badarg -> ok
+        %% The plugin has been stopped.
+        error:badarg -> undefined
     end.
 
-%% @doc The connection is gone: all its senders are told, and what was decided for it is forgotten.
+to_map(#attempt{key = Key, channel = Channel, state = State, deadline = Deadline, identity = Identity, job = Job}) ->
+    #{key => Key, channel => Channel, state => State, deadline => Deadline, identity => Identity, job => Job}.
+
+-spec set_state(tightbeam_pending:key(), state()) -> boolean().
+set_state(Key, State) ->
+    ets:update_element(?TAB, Key, {#attempt.state, State}).
+
+%% @doc Somebody waits longer for it.
+-spec postpone(tightbeam_pending:key(), integer()) -> ok.
+postpone(Key, Deadline) ->
+    case ets:lookup(?TAB, Key) of
+        [#attempt{deadline = Earlier}] when Earlier < Deadline ->
+            _ = ets:update_element(?TAB, Key, {#attempt.deadline, Deadline}),
+            ok;
+        _ ->
+            ok
+    end.
+
+%% @doc In the receiver's connection, which is about to write it. After a takeover that is another connection than the one
+%% that it was handed to, and may be on another node.
+-spec written(tightbeam_pending:key(), tightbeam_identity:place() | undefined) -> ok.
+written(Key, Identity) ->
+    Channel = self(),
+    Now = erlang:monotonic_time(millisecond),
+    try ets:lookup_element(?TAB, Key, #attempt.channel) of
+        Channel ->
+            _ = set_state(Key, {written, Now}),
+            ok;
+        Earlier ->
+            true = ets:delete(?BY_CHANNEL, {Earlier, Key}),
+            true = ets:insert(?BY_CHANNEL, {{Channel, Key}}),
+            _ = ets:update_element(?TAB, Key, [{#attempt.channel, Channel}, {#attempt.state, {written, Now}}]),
+            watch_again(Channel)
+    catch
+        error:badarg -> adopt(Key, Identity, Channel, Now)
+    end.
+
+adopt(Key, Identity, Channel, Now) ->
+    case ets:info(?TAB, size) of
+        %% The plugin has been stopped.
+        undefined ->
+            ok;
+        _ ->
+            ok = add(#{
+                key => Key, channel => Channel, state => {written, Now}, deadline => Now + ?LONGEST, identity => Identity, job => undefined
+            }),
+            watch_again(Channel)
+    end.
+
+watch_again(Channel) ->
+    gen_server:cast(?MODULE, {watch, Channel}).
+
+-spec remove(tightbeam_pending:key()) -> attempt() | undefined.
+remove(Key) ->
+    try ets:take(?TAB, Key) of
+        [#attempt{channel = Channel} = Attempt] ->
+            true = ets:delete(?BY_CHANNEL, {Channel, Key}),
+            to_map(Attempt);
+        [] ->
+            undefined
+    catch
+        error:badarg -> undefined
+    end.
+
+%% @doc The connection is gone: what it had written will not be acknowledged by it, and what was decided for it is
+%% forgotten. What it had only been handed comes back (see tightbeam_delivery) as long as its process lives; when it has
+%% died, and did not write it, it never will.
 -spec gone(pid()) -> ok.
 gone(Channel) ->
     ok = disconnected(Channel),
-    try ets:select(?TAB, [{{{Channel, '$1'}, '_'}, [], ['$1']}]) of
-        Keys ->
-            lists:foreach(
-                fun(Key) ->
-                    ok = remove(Channel, Key),
-                    tightbeam_pending:complete(Key, receiver_disconnected)
-                end,
-                Keys
-            )
+    lists:foreach(fun(Attempt) -> lost(Attempt) end, of_channel(Channel)).
+
+lost(#{state := {written, _}} = Attempt) -> tightbeam_settle:disconnected(Attempt);
+lost(#{state := refused} = Attempt) -> tightbeam_settle:disconnected(Attempt);
+lost(#{state := waiting} = Attempt) -> tightbeam_delivery:back(Attempt);
+lost(_HandedOrMoved) -> ok.
+
+died(Channel) ->
+    ok = gone(Channel),
+    lists:foreach(
+        fun
+            (#{state := handed} = Attempt) -> tightbeam_delivery:back(Attempt);
+            (_Moved) -> ok
+        end,
+        of_channel(Channel)
+    ).
+
+of_channel(Channel) ->
+    try
+        [Attempt || Key <- ets:select(?BY_CHANNEL, [{{{Channel, '$1'}}, [], ['$1']}]), #{} = Attempt <- [find(Key)]]
     catch
-        error:badarg -> ok
+        error:badarg -> []
     end.
 
-%% @doc The connection ends and its messages live on in another one. For a moment in between EMQX 6 may know of none.
+%% @doc The connection ends and what it has written lives on in another one (section 4.4), whose PUBACK then confirms
+%% it. For a moment in between EMQX 6 may know of no connection.
 -spec taken_over(binary(), pid()) -> ok.
 taken_over(ClientId, Channel) ->
     ok = disconnected(Channel),
     try
         true = ets:insert(?TAKEN_OVER, {ClientId, erlang:monotonic_time(millisecond) + ?TAKEOVER}),
-        true = ets:match_delete(?TAB, {{Channel, '_'}, '_'}),
-        ok
+        lists:foreach(
+            fun
+                (#{state := waiting} = Attempt) -> tightbeam_delivery:back(Attempt);
+                (#{state := handed}) -> ok;
+                (#{key := Key}) -> set_state(Key, moved)
+            end,
+            of_channel(Channel)
+        )
     catch
         error:badarg -> ok
     end.
@@ -107,30 +242,51 @@ disconnected(Channel) ->
         error:badarg -> ok
     end.
 
+-spec count() -> non_neg_integer().
+count() ->
+    ets:info(?TAB, size).
+
+%% The state: the connections that are monitored.
 init([]) ->
-    lists:foreach(fun({Pid, _}) -> monitor(process, Pid) end, ets:tab2list(?WATCHED)),
+    Channels = [Channel || {Channel, _} <- ets:tab2list(?WATCHED)] ++ [Channel || {{Channel, _}} <- ets:tab2list(?BY_CHANNEL)],
     _ = erlang:send_after(?SWEEP, self(), sweep),
-    {ok, #{}}.
+    {ok, lists:foldl(fun watch/2, #{}, Channels)}.
 
-handle_call(_Request, _From, State) ->
-    {reply, ignored, State}.
+watch(Channel, Watched) when is_map_key(Channel, Watched) -> Watched;
+watch(Channel, Watched) -> Watched#{Channel => monitor(process, Channel)}.
 
-handle_cast({watch, Channel}, State) ->
-    _ = monitor(process, Channel),
-    {noreply, State};
-handle_cast(_, State) ->
-    {noreply, State}.
+handle_call(_Request, _From, Watched) ->
+    {reply, ignored, Watched}.
 
-handle_info({'DOWN', _, process, Channel, _}, State) ->
+handle_cast({watch, Channel}, Watched) ->
+    {noreply, watch(Channel, Watched)};
+handle_cast(Word, Watched) ->
+    case tightbeam_wire:read(Word) of
+        {deadline, #{key := Key, timeout := Timeout}} -> tightbeam_settle:deadline(Key, Timeout);
+        _ -> ok
+    end,
+    {noreply, Watched}.
+
+handle_info({'DOWN', _, process, Channel, _}, Watched) ->
+    ok = died(Channel),
     true = ets:delete(?WATCHED, Channel),
-    ok = gone(Channel),
-    {noreply, State};
-handle_info(sweep, State) ->
-    %% Senders past their deadline have had their answer from their own node.
+    {noreply, maps:remove(Channel, Watched)};
+handle_info(sweep, Watched) ->
     Now = erlang:monotonic_time(millisecond),
     _ = ets:select_delete(?TAKEN_OVER, [{{'_', '$1'}, [{'<', '$1', Now}], [true]}]),
-    _ = ets:select_delete(?TAB, [{{'_', '$1'}, [{'<', '$1', Now}], [true]}]),
+    %% Their senders have had their answers. One with an identity stays as long as its connection: it may be
+    %% acknowledged yet.
+    Old = #attempt{key = '$2', deadline = '$1', identity = undefined, _ = '_'},
+    %% Or as its identity, where a takeover moved it and nobody has said how it ended.
+    Moved = #attempt{key = '$2', deadline = '$1', state = moved, _ = '_'},
+    Remembered = tightbeam_config:get(identities_ttl_ms),
+    lists:foreach(
+        fun remove/1,
+        ets:select(?TAB, [
+            {Old, [{'<', '$1', Now - ?GRACE}], ['$2']}, {Moved, [{'<', '$1', Now - Remembered}], ['$2']}
+        ])
+    ),
     _ = erlang:send_after(?SWEEP, self(), sweep),
-    {noreply, State};
-handle_info(_, State) ->
-    {noreply, State}.
+    {noreply, Watched};
+handle_info(_, Watched) ->
+    {noreply, Watched}.

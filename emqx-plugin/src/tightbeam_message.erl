@@ -2,7 +2,7 @@
 %% later callbacks need travels in one header of it, across nodes.
 -module(tightbeam_message).
 
--export([make/3, tag/1, restore_expiry/2, fits/2]).
+-export([make/3, tag/1, restore_expiry/2, fits/2, fingerprint/3]).
 
 -export_type([tag/0]).
 
@@ -10,6 +10,7 @@
 
 -type tag() :: #{
     key := tightbeam_pending:key(),
+    identity := tightbeam_identity:place() | undefined,
     %% acked: the receiver's PUBACK is the confirmation; delivered: handing it over is.
     confirm := acked | delivered,
     %% The sender's own Message Expiry Interval and when it began to run.
@@ -21,15 +22,23 @@
 %% `message_acked' and `delivery_dropped' (unless `rule_engine.ignore_sys_message' is off), and nobody else. The expiry (section 3.3.2.3.3) bounds the message's life inside the broker: it is gone from
 %% the receiver's queue when the sender's timeout is over, to the millisecond. EMQX counts it in
 %% seconds from the message's timestamp, so the timestamp is set such that the two meet.
--spec make(term(), tightbeam_request:request(), #{key := tightbeam_pending:key(), remaining := pos_integer(), received := integer(), mountpoint := undefined | binary()}) ->
+-spec make(term(), tightbeam_request:request(), #{
+    key := tightbeam_pending:key(),
+    identity := tightbeam_identity:place() | undefined,
+    remaining := pos_integer(),
+    received := integer(),
+    mountpoint := undefined | binary()
+}) ->
     term().
-make(Msg, #{topic := Topic, qos := QoS}, #{key := Key, remaining := Remaining, received := Received, mountpoint := Mountpoint}) ->
+make(Msg, #{topic := Topic, qos := QoS}, #{
+    key := Key, identity := Identity, remaining := Remaining, received := Received, mountpoint := Mountpoint
+}) ->
     Headers = emqx_message:get_headers(Msg),
     Props = maps:get(properties, Headers, #{}),
     Expiry = maps:get('Message-Expiry-Interval', Props, undefined),
     Life = life(Remaining, Expiry, Received),
     Seconds = max(1, (Life + 999) div 1000),
-    Tag = #{key => Key, confirm => confirm(QoS), expiry => Expiry, received => Received},
+    Tag = #{key => Key, identity => Identity, confirm => confirm(QoS), expiry => Expiry, received => Received},
     Direct = emqx_message:make(
         emqx_message:from(Msg),
         QoS,
@@ -64,6 +73,25 @@ visible(Props) ->
 
 is_parameter(<<"dm-", _/binary>>) -> true;
 is_parameter(_) -> false.
+
+%% @doc What makes two messages of one identity the same: all that the device gets of them, but for the trace that they
+%% belong to, which is another one for each attempt.
+-spec fingerprint(term(), binary(), 0..1) -> binary().
+fingerprint(Msg, Topic, QoS) ->
+    Props = visible(emqx_message:get_header(properties, Msg, #{})),
+    Same =
+        case Props of
+            #{'User-Property' := UserProps} ->
+                Props#{'User-Property' := [P || {K, _} = P <- UserProps, K =/= <<"traceparent">>, K =/= <<"tracestate">>]};
+            _ ->
+                Props
+        end,
+    Encoded =
+        case lists:sort([Prop || {_, V} = Prop <- maps:to_list(Same), V =/= []]) of
+            [] -> <<>>;
+            List -> term_to_binary(List, [{minor_version, 2}])
+        end,
+    erlang:md5([Topic, 0, QoS, <<(byte_size(Encoded)):32>>, Encoded, emqx_message:payload(Msg)]).
 
 %% EMQX takes the receiver's mountpoint off each topic; the receiver is to see the topic as sent.
 mount(undefined, Topic) -> Topic;

@@ -5,13 +5,15 @@
 %% speaks of the payload.
 -module(tightbeam_outcome).
 
--export([all/0, code/1, reason/1, counter/1, known/1]).
+-export([all/0, code/1, reason/1, counter/1, known/1, is_final/1]).
 
 -export_type([outcome/0]).
 
 -type outcome() ::
     delivered
     | dispatched
+    | rejected
+    | key_reused
     | invalid_client_id
     | invalid_topic
     | reserved_topic
@@ -34,6 +36,10 @@ all() ->
     [
         {delivered, 16#00, <<"DELIVERED">>},
         {dispatched, 16#00, <<"DISPATCHED">>},
+        %% The device's own code is one that a PUBACK may carry and would be read as one of ours (all of those are), or one
+        %% that it may not.
+        {rejected, 16#80, <<"RECEIVER_REJECTED">>},
+        {key_reused, 16#91, <<"IDEMPOTENCY_KEY_REUSED">>},
         {invalid_client_id, 16#90, <<"INVALID_CLIENT_ID">>},
         {invalid_topic, 16#90, <<"INVALID_TOPIC">>},
         {reserved_topic, 16#90, <<"RESERVED_TOPIC">>},
@@ -76,3 +82,8 @@ known(Outcome) ->
         true -> Outcome;
         false -> failed
     end.
+
+%% @doc The device has answered, or no answer was asked for: that is the answer to every repeat.
+-spec is_final(outcome()) -> boolean().
+is_final(Outcome) ->
+    Outcome =:= delivered orelse Outcome =:= dispatched orelse Outcome =:= rejected.

@@ -6,7 +6,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, open/1, bind/2, complete/2, complete_all/1, is_open/1, count/0, create_tables/0]).
+-export([start_link/0, open/1, bind/2, complete/2, complete/3, complete_all/1, extend/2, is_open/1, count/0, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([key/0]).
@@ -17,6 +17,9 @@
 -define(TAB, ?MODULE).
 -define(SENDERS, tightbeam_senders).
 
+%% What may come on top of the timeout (authorization, waiting for room), in milliseconds.
+-define(MARGIN, 2000).
+
 -record(entry, {
     %% Ordered by sender: what one has open is found without looking at the others'.
     key :: key() | {pid(), '_'} | '$1' | '_',
@@ -24,7 +27,12 @@
     %% undefined: QoS 0, the sender gets no answer.
     packet_id :: 1..65535 | undefined | '_',
     timer :: reference() | '_',
+    %% Milliseconds, from the delivery to the device.
+    timeout :: pos_integer() | '_',
+    %% Monotonic microseconds.
     started :: integer() | '_',
+    %% The sender is the service: it is told what a PUBACK cannot carry.
+    is_service :: boolean() | '_',
     %% The node that the message was sent on to.
     node :: node() | '_',
     report :: tightbeam_report:subject() | '_'
@@ -38,20 +46,23 @@ start_link() ->
 -spec create_tables() -> ok.
 create_tables() ->
     Opts = [named_table, public, {write_concurrency, true}, {read_concurrency, true}],
-    ?TAB = ets:new(?TAB, [ordered_set, {keypos, #entry.key} | Opts]),
+    %% How many there are is asked for each message: counters by scheduler, the default here, are slow to read.
+    ?TAB = ets:new(?TAB, [ordered_set, {keypos, #entry.key}, {decentralized_counters, false} | Opts]),
     ?SENDERS = ets:new(?SENDERS, [set | Opts]),
     ok.
 
-%% @doc Opens an entry for the calling process, which is the sender's connection. Its one deadline
-%% runs on the monotonic clock from here on, whatever the message then goes through.
+%% @doc Opens an entry for the calling process, which is the sender's connection. Its deadline runs on the monotonic clock
+%% from here on, whatever the message then goes through; where the message is written later than now, it is put off by
+%% as much ({@link extend/2}), by 2 s at most.
 -spec open(#{
     clientid := binary(),
     packet_id := 1..65535 | undefined,
     timeout := pos_integer(),
+    is_service := boolean(),
     report := tightbeam_report:subject()
 }) ->
     {ok, key()} | {error, broker_busy}.
-open(#{clientid := ClientId, packet_id := PacketId, timeout := Timeout, report := Report}) ->
+open(#{clientid := ClientId, packet_id := PacketId, timeout := Timeout, is_service := IsService, report := Report}) ->
     case count() < tightbeam_config:get(max_pending) of
         true ->
             Sender = self(),
@@ -63,6 +74,8 @@ open(#{clientid := ClientId, packet_id := PacketId, timeout := Timeout, report :
                 clientid = ClientId,
                 packet_id = PacketId,
                 timer = Timer,
+                timeout = Timeout,
+                is_service = IsService,
                 started = erlang:monotonic_time(microsecond),
                 node = node(),
                 report = Report
@@ -84,25 +97,57 @@ bind({Sender, _} = Key, Target) when node(Sender) =:= node() ->
 bind({Sender, _} = Key, Target) ->
     tightbeam_wire:cast(node(Sender), ?MODULE, bind, #{key => Key, node => Target}).
 
-%% @doc Answers the sender, once; from any process on any node.
+%% @doc Answers the sender, once; from any process on any node. Details: what is known beyond the outcome, see
+%% tightbeam_puback.
 -spec complete(key(), tightbeam_outcome:outcome()) -> ok.
-complete({Sender, _} = Key, Outcome) when node(Sender) =:= node() ->
+complete(Key, Outcome) ->
+    complete(Key, Outcome, #{}).
+
+-spec complete(key(), tightbeam_outcome:outcome(), map()) -> ok.
+complete({Sender, _} = Key, Outcome, Details) when node(Sender) =:= node() ->
     try ets:take(?TAB, Key) of
-        [Entry] -> answer(Entry, Outcome);
+        [Entry] -> answer(Entry, Outcome, Details);
         [] -> ok
     catch
         %% The plugin has been stopped: everybody has been answered.
         error:badarg -> ok
     end;
-complete({Sender, _} = Key, Outcome) ->
-    tightbeam_wire:cast(node(Sender), ?MODULE, complete, #{key => Key, outcome => Outcome}).
+complete({Sender, _} = Key, Outcome, Details) ->
+    tightbeam_wire:cast(node(Sender), ?MODULE, complete, #{key => Key, outcome => Outcome, details => Details}).
+
+%% @doc Puts the deadline off by so many milliseconds, as far as the whole may take.
+-spec extend(key(), pos_integer()) -> ok.
+extend({Sender, _} = Key, Milliseconds) when node(Sender) =:= node() ->
+    try ets:lookup(?TAB, Key) of
+        [#entry{started = Started, timeout = Timeout}] ->
+            Left = Timeout + ?MARGIN - (erlang:monotonic_time(microsecond) - Started) div 1000,
+            set_timer(Key, deadline, max(0, min(Milliseconds, Left)));
+        [] ->
+            ok
+    catch
+        error:badarg -> ok
+    end;
+extend({Sender, _} = Key, Milliseconds) ->
+    tightbeam_wire:cast(node(Sender), ?MODULE, extend, #{key => Key, by => Milliseconds}).
+
+set_timer(Key, What, Milliseconds) ->
+    Timer = erlang:send_after(Milliseconds, ?MODULE, {What, Key}),
+    _ = ets:update_element(?TAB, Key, {#entry.timer, Timer}),
+    ok.
 
 -spec complete_all(tightbeam_outcome:outcome()) -> ok.
 complete_all(Outcome) ->
     lists:foreach(
-        fun(#entry{key = Key}) -> complete(Key, Outcome) end,
+        fun(#entry{key = Key}) -> complete(Key, Outcome, written(Key)) end,
         ets:tab2list(?TAB)
     ).
+
+written(Key) ->
+    case tightbeam_inflight:find(Key) of
+        #{state := {written, _}} -> #{written => yes};
+        #{state := waiting} -> #{written => no};
+        _ -> #{written => unknown}
+    end.
 
 %% @doc Is anybody still waiting? For an entry on another node: perhaps.
 -spec is_open(key()) -> boolean().
@@ -113,10 +158,10 @@ is_open(_) -> true.
 count() ->
     ets:info(?TAB, size).
 
-answer(#entry{key = {Sender, _}, clientid = ClientId, packet_id = PacketId, timer = Timer} = Entry, Outcome) ->
+answer(#entry{key = {Sender, _}, clientid = ClientId, packet_id = PacketId, timer = Timer, is_service = IsService} = Entry, Outcome, Details) ->
     _ = erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
     PacketId =:= undefined orelse
-        tightbeam_puback:send(Sender, ClientId, PacketId, Outcome),
+        tightbeam_puback:send(#{channel => Sender, clientid => ClientId, packet_id => PacketId, is_service => IsService}, Outcome, Details),
     tightbeam_metrics:inc(tightbeam_outcome:counter(Outcome)),
     Duration = erlang:monotonic_time(microsecond) - Entry#entry.started,
     tightbeam_report:send(Entry#entry.report, Outcome, Duration).
@@ -135,14 +180,31 @@ handle_cast({watch, Sender}, State) ->
     {noreply, State};
 handle_cast(Word, State) ->
     case tightbeam_wire:read(Word) of
-        {complete, #{key := Key, outcome := Outcome}} -> complete(Key, tightbeam_outcome:known(Outcome));
+        {complete, #{key := Key, outcome := Outcome} = Fields} ->
+            complete(Key, tightbeam_outcome:known(Outcome), maps:get(details, Fields, #{}));
+        {extend, #{key := Key, by := Milliseconds}} -> extend(Key, Milliseconds);
         {bind, #{key := Key, node := Target}} -> bind(Key, Target);
         _ -> ok
     end,
     {noreply, State}.
 
+%% Where the receiver is knows whether anything was written, and since when; it answers.
 handle_info({deadline, Key}, State) ->
-    ok = complete(Key, puback_timeout),
+    case ets:lookup(?TAB, Key) of
+        [#entry{started = Started, timeout = Timeout, node = Node}] ->
+            Left = Timeout + ?MARGIN - (erlang:monotonic_time(microsecond) - Started) div 1000,
+            ok = set_timer(Key, overdue, max(0, Left)),
+            case Node =:= node() of
+                true when Left > 0 -> tightbeam_settle:deadline(Key, Timeout);
+                true -> ok;
+                false -> tightbeam_wire:cast(Node, tightbeam_inflight, deadline, #{key => Key, timeout => Timeout})
+            end;
+        [] ->
+            ok
+    end,
+    {noreply, State};
+handle_info({overdue, Key}, State) ->
+    ok = tightbeam_settle:overdue(Key),
     {noreply, State};
 handle_info({'DOWN', _, process, Sender, _}, State) ->
     true = ets:delete(?SENDERS, Sender),
@@ -162,6 +224,7 @@ drop(Key) ->
     case ets:take(?TAB, Key) of
         [#entry{timer = Timer}] ->
             _ = erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
+            _ = tightbeam_joined:leave(Key),
             tightbeam_metrics:inc('tightbeam.direct.sender_gone');
         [] ->
             ok

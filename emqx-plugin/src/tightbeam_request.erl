@@ -2,23 +2,30 @@
 %% for. No side effects.
 -module(tightbeam_request).
 
--export([parse/1, is_own_publish/1, traceparent/1]).
+-export([parse/1, is_own_publish/1, is_service/1, traceparent/1]).
 
--export_type([request/0, refusal/0]).
+-export_type([request/0, refusal/0, principal/0]).
 
 -type request() :: #{
     clientid := binary(),
     topic := binary(),
     %% The QoS at which the receiver gets it.
     qos := 0..1,
-    timeout := 1..15000
+    timeout := 1..15000,
+    %% Of the delivery; undefined: the sender gave none, and nothing is remembered.
+    identity := tightbeam_identity:identity() | undefined
 }.
+%% Whose identities they are: a principal that the service names or a user, a client that has no user name, or either as
+%% a hash where it is long.
+-type principal() :: binary() | {clientid, binary()} | {md5, binary()}.
 %% `answer': a PUBACK with the outcome's code; `close': MQTT has no negative answer to this PUBLISH,
 %% so the connection is closed without one; `silent': QoS 0 has no answer at all.
 -type refusal() :: {answer | close | silent, tightbeam_outcome:outcome()}.
 
 -define(DEFAULT_TIMEOUT, 5000).
 -define(MAX_TIMEOUT, 15000).
+%% Bytes.
+-define(MAX_ID, 128).
 
 %% @doc Is this message the PUBLISH of the client whose connection process runs this code? Wills,
 %% delayed messages, rules, bridges, gateways and the REST API publish without a client that could be
@@ -63,14 +70,69 @@ check(QoS, _Ver, Msg) ->
 
 payload(QoS, Msg, Direct) ->
     case byte_size(emqx_message:payload(Msg)) =< tightbeam_config:get(max_payload_bytes) of
-        true -> parameters(QoS, user_properties(Msg), Direct);
+        true -> parameters(QoS, Msg, user_properties(Msg), Direct);
         false -> {error, payload_too_large}
     end.
 
-parameters(QoS, UserProps, Direct) ->
-    case {delivery_qos(QoS, values(<<"dm-qos">>, UserProps)), timeout(values(<<"dm-timeout-ms">>, UserProps))} of
-        {{ok, DeliveryQoS}, {ok, Timeout}} -> {ok, Direct#{qos => DeliveryQoS, timeout => Timeout}};
-        _ -> {error, invalid_parameter}
+parameters(QoS, Msg, UserProps, #{clientid := ClientId, topic := Topic} = Direct) ->
+    Asked = {
+        delivery_qos(QoS, values(<<"dm-qos">>, UserProps)), timeout(values(<<"dm-timeout-ms">>, UserProps)),
+        id(values(<<"dm-id">>, UserProps))
+    },
+    case Asked of
+        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, undefined}} ->
+            {ok, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => undefined}};
+        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, Id}} ->
+            Identity = #{
+                key => {ClientId, principal(Msg, UserProps), Id},
+                fingerprint => tightbeam_message:fingerprint(Msg, Topic, DeliveryQoS),
+                trace_id => trace_id(Msg, UserProps)
+            },
+            {ok, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => Identity}};
+        _ ->
+            {error, invalid_parameter}
+    end.
+
+id([]) ->
+    {ok, undefined};
+id([Id]) when byte_size(Id) >= 1, byte_size(Id) =< ?MAX_ID ->
+    case is_utf8(Id) of
+        true -> {ok, Id};
+        false -> error
+    end;
+id(_) ->
+    error.
+
+is_utf8(<<_/utf8, Rest/binary>>) -> is_utf8(Rest);
+is_utf8(Rest) -> Rest =:= <<>>.
+
+%% @doc Has the service published this? Its user name is one that EMQX has authenticated. What it says of its callers
+%% counts; what anybody else says of himself does not.
+-spec is_service(term()) -> boolean().
+is_service(Msg) ->
+    emqx_message:get_header(username, Msg, undefined) =:= tightbeam_config:get(service_username).
+
+principal(Msg, UserProps) ->
+    case {is_service(Msg) andalso values(<<"dm-principal">>, UserProps), emqx_message:get_header(username, Msg, undefined)} of
+        {[Principal], _} -> short(Principal);
+        {_, Username} when is_binary(Username), Username =/= <<>> -> short(Username);
+        _ -> {clientid, emqx_message:from(Msg)}
+    end.
+
+short(Principal) when byte_size(Principal) =< ?MAX_ID -> Principal;
+short(Principal) -> {md5, erlang:md5(Principal)}.
+
+trace_id(Msg, UserProps) ->
+    case {is_service(Msg) andalso values(<<"dm-trace-id">>, UserProps), traceparent(Msg)} of
+        {[<<TraceId:32/binary>>], _} ->
+            case re:run(TraceId, "^[0-9a-f]{32}$", [{capture, none}]) of
+                match -> TraceId;
+                nomatch -> undefined
+            end;
+        {_, <<_:3/binary, TraceId:32/binary, _/binary>>} ->
+            TraceId;
+        _ ->
+            undefined
     end.
 
 delivery_qos(QoS, []) -> {ok, QoS};

@@ -100,7 +100,10 @@ on_puback(PacketId, Msg, _PubRes, _Code) ->
 
 dispatch(PacketId, #{timeout := Timeout, qos := QoS} = Request, Msg) ->
     Report = tightbeam_report:subject(Msg, QoS),
-    Entry = #{clientid => emqx_message:from(Msg), packet_id => PacketId, timeout => Timeout, report => Report},
+    Entry = #{
+        clientid => emqx_message:from(Msg), packet_id => PacketId, timeout => Timeout, report => Report,
+        is_service => tightbeam_request:is_service(Msg)
+    },
     case tightbeam_pending:open(Entry) of
         {ok, Key} ->
             tightbeam_delivery:dispatch(Key, Msg, Request);
@@ -112,4 +115,5 @@ dispatch(PacketId, #{timeout := Timeout, qos := QoS} = Request, Msg) ->
 answer(undefined, _Msg, _Outcome) ->
     ok;
 answer(PacketId, Msg, Outcome) ->
-    tightbeam_puback:send(self(), emqx_message:from(Msg), PacketId, Outcome).
+    Sender = #{channel => self(), clientid => emqx_message:from(Msg), packet_id => PacketId, is_service => false},
+    tightbeam_puback:send(Sender, Outcome, #{}).

@@ -11,7 +11,10 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    [ok = M:create_tables() || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_authz]],
+    [ok = M:create_tables() || M <- [
+            tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_principals, tightbeam_joined,
+            tightbeam_waiting, tightbeam_authz
+        ]],
     ok = tightbeam_delivery:create_counters(),
     Workers = [
         worker(tightbeam_delivery:name(N), {tightbeam_delivery, start_link, [N]}, tightbeam_delivery)
@@ -19,7 +22,7 @@ init([]) ->
     ],
     Keepers = [
         worker(M, {M, start_link, []}, M)
-     || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_authz, tightbeam_watch]
+     || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_authz, tightbeam_watch]
     ],
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Keepers ++ Workers}}.
 

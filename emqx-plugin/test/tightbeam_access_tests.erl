@@ -1,7 +1,7 @@
 %% Who may send, receive and subscribe.
 -module(tightbeam_access_tests).
 -include_lib("eunit/include/eunit.hrl").
--import(tightbeam_channels, [ack/2, answer/1, asked/0, authorize/3, got/1, in/2, nothing/1, provide/1, publish/3, publish/4, receiver/1, receiver/2]).
+-import(tightbeam_channels, [disconnect/2, ack/2, answer/1, asked/0, authorize/3, got/1, in/2, nothing/1, provide/1, publish/3, publish/4, receiver/1, receiver/2]).
 
 plugin_test_() ->
     tightbeam_channels:with_plugin([
@@ -41,7 +41,7 @@ authz_cache() ->
     emqx:set_config([authorization, cache], #{enable => true, ttl => 60000}),
     ok = tightbeam_authz:clean(),
     Send(<<"$dm/d/t">>),
-    in(Dev, fun() -> emqx_hooks:run('client.disconnected', [#{clientid => <<"d">>}, normal, #{}]) end),
+    disconnect(Dev, normal),
     ?assertEqual(0, tightbeam_authz:count()).
 
 guard_not_cached() ->

@@ -9,7 +9,10 @@
 -define(TIMEOUT, 20000).
 
 with_plugin(Tests) ->
-    {foreach, fun setup/0, fun cleanup/1, [{Title, {timeout, 60, Test}} || {Title, Test} <- Tests]}.
+    {foreach, fun setup/0, fun cleanup/1, [timed(Test) || Test <- Tests]}.
+
+timed({Title, {timeout, Seconds, Test}}) -> {Title, {timeout, Seconds, Test}};
+timed({Title, Test}) -> {Title, {timeout, 60, Test}}.
 
 setup() ->
     Owner = spawn(fun() ->
@@ -46,8 +49,10 @@ published(Topic, QoS, Headers) ->
     {emqx_hooks:run_fold('message.publish', [], Msg), Msg}.
 
 publish(Topic, QoS, UserProps) -> publish(Topic, QoS, UserProps, #{}).
-publish(Topic, QoS, UserProps, Props) ->
-    {Result, Msg} = published(Topic, QoS, #{proto_ver => 5, username => <<"u">>, peerhost => {192, 0, 2, 7}, properties => Props#{'User-Property' => UserProps}}),
+publish(Topic, QoS, UserProps, Props) -> publish(Topic, QoS, UserProps, Props, <<"u">>).
+publish(Topic, QoS, UserProps, Props, Username) ->
+    Headers = #{proto_ver => 5, username => Username, peerhost => {192, 0, 2, 7}, properties => Props#{'User-Property' => UserProps}},
+    {Result, Msg} = published(Topic, QoS, Headers),
     ?assertEqual(false, emqx_message:get_header(allow_publish, Result, true)),
     PacketId = 1 + erlang:unique_integer([positive]) rem 65535,
     case QoS of
@@ -56,6 +61,18 @@ publish(Topic, QoS, UserProps, Props) ->
         1 ->
             undefined = emqx_hooks:run_fold('message.puback', [PacketId, Msg, []], 16#10),
             PacketId
+    end.
+
+%% As the service does, for one of its callers.
+service(Topic, Principal, Id, UserProps) ->
+    publish(Topic, 1, [{<<"dm-principal">>, Principal}, {<<"dm-id">>, Id} | UserProps], #{}, <<"tightbeam">>).
+
+%% What the service is told before the PUBACK of a packet, which is here already.
+outcome(PacketId) ->
+    Head = <<"{\"packetId\":", (integer_to_binary(PacketId))/binary, ",">>,
+    receive
+        {outgoing, {packet, #{topic := <<"$dm/outcome">>, qos := 0, payload := <<Head:(byte_size(Head))/binary, Rest/binary>>}}} -> <<"{", Rest/binary>>
+    after 0 -> nothing
     end.
 
 %% The code of the PUBACK; a failure names its reason, unless the sender wants none.
@@ -91,17 +108,33 @@ told(PacketId) ->
 %%--------------------------------------------------------------------
 
 receiver(ClientId) -> receiver(ClientId, #{}).
-receiver(ClientId, Info) ->
-    Pid = spawn(fun() -> channel(queue:new()) end),
-    emqx_cm:put_channel(
-        ClientId, Pid, maps:merge(#{conn_state => connected, clientinfo => #{clientid => ClientId}, conninfo => #{proto_ver => 5}}, Info)
-    ),
+receiver(ClientId, Info) -> receiver(ClientId, Info, 32).
+receiver(ClientId, Info, Window) ->
+    Pid = spawn(fun() ->
+        _ = put(clientid, ClientId),
+        _ = put(window, Window),
+        _ = put(inflight, 0),
+        _ = put(up, maps:get(conn_state, Info, connected) =:= connected),
+        channel(queue:new())
+    end),
+    connected(ClientId, Pid, Info),
     Pid.
 
+connected(ClientId, Pid, Info) ->
+    Default = #{conn_state => connected, clientinfo => #{clientid => ClientId}, conninfo => #{proto_ver => 5}},
+    emqx_cm:put_channel(ClientId, Pid, maps:merge(Default, Info)).
+
+%% What EMQX's session does with a message: it says so to whom the message's header names, and the message is written.
 channel(Queue) ->
     receive
         {deliver, Filter, Msg} ->
-            channel(queue:in({Filter, Msg}, Queue));
+            case take(Msg) of
+                written ->
+                    _ = emqx_hooks:run_fold('message.delivered', [#{clientid => get(clientid)}], Msg),
+                    channel(queue:in({Filter, Msg}, Queue));
+                refused ->
+                    channel(Queue)
+            end;
         {get, From, Ref} ->
             case queue:out(Queue) of
                 {{value, Item}, Rest} -> From ! {Ref, Item}, channel(Rest);
@@ -110,6 +143,21 @@ channel(Queue) ->
         {run, Fun, From, Ref} ->
             From ! {Ref, Fun()},
             channel(Queue)
+    end.
+
+take(Msg) ->
+    Answer =
+        case {get(up), emqx_message:qos(Msg), get(inflight) < get(window)} of
+            {false, _, _} -> {shared_sub_nack, no_connection};
+            {true, 0, _} -> shared_sub_ack;
+            {true, 1, true} -> shared_sub_ack;
+            {true, 1, false} -> {shared_sub_nack, dropped}
+        end,
+    {_Group, Sender, Ref} = emqx_message:get_header(shared_dispatch_ack, Msg, undefined),
+    Sender ! {Ref, Answer},
+    case Answer of
+        shared_sub_ack -> _ = put(inflight, get(inflight) + emqx_message:qos(Msg)), written;
+        _ -> refused
     end.
 
 ask(Pid, Request) ->
@@ -138,7 +186,39 @@ nothing(Dev) ->
     end.
 
 in(Dev, Fun) -> ask(Dev, {run, Fun}).
-ack(Dev, Msg) -> in(Dev, fun() -> emqx_hooks:run('message.acked', [#{}, Msg]) end).
+ack(Dev, Msg) -> ack(Dev, Msg, 0, #{}).
+
+%% A PUBACK, as each version tells of it.
+ack(Dev, Msg, Code, Props) ->
+    in(Dev, fun() ->
+        _ = put(inflight, max(0, get(inflight) - 1)),
+        Info = #{clientid => get(clientid), session_birth_time => 1},
+        TellsCode = tightbeam_emqx:has_hook_point('client.handle_info'),
+        Told =
+            case TellsCode of
+                true -> {Info#{reason_code => Code}, emqx_message:set_header(puback_props, Props, Msg)};
+                false -> {Info, Msg}
+            end,
+        ok = emqx_hooks:run('delivery.completed', [Msg, element(1, Told)]),
+        ok = emqx_hooks:run('message.acked', [#{clientid => get(clientid)}, element(2, Told)])
+    end).
+
+%% In answer to QoS 1 a protocol error, which EMQX before 6 takes for the first half of QoS 2.
+pubrec(Dev, Msg) ->
+    in(Dev, fun() -> emqx_hooks:run('message.acked', [#{clientid => get(clientid)}, Msg]) end).
+
+pubcomp(Dev, Msg) ->
+    in(Dev, fun() -> emqx_hooks:run('delivery.completed', [Msg, #{clientid => get(clientid), session_birth_time => 1}]) end).
+
+%% The process lives on, as that of a persistent session.
+disconnect(Dev, Reason) ->
+    in(Dev, fun() ->
+        _ = put(up, false),
+        ClientId = get(clientid),
+        emqx_cm:put_channel(ClientId, self(), #{conn_state => disconnected}),
+        emqx_hooks:run('client.disconnected', [#{clientid => ClientId}, Reason, #{}])
+    end).
+
 delivered(Dev, Msg) -> in(Dev, fun() -> emqx_hooks:run_fold('message.delivered', [#{}], Msg) end).
 
 expires(Msg) ->

@@ -1,7 +1,7 @@
 %% More than one node, and processes that die.
 -module(tightbeam_cluster_tests).
 -include_lib("eunit/include/eunit.hrl").
--import(tightbeam_channels, [ack/2, answer/1, got/1, in/2, keys/0, none/1, nothing/1, provide/1, puback/1, publish/3, receiver/1, receiver/2, wait/1]).
+-import(tightbeam_channels, [disconnect/2, ack/2, answer/1, got/1, keys/0, none/1, nothing/1, provide/1, puback/1, publish/3, receiver/1, receiver/2, wait/1]).
 
 plugin_test_() ->
     tightbeam_channels:with_plugin([
@@ -15,8 +15,8 @@ plugin_test_() ->
         {"a worker that dies loses its message, not its sender's answer", fun worker_killed/0},
         {"when the keeper of senders dies, deadlines and senders that go still count", fun pending_killed/0},
         {"when the keeper of receivers dies, a receiver that dies still answers", fun inflight_killed/0},
-        {"a receiver that disconnects between two looks answers at once", fun disconnect_race/0},
-        {"a receiver that disconnects while it is judged answers at once", fun disconnect_while_judged/0},
+        {"a receiver that disconnects between two looks never gets it", fun disconnect_race/0},
+        {"a receiver that disconnects while it is judged never gets it", fun disconnect_while_judged/0},
         {"what nobody waits for any more is swept out", fun sweep/0},
         {"a receiver between two connections of a takeover is waited for", fun takeover_gap/0}
     ]).
@@ -137,31 +137,39 @@ disconnect_race() ->
     {_, Msg} = got(Dev),
     ok = ack(Dev, Msg),
     ?assertEqual(16#00, answer(First)),
+    ok = disconnect(Dev, normal),
     %% EMQX still says that it is connected.
-    in(Dev, fun() -> emqx_hooks:run('client.disconnected', [#{clientid => <<"d">>}, normal, #{}]) end),
-    ?assertEqual({16#80, <<"RECEIVER_DISCONNECTED">>}, puback(publish(<<"$dm/d/t">>, 1, []))).
+    emqx_cm:put_channel(<<"d">>, Dev, #{conn_state => connected, clientinfo => #{clientid => <<"d">>}}),
+    Packet = publish(<<"$dm/d/t">>, 1, []),
+    timer:sleep(50),
+    none(Packet),
+    emqx_cm:put_channel(<<"d">>, Dev, #{conn_state => disconnected}),
+    ?assertEqual({16#83, <<"CLIENT_OFFLINE_WITH_SESSION">>}, puback(Packet)).
 
 disconnect_while_judged() ->
     Dev = receiver(<<"d">>),
     provide({after_ms, 100, allow}),
     Packet = publish(<<"$dm/d/t">>, 1, []),
-    wait(fun() -> tightbeam_pending:count() =:= 1 end),
-    _ = receiver_gone(<<"d">>, Dev),
-    ?assertEqual({16#80, <<"RECEIVER_DISCONNECTED">>}, puback(Packet)).
-
-receiver_gone(ClientId, Dev) ->
-    receive {asked, _} -> ok after 20000 -> error(not_asked) end,
-    emqx_cm:put_channel(ClientId, Dev, #{conn_state => disconnected}).
+    receive {asked, _} -> ok end,
+    ok = disconnect(Dev, normal),
+    ?assertEqual({16#83, <<"CLIENT_OFFLINE_WITH_SESSION">>}, puback(Packet)),
+    ?assertEqual([], nothing(Dev)).
 
 sweep() ->
     Dev = receiver(<<"d">>),
-    Packet = publish(<<"$dm/d/t">>, 1, [{<<"dm-timeout-ms">>, <<"1">>}]),
-    ?assertEqual(16#80, answer(Packet)),
-    _ = publish(<<"$dm/d/t">>, 1, []),
-    timer:sleep(5),
+    Packet = publish(<<"$dm/d/t">>, 1, []),
+    _ = got(Dev),
+    [Key] = keys(),
+    ?assertEqual(1, tightbeam_inflight:count()),
     tightbeam_inflight ! sweep,
     _ = sys:get_state(tightbeam_inflight),
-    ?assertMatch([_], [E || {{D, _}, _} = E <- ets:tab2list(tightbeam_inflight), D =:= Dev]),
+    ?assertEqual(1, tightbeam_inflight:count()),
+    %% Long past its deadline, and nobody settled it.
+    ok = tightbeam_inflight:add((tightbeam_inflight:find(Key))#{deadline := erlang:monotonic_time(millisecond) - 6000}),
+    tightbeam_inflight ! sweep,
+    _ = sys:get_state(tightbeam_inflight),
+    ?assertEqual(0, tightbeam_inflight:count()),
+    none(Packet),
     emqx:set_config([authorization, cache], #{enable => true, ttl => 1}),
     ok = tightbeam_authz:clean(),
     _ = publish(<<"$dm/d/other">>, 1, []),
@@ -173,7 +181,7 @@ sweep() ->
 
 takeover_gap() ->
     Old = receiver(<<"d">>),
-    in(Old, fun() -> emqx_hooks:run('client.disconnected', [#{clientid => <<"d">>}, takenover, #{}]) end),
+    disconnect(Old, takenover),
     emqx_cm:delete_channel(<<"d">>, Old),
     %% It counts for a second; here for as long as the test needs.
     ?assert(ets:member(tightbeam_taken_over, <<"d">>)),

@@ -1,7 +1,7 @@
 %% Direct messages on their way to the device, and what becomes of them.
 -module(tightbeam_delivery_tests).
 -include_lib("eunit/include/eunit.hrl").
--import(tightbeam_channels, [puback/1, told/1, ack/2, answer/1, delivered/2, expires/1, got/1, in/2, maybe_got/2, none/1, nothing/1, provide/1, publish/3, publish/4, receiver/1, receiver/2]).
+-import(tightbeam_channels, [connected/3, receiver/3, disconnect/2, puback/1, told/1, ack/2, answer/1, delivered/2, expires/1, got/1, in/2, maybe_got/2, none/1, nothing/1, provide/1, publish/3, publish/4, receiver/1, receiver/2]).
 
 plugin_test_() ->
     tightbeam_channels:with_plugin([
@@ -57,8 +57,6 @@ handed_over() ->
     Packet = publish(<<"$dm/d/t">>, 1, [{<<"dm-qos">>, <<"0">>}]),
     {_, Msg} = got(Dev),
     ?assertEqual(0, emqx_message:qos(Msg)),
-    none(Packet),
-    _ = delivered(Dev, Msg),
     ?assertEqual(16#00, answer(Packet)),
     ?assertEqual(1, emqx_metrics:read('tightbeam.direct.dispatched')).
 
@@ -113,7 +111,7 @@ own_expiry() ->
     ?assertMatch(#{'Message-Expiry-Interval' := N} when N =:= 2; N =:= 1, emqx_message:get_header(properties, Seen, #{})).
 
 race() ->
-    Dev = receiver(<<"d">>),
+    Dev = receiver(<<"d">>, #{}, 1000),
     N = 100,
     Packets = [
         begin
@@ -142,7 +140,7 @@ disconnected() ->
     Dev = receiver(<<"d">>),
     Packets = [publish(<<"$dm/d/t">>, 1, []) || _ <- [1, 2, 3]],
     [got(Dev) || _ <- [1, 2, 3]],
-    in(Dev, fun() -> emqx_hooks:run('client.disconnected', [#{clientid => <<"d">>}, sock_closed, #{}]) end),
+    disconnect(Dev, sock_closed),
     ?assertEqual([16#80, 16#80, 16#80], [answer(P) || P <- Packets]),
     ?assertEqual(3, emqx_metrics:read('tightbeam.direct.receiver_disconnected')).
 
@@ -157,7 +155,7 @@ takeover() ->
     Old = receiver(<<"d">>),
     Packet = publish(<<"$dm/d/t">>, 1, []),
     {_, Msg} = got(Old),
-    in(Old, fun() -> emqx_hooks:run('client.disconnected', [#{clientid => <<"d">>}, takenover, #{}]) end),
+    disconnect(Old, takenover),
     exit(Old, kill),
     none(Packet),
     New = receiver(<<"d">>),
@@ -173,13 +171,19 @@ queue_full() ->
 
 qos0_dropped() ->
     Drop = fun(State) ->
-        Dev = receiver(<<"d">>),
+        %% One that drops and does not write.
+        Dev = spawn(fun() ->
+            receive {deliver, _, Msg} ->
+                emqx_cm:put_channel(<<"d">>, self(), #{conn_state => State}),
+                emqx_hooks:run('delivery.dropped', [#{clientid => <<"d">>}, Msg, qos0_msg])
+            end,
+            receive stop -> ok end
+        end),
+        connected(<<"d">>, Dev, #{}),
         Packet = publish(<<"$dm/d/t">>, 1, [{<<"dm-qos">>, <<"0">>}]),
-        {_, Msg} = got(Dev),
-        emqx_cm:put_channel(<<"d">>, Dev, #{conn_state => State}),
-        in(Dev, fun() -> emqx_hooks:run('delivery.dropped', [#{clientid => <<"d">>}, Msg, qos0_msg]) end),
+        Answer = puback(Packet),
         emqx_cm:delete_channel(<<"d">>, Dev),
-        puback(Packet)
+        Answer
     end,
     ?assertEqual({16#97, <<"RECEIVER_THROTTLED">>}, Drop(connected)),
     ?assertEqual({16#80, <<"RECEIVER_DISCONNECTED">>}, Drop(disconnected)).
@@ -197,7 +201,7 @@ too_large() ->
     ?assertEqual([], nothing(Dev)).
 
 order() ->
-    Dev = receiver(<<"d">>),
+    Dev = receiver(<<"d">>, #{}, 1000),
     N = 500,
     [publish(<<"$dm/d/", (integer_to_binary(I))/binary>>, 1, []) || I <- lists:seq(1, N)],
     ?assertEqual(
@@ -207,7 +211,7 @@ order() ->
 
 %% Every other topic has been asked about; the others wait for a slow provider.
 no_overtaking() ->
-    Dev = receiver(<<"d">>),
+    Dev = receiver(<<"d">>, #{}, 1000),
     provide(allow),
     _ = publish(<<"$dm/d/known">>, 1, []),
     _ = got(Dev),

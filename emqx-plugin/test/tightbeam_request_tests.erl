@@ -9,7 +9,7 @@ parse(Msg) -> tightbeam_request:parse(Msg).
 dm(K, V) -> {<<"dm-", K/binary>>, V}.
 
 defaults_test() ->
-    ?assertEqual({ok, #{clientid => <<"d">>, topic => <<"t">>, qos => 1, timeout => 5000}}, parse(msg(1, 5, []))),
+    ?assertEqual({ok, #{clientid => <<"d">>, topic => <<"t">>, qos => 1, timeout => 5000, identity => undefined}}, parse(msg(1, 5, []))),
     ?assertMatch({ok, #{qos := 0}}, parse(msg(0, 4, []))).
 
 parameters_test() ->
@@ -29,6 +29,32 @@ bad_parameters_are_answered_test_() ->
         ] ++ [[dm(<<"qos">>, V)] || V <- [<<"2">>, <<"">>, <<"true">>]] ++
             [[dm(<<"qos">>, <<"0">>), dm(<<"qos">>, <<"0">>)]]
     ].
+
+an_identity_has_1_to_128_bytes_of_utf8_test() ->
+    Id = fun(V) -> parse(msg(1, 5, [dm(<<"id">>, V)])) end,
+    ?assertMatch({ok, #{identity := #{key := {<<"d">>, {clientid, <<"s">>}, <<"1">>}}}}, Id(<<"1">>)),
+    ?assertMatch({ok, #{identity := #{}}}, Id(binary:copy(<<"é"/utf8>>, 64))),
+    [?assertEqual({refuse, {answer, invalid_parameter}}, Id(V)) || V <- [<<>>, binary:copy(<<"x">>, 129), <<255>>]],
+    ?assertEqual({refuse, {answer, invalid_parameter}}, parse(msg(1, 5, [dm(<<"id">>, <<"1">>), dm(<<"id">>, <<"1">>)]))).
+
+the_first_attempts_trace_is_that_of_the_service_or_of_the_sender_test() ->
+    Trace = <<"0af7651916cd43dd8448eb211c80319c">>,
+    Of = fun(User, Props) ->
+        Headers = #{proto_ver => 5, username => User, properties => #{'User-Property' => [dm(<<"id">>, <<"1">>) | Props]}},
+        {ok, #{identity := #{trace_id := TraceId}}} = parse(emqx_message:make(<<"s">>, 1, <<"$dm/d/t">>, <<>>, #{}, Headers)),
+        TraceId
+    end,
+    ?assertEqual(Trace, Of(<<"tightbeam">>, [dm(<<"trace-id">>, Trace)])),
+    ?assertEqual(undefined, Of(<<"tightbeam">>, [dm(<<"trace-id">>, binary:copy(<<"X">>, 32))])),
+    ?assertEqual(undefined, Of(<<"u">>, [dm(<<"trace-id">>, Trace)])),
+    ?assertEqual(Trace, Of(<<"u">>, [{<<"traceparent">>, <<"00-", Trace/binary, "-b7ad6b7169203331-01">>}])).
+
+a_long_principal_is_kept_as_a_hash_test() ->
+    Headers = #{proto_ver => 5, username => binary:copy(<<"u">>, 200), properties => #{'User-Property' => [dm(<<"id">>, <<"1">>)]}},
+    ?assertMatch(
+        {ok, #{identity := #{key := {_, {md5, <<_:16/binary>>}, _}}}},
+        parse(emqx_message:make(<<"s">>, 1, <<"$dm/d/t">>, <<>>, #{}, Headers))
+    ).
 
 what_cannot_be_answered_negatively_closes_the_connection_test() ->
     ?assertEqual({refuse, {close, invalid_parameter}}, parse(msg(1, 4, []))),

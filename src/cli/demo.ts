@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { IClientOptions, MqttClient } from 'mqtt';
+import { loadEmbeddedBroker } from '../brokers/embedded/load.js';
 import { loadConfig } from '../config/load.js';
 import type { Reason } from '../reasons.js';
 import type { LogDestination } from '../telemetry/log/destination.js';
@@ -87,13 +88,15 @@ export function addDemoCommand(program: Command): void {
 async function demo(): Promise<boolean> {
   const log = new CapturedLog();
   const anyPort = { port: 0 };
+  // First: where it is missing, so are the files that come with it.
+  await loadEmbeddedBroker();
   const config = loadConfig(
     undefined,
     {},
     { ...DEV_DEFAULTS, http: anyPort, exhook: anyPort, embedded: anyPort, telemetry: anyPort },
   );
   const { startService } = await import('../app.js');
-  const service = await startService(config, { embeddedBroker: true, logDestination: log });
+  const service = await startService(config, { broker: 'embedded', logDestination: log });
   const devices: MqttClient[] = [];
   try {
     const url = `mqtt://127.0.0.1:${service.ports.mqtt ?? 0}`;

@@ -7,6 +7,7 @@ import type { ExHookTls } from '../brokers/emqx/install/exhook-tls.js';
 import { carryOut, exHookUrl, planInstall } from '../brokers/emqx/install/install.js';
 import { InstallError, type Plan } from '../brokers/emqx/install/plan.js';
 import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan-plugin.js';
+import { probe } from '../brokers/emqx/install/probe.js';
 import { readState } from '../brokers/emqx/install/state.js';
 import { planUninstall } from '../brokers/emqx/install/uninstall.js';
 import { EmqxApiError, EmqxRest } from '../brokers/emqx/rest.js';
@@ -116,8 +117,10 @@ function serviceUser(config: string | undefined): string | undefined {
 }
 
 async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
+  const { urls, username, password, tls } = loadConfig(flags.config).broker;
   const api = connect(flags);
-  await perform(api, planUninstall(await readState(api)), flags.dryRun, 'Tightbeam is not installed.');
+  const knock = () => Promise.all(urls.map((url) => probe({ url, username, password, tls }, 1_000)));
+  await perform(api, planUninstall(await readState(api), knock), flags.dryRun, 'Tightbeam is not installed.');
 }
 
 async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {

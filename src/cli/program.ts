@@ -3,7 +3,7 @@ import { VERSION } from '../version.js';
 import { addDemoCommand } from './demo.js';
 import { addEmqxCommands } from './emqx.js';
 import { addLogsCommands } from './logs.js';
-import { addPolicyCommands } from './policy.js';
+import { addPolicyCommands } from './policy/commands.js';
 import { addSendCommand } from './send.js';
 import { addServeCommands } from './serve.js';
 import { addTailCommand } from './tail.js';

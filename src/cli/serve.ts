@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Service } from '../app.js';
-import { EmbeddedBrokerMissing } from '../brokers/embedded/load.js';
+import type { BrokerName } from '../brokers/brokers.js';
+import { EmbeddedBrokerMissing, loadEmbeddedBroker } from '../brokers/embedded/load.js';
 import { ENVIRONMENT } from '../config/environment.js';
 import { ConfigError, loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { CredentialsError } from '../identity/credentials.js';
-import { PolicyLoadError } from '../policy/problems.js';
+import { PolicyLoadError } from '../policy/reading/problems.js';
 import { TlsFilesError } from '../tls/files.js';
 import { PACKAGE_ROOT } from '../version.js';
 import { banner } from './banner.js';
@@ -31,10 +32,10 @@ interface Options {
 export function addServeCommands(program: Command): void {
   program
     .command('serve')
-    .description('run beside EMQX: hook provider, data-plane API, telemetry')
+    .description('run beside EMQX, or as the door before another MQTT broker: data-plane API, policies, telemetry')
     .option('--config <file>', 'settings, YAML or JSON (default: environment variables alone)')
     .addHelpText('after', environmentHelp())
-    .action((options: Options) => run(options, {}, false));
+    .action((options: Options) => run(options, {}));
   program
     .command('dev')
     .description('run with an embedded broker and example policies; nothing else to install; not for production')
@@ -47,7 +48,7 @@ data-plane API, and metrics. Users and access keys are those of dev/credentials.
 Port 0 takes a free port; the line with "msg":"ready" says which.
 ${environmentHelp()}`,
     )
-    .action((options: Options) => run(options, DEV_DEFAULTS, true));
+    .action((options: Options) => run(options, DEV_DEFAULTS, 'embedded'));
 }
 
 function environmentHelp(): string {
@@ -56,20 +57,23 @@ function environmentHelp(): string {
   return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies and credentials.`;
 }
 
-async function run(options: Options, defaults: object, embeddedBroker: boolean): Promise<void> {
+/** @param only the broker, whatever the settings say. */
+async function run(options: Options, defaults: object, only?: BrokerName): Promise<void> {
   let service: Service;
   let config: Config;
   try {
+    // First: where it is missing, so are the files that come with it.
+    if (only === 'embedded') await loadEmbeddedBroker();
     config = loadConfig(options.config, process.env, { ...defaults });
     // Only now: the other commands need none of it, and should not wait for it.
     const { startService } = await import('../app.js');
-    service = await startService(config, { embeddedBroker });
+    service = await startService(config, { broker: only ?? config.broker.kind });
   } catch (error) {
     process.stderr.write(`tightbeam: ${describe(error)}\n`);
     process.exitCode = 1;
     return;
   }
-  if (embeddedBroker && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
+  if (only === 'embedded' && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
   process.on('SIGHUP', () => void service.reload());
   await stopSignal();
   await service.stop();

@@ -6,11 +6,21 @@ export const CONTROL_PREFIX = 'dm-';
 export const CONTROL_QOS = 'dm-qos';
 /** How long to wait for the device's PUBACK, in milliseconds. */
 export const CONTROL_TIMEOUT = 'dm-timeout-ms';
+/** Identity of the delivery, 1 to 128 bytes: a repeat of it puts no second message on the device. */
+export const CONTROL_ID = 'dm-id';
+/** From the service's own user only: for whom it sends. */
+export const CONTROL_PRINCIPAL = 'dm-principal';
+/** From the service's own user only: the trace of this attempt, 32 lower-case hexadecimal digits. */
+export const CONTROL_TRACE_ID = 'dm-trace-id';
+/** Longest identity, in bytes of UTF-8. */
+export const MAX_ID_BYTES = 128;
 
 export interface Controls {
   /** False where `dm-qos: 0` asked for delivery without confirmation. */
   readonly confirmation: boolean;
   readonly timeoutMs: number;
+  /** Identity of the delivery; absent, there is none. */
+  readonly id?: string;
 }
 
 /**
@@ -27,6 +37,7 @@ export function readControls(
 ): { readonly ok: true; readonly controls: Controls } | ({ readonly ok: false } & Fault) {
   let confirmation: boolean | undefined;
   let timeoutMs: number | undefined;
+  let id: string | undefined;
   for (const [name, value] of userProperties) {
     if (name === CONTROL_QOS) {
       if (value !== '0' && value !== '1') return invalid(`${CONTROL_QOS} is neither 0 nor 1.`);
@@ -39,11 +50,20 @@ export function readControls(
       if (fault !== undefined) return { ok: false, ...fault };
       if (timeoutMs !== undefined) return invalid(`${CONTROL_TIMEOUT} is there twice.`);
       timeoutMs = asked;
+    } else if (name === CONTROL_ID) {
+      const bytes = Buffer.byteLength(value);
+      if (bytes === 0 || bytes > MAX_ID_BYTES) return invalid(`${CONTROL_ID} is not 1 to ${MAX_ID_BYTES} bytes long.`);
+      if (id !== undefined) return invalid(`${CONTROL_ID} is there twice.`);
+      id = value;
     }
   }
   return {
     ok: true,
-    controls: { confirmation: confirmation ?? qos > 0, timeoutMs: timeoutMs ?? limits.defaultTimeoutMs },
+    controls: {
+      confirmation: confirmation ?? qos > 0,
+      timeoutMs: timeoutMs ?? limits.defaultTimeoutMs,
+      ...(id !== undefined && { id }),
+    },
   };
 }
 

@@ -1,12 +1,32 @@
 import type { Reason } from '../reasons.js';
 import type { DirectMessage } from './message.js';
 
+/** Whether a message was written to the device's connection, and so whether to send it again is safe. */
+export type Written = 'yes' | 'no' | 'unknown';
+
+/** What became of the delivery of a direct message. */
+export interface Delivery {
+  readonly reason: Reason;
+  readonly written: Written;
+  /** The device's own PUBACK, where it said no: reason code, and Reason String (MQTT 5, section 3.4.2). */
+  readonly device?: { readonly code: number; readonly reasonString?: string | undefined } | undefined;
+  /** This was a repeat: the outcome is that of an attempt which was made before. */
+  readonly joined?: boolean | undefined;
+  /** Trace ID of that attempt. */
+  readonly firstTraceId?: string | undefined;
+  /** An earlier attempt, which is over, was written to the device. */
+  readonly earlierWritten?: boolean | undefined;
+}
+
 /**
  * Port to the broker's delivery primitive (`$dm/{clientId}/{topic}`).
  *
- * `deliver` settles exactly once, at the latest shortly after `message.timeoutMs`, and never rejects: whatever happens
- * is a reason. DELIVERED is answered only for the receiver's own PUBACK.
+ * `deliver` settles exactly once, at the latest 2 s after `message.timeoutMs`, and never rejects: whatever happens is a
+ * reason. DELIVERED is answered only for the receiver's own PUBACK.
  */
 export interface DirectDelivery {
-  deliver(message: DirectMessage): Promise<Reason>;
+  deliver(message: DirectMessage): Promise<Delivery>;
 }
+
+/** How much longer than its timeout a delivery may take, in milliseconds: what comes before the device included. */
+export const DELIVERY_MARGIN_MS = 2_000;

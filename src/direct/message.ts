@@ -10,6 +10,18 @@ export interface DirectMessage {
   /** How long to wait for the PUBACK, in milliseconds, 1..15000. Also bounds the message's life in the broker. */
   readonly timeoutMs: number;
   readonly properties: DirectProperties;
+  /** Under which a repeat is known again; without it, none is. */
+  readonly identity?: MessageIdentity | undefined;
+}
+
+/** What a delivery is known by: within the same principal and receiver, the same ID is the same delivery. */
+export interface MessageIdentity {
+  /** Chosen by the sender, 1 to 128 bytes. */
+  readonly id: string;
+  /** Who sends, as a stable name. */
+  readonly principal: string;
+  /** Trace of this attempt: 32 lower-case hexadecimal digits. */
+  readonly traceId: string;
 }
 
 /** MQTT 5 properties that reach an MQTT 5 receiver unchanged (MQTT 5, section 3.3.2.3) and no MQTT 3.1.1 one. */

@@ -1,5 +1,5 @@
-import { CONTROL_PREFIX } from './controls.js';
-import { checkClientId, checkPayload, checkTopic, type Fault, type Limits } from './limits.js';
+import { CONTROL_PREFIX, MAX_ID_BYTES } from './controls.js';
+import { checkClientId, checkPayload, checkTopic, type Fault, type Limits, unfitText } from './limits.js';
 import type { DirectMessage } from './message.js';
 import { invalid, readProperties, type PropertyTexts } from './properties.js';
 
@@ -15,6 +15,8 @@ export interface SendDirectMessageInput extends PropertyTexts {
   readonly confirmation?: string | undefined;
   /** Whole seconds, 1 to 15. Ignored, whatever it holds, unless `confirmation` is `true`, as at AWS. */
   readonly timeout?: string | undefined;
+  /** What repeats of the same message have in common, 1 to 128 bytes of UTF-8; without it there is no telling. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** Validates the input of SendDirectMessage: the message, or the first rule that it breaks. */
@@ -35,6 +37,13 @@ export function readDirectMessage(
   if (timeoutMs === undefined) {
     return invalid(`timeout is not a whole number of seconds from 1 to ${Math.floor(limits.maxTimeoutMs / 1000)}.`);
   }
+
+  const { idempotencyKey: key } = input;
+  if (key !== undefined && (key === '' || Buffer.byteLength(key) > MAX_ID_BYTES)) {
+    return invalid(`The idempotency key is not 1 to ${MAX_ID_BYTES} bytes of text.`);
+  }
+  const unfit = key === undefined ? undefined : unfitText('The idempotency key', key);
+  if (unfit !== undefined) return invalid(unfit);
 
   const read = readProperties(input, limits);
   if (!read.ok) return read;

@@ -4,13 +4,13 @@ import type { Reason } from '../reasons.js';
 import type { Events } from '../observing/events.js';
 import type { Trace } from '../observing/tracing.js';
 import type { RateLimiter } from '../throttling/rate-limiter.js';
-import type { DirectDelivery } from './delivery.js';
+import type { Delivery, DirectDelivery } from './delivery.js';
 import type { Limits } from './limits.js';
-import type { DirectMessage } from './message.js';
+import type { DirectMessage, MessageIdentity } from './message.js';
 import { readDirectMessage, type SendDirectMessageInput } from './request.js';
 
 /** What became of a direct message. */
-export interface Outcome {
+export interface Outcome extends Partial<Delivery> {
   readonly reason: Reason;
   /** For the sender of an invalid request, the rule that it broke; for the operator, what went wrong. */
   readonly details?: string | undefined;
@@ -60,7 +60,8 @@ export class DirectMessaging {
   async send(sender: Identity, input: SendDirectMessageInput, trace: Trace): Promise<Outcome> {
     const { clock, events } = this.#options;
     const startedAt = clock();
-    const { reason, details, retryAfterMs, decision } = await this.#attempt(sender, input, trace);
+    const { decision, ...outcome } = await this.#attempt(sender, input, trace);
+    const { reason, details } = outcome;
     // Literals and no spreads here and below: they take a good part of what a message costs.
     events.tell('SendDirectMessage', {
       traceId: trace.traceId,
@@ -75,8 +76,12 @@ export class DirectMessaging {
       decision,
       reason,
       details,
+      written: outcome.written,
+      device: outcome.device,
+      firstTraceId: outcome.firstTraceId,
+      earlierWritten: outcome.earlierWritten,
     });
-    return { reason, details, retryAfterMs };
+    return outcome;
   }
 
   async #attempt(
@@ -90,8 +95,9 @@ export class DirectMessaging {
     if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
     const refusal = this.#throttle(read.message);
     if (refusal !== undefined) return { ...refusal, decision };
-    const { reason, details } = await this.#deliver(read.message, trace);
-    return { reason, details, decision };
+    const identity = identityOf(sender, input.idempotencyKey, decision, trace);
+    const message = identity === undefined ? read.message : { ...read.message, identity };
+    return { ...(await this.#deliver(message, trace)), decision };
   }
 
   #authorize(sender: Identity, { targetClientId, topic }: DirectMessage, trace: Trace): Decision {
@@ -111,6 +117,7 @@ export class DirectMessaging {
     const outcome = await settle(() => delivery.deliver(propagateTrace ? withTrace(message, span) : message));
     if (confirmation) this.#pending -= 1;
     if (outcome.reason === 'DELIVERED') span.event('puback');
+    span.delivered(outcome);
     span.end(outcome.reason);
     return outcome;
   }
@@ -128,12 +135,29 @@ export class DirectMessaging {
 }
 
 /** The port promises not to reject; a promise that is broken must still have an outcome. */
-async function settle(deliver: () => Promise<Reason>): Promise<Outcome> {
+async function settle(deliver: () => Promise<Delivery>): Promise<Outcome> {
   try {
-    return { reason: await deliver() };
+    return await deliver();
   } catch (error) {
-    return { reason: 'INTERNAL_ERROR', details: String(error) };
+    return { reason: 'INTERNAL_ERROR', written: 'unknown', details: String(error) };
   }
+}
+
+/**
+ * What a repeat of this message is known by: the sender's own word for it. One that nobody could repeat is not made up: it
+ * would be remembered for nothing.
+ */
+function identityOf(
+  sender: Identity,
+  id: string | undefined,
+  { principalId }: Decision,
+  { traceId }: Trace,
+): MessageIdentity | undefined {
+  if (id === undefined) return undefined;
+  const { accessKeyId, jwtSubject, certificate } = sender;
+  const principal =
+    principalId ?? accessKeyId ?? jwtSubject ?? certificate?.distinguishedName ?? certificate?.commonName ?? '';
+  return { id, principal, traceId };
 }
 
 /** The message with the trace in its user properties, unless the sender has put one there. */

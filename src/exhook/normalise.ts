@@ -1,8 +1,10 @@
-import { isUnderDirect } from '../direct/topic.js';
+import type { Outcome } from '../clients/outcome.js';
+import { isUnderDirect, parseDirectTopic, type DirectAddress } from '../direct/topic.js';
 import type { Credentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
-import { realFilter } from '../policy/topics.js';
-import type { ClientInfo } from './wire.js';
+import { realFilter } from '../policy/matching/topics.js';
+import type { OutcomeReport } from './outcome-report.js';
+import type { ClientInfo, Message } from './wire.js';
 
 /** Proto3 has no absent text: what is empty was not given. */
 function textOf(value: string | undefined): string | undefined {
@@ -97,4 +99,47 @@ export function askedTopic(topic: string, mountpoint: string): string {
   if (mountpoint === '' || !topic.startsWith(mountpoint)) return topic;
   const own = topic.slice(mountpoint.length);
   return isUnderDirect(realFilter(own)) ? own : topic;
+}
+
+/**
+ * The direct message that an OnClientAuthorize of SUBSCRIBE asks about. The broker asks with the receiver's own client
+ * info, so a client can only be asked about itself: everything else under `$dm/`, wildcards too, is a real subscription.
+ */
+export function receivingOn(topic: string, { clientid }: ClientInfo): DirectAddress | undefined {
+  const parsed = parseDirectTopic(topic);
+  if (!parsed.ok || parsed.address.targetClientId !== clientid || /[+#]/.test(parsed.address.topic)) return undefined;
+  return parsed.address;
+}
+
+/** One literal, without spreads, as there is one for every direct message through MQTT. */
+export function outcomeOfReport(report: OutcomeReport): Outcome {
+  const { topic, reason, durationMs, endedAt, qos, payloadBytes, traceparent } = report;
+  const parsed = parseDirectTopic(topic);
+  return {
+    sender: senderOf(report),
+    message: {
+      targetClientId: parsed.ok ? parsed.address.targetClientId : '',
+      topic: parsed.ok ? parsed.address.topic : topic,
+      confirmation: qos === undefined ? undefined : qos > 0,
+      payloadBytes,
+    },
+    reason,
+    durationMs,
+    endedAt,
+    traceparent,
+  };
+}
+
+/** Of a direct message that nothing took out of routing; none where the topic was no direct one. */
+export function outcomeWithoutPlugin({ topic, from, headers, qos, payload }: Message): Outcome[] {
+  const parsed = parseDirectTopic(topic);
+  if (!parsed.ok) return [];
+  return [
+    {
+      sender: senderOf({ from, ...headers }),
+      message: { ...parsed.address, confirmation: qos > 0, payloadBytes: payload.length },
+      reason: 'DELIVERY_PLUGIN_MISSING',
+      durationMs: 0,
+    },
+  ];
 }

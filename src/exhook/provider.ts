@@ -6,33 +6,17 @@ import {
   type ServiceDefinition as GrpcServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { Authenticator } from '../identity/authenticator.js';
-import type { Authorizer } from '../policy/authorizer.js';
-import type { Diagnostics } from '../observing/diagnostics.js';
-import type { Events } from '../observing/events.js';
-import { noTracing, type HookSpan, type Tracing } from '../observing/tracing.js';
+import { clientContext, type ClientOptions } from '../clients/context.js';
+import type { HookSpan } from '../observing/tracing.js';
 import type { TlsMaterial } from '../tls/files.js';
-import { onClientAuthenticate } from './calls/authenticate.js';
-import { onClientAuthorize } from './calls/authorize.js';
-import { onClientConnected, onClientDisconnected } from './calls/client.js';
-import { DENY, type CallContext, type Caller, type Handler } from './calls/context.js';
-import { onMessageDelivered, onMessageDropped, onMessagePublish } from './calls/message.js';
-import { onClientUnsubscribe } from './calls/unsubscribe.js';
+import { DENY, HANDLERS, type CallContext, type Caller } from './calls.js';
 import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
 import { outcomeOf, routeOf } from './observed.js';
 import { GENERATIONS, serviceDefinition, type Generation } from './protocol.js';
 import { TlsListener } from './tls-listener.js';
 import type { CallName, RequestOf, ResponseOf } from './wire.js';
 
-export interface HookProviderOptions {
-  readonly authenticator: Authenticator;
-  readonly authorizer: Authorizer;
-  readonly events: Events;
-  readonly diagnostics: Diagnostics;
-  /** Default: none. */
-  readonly tracing?: Tracing;
-  /** Username of the service's own connections to the broker. */
-  readonly serviceUsername: string;
+export interface HookProviderOptions extends ClientOptions {
   /** Hooks to register beyond the required ones. */
   readonly hooks?: readonly Hook[];
   /** Speaks TLS; with `clientCa`, only with callers that show a certificate issued by it. Default: clear text. */
@@ -59,19 +43,6 @@ export interface HookProvider {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** Calls that do something. All others are answered with success and forgotten: their hooks are not registered. */
-const handlers: { readonly [Name in CallName]?: Handler<Name> } = {
-  OnProviderLoaded: (_, { hooks }) => ({ hooks: mergeHooks([...REQUIRED_HOOKS, ...hooks]) }),
-  OnClientAuthenticate: onClientAuthenticate,
-  OnClientAuthorize: onClientAuthorize,
-  OnClientConnected: onClientConnected,
-  OnClientDisconnected: onClientDisconnected,
-  OnClientUnsubscribe: onClientUnsubscribe,
-  OnMessagePublish: onMessagePublish,
-  OnMessageDelivered: onMessageDelivered,
-  OnMessageDropped: onMessageDropped,
-};
-
 /** What answers where a handler fails, the request cannot be decoded, or nothing handles the call: fail closed. */
 const fallbacks: { readonly [Name in CallName]?: ResponseOf<Name> } = {
   OnProviderLoaded: { hooks: mergeHooks(REQUIRED_HOOKS) },
@@ -85,20 +56,7 @@ const MALFORMED = Symbol('malformed');
 
 export function createHookProvider(options: HookProviderOptions): HookProvider {
   const { diagnostics } = options;
-  const context: CallContext = {
-    ...options,
-    hooks: options.hooks ?? [],
-    tracing: options.tracing ?? noTracing,
-    afterwards: (task) => {
-      setImmediate(() => {
-        try {
-          task();
-        } catch (error) {
-          diagnostics('error', 'An event could not be recorded.', { error: messageOf(error) });
-        }
-      });
-    },
-  };
+  const context: CallContext = { ...clientContext(options), hooks: options.hooks ?? [] };
 
   async function answer<Name extends CallName>(
     name: Name,
@@ -109,7 +67,7 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
     const fallback = (fallbacks[name] ?? {}) as ResponseOf<Name>;
     try {
       if (request === MALFORMED) throw new Error('The request cannot be decoded.');
-      const handler = handlers[name];
+      const handler = HANDLERS[name];
       return { response: handler === undefined ? fallback : await handler(request, context, span, caller) };
     } catch (error) {
       // The request itself stays out of the log: it can hold a password.

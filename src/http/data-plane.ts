@@ -117,7 +117,9 @@ export class DataPlane {
     };
     return fastify({
       serverFactory: (handler) =>
-        tls === undefined ? createServer(server, handler) : createTlsServer(server, tls, handler),
+        tls === undefined
+          ? createServer(server, handler)
+          : createTlsServer({ ...server, handshakeTimeout: timeouts.headersMs }, tls, handler),
       bodyLimit: payloadBytes,
       exposeHeadRoutes: false,
       // Requests that come on open connections while draining get this API's own answer: see the hooks.
@@ -173,8 +175,7 @@ export class DataPlane {
     const headers = readHeaders(raw);
     const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
     const { method } = request;
-    const { peer, certificateFault } = readCaller(raw);
-    const asked = { method, path, rawQuery, query, headers, body, peer, certificateFault };
+    const asked = { method, path, rawQuery, query, headers, body, ...readCaller(raw) };
     const verdict = await authenticateCaller(this.#options.authenticators, asked);
     if (!verdict.ok) throw new Ended(verdict);
     const throttled = this.#options.throttle?.check(verdict.identity);

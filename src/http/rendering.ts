@@ -18,6 +18,8 @@ export interface Ending {
   /** The rule that an invalid request broke (the caller is told), or what went wrong (only the log is told). */
   readonly details?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** What the caller is told beside. A `traceId` there takes the place of the request's own. */
+  readonly more?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Ends a request from wherever its handling has got to. The data plane reports and renders it. */
@@ -51,7 +53,7 @@ export function endingOf(error: unknown): Ending {
 export function render(answer: Answer, traceId: string): Rendered {
   if ('result' in answer) return json(200, {}, answer.result, traceId);
   const { http = 500, exception, message } = REASONS[answer.reason];
-  if (exception === undefined) return json(http, {}, { message, traceId }, traceId);
+  if (exception === undefined) return json(http, {}, { message, traceId, ...answer.more }, traceId);
   const speaksOfRequest = exception === 'InvalidRequestException' || answer.reason === 'UNKNOWN_OPERATION';
   const told = {
     message,
@@ -60,6 +62,7 @@ export function render(answer: Answer, traceId: string): Rendered {
     // Only where they speak of nothing but the request itself.
     details: speaksOfRequest ? answer.details : undefined,
     traceId,
+    ...answer.more,
   };
   return json(http, { 'x-amzn-errortype': exception, ...answer.headers }, told, traceId);
 }

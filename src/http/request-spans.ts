@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Reason } from '../reasons.js';
 import type { RequestSpan, Trace, Tracing } from '../observing/tracing.js';
 import { readPeer, splitTarget } from './wire.js';
@@ -14,6 +15,8 @@ interface Followed {
 export class RequestSpans {
   readonly #tracing: Tracing;
   readonly #followed = new WeakMap<IncomingMessage, Followed>();
+  /** Of each connection with pipelined requests: how to end those that have not had their turn. */
+  readonly #pipelined = new WeakMap<Socket, Set<() => void>>();
 
   constructor(tracing: Tracing) {
     this.#tracing = tracing;
@@ -47,7 +50,23 @@ export class RequestSpans {
     };
     response.once('close', end);
     // A pipelined request gets the connection when its turn comes; if that never comes, its response is never closed.
-    if (response.socket === null) request.socket.once('close', end);
+    if (response.socket === null) {
+      const waiting = this.#waitingOn(request.socket);
+      waiting.add(end);
+      response.once('close', () => waiting.delete(end));
+    }
+  }
+
+  /** Those who wait for the end of a connection: one listener for them all. */
+  #waitingOn(socket: Socket): Set<() => void> {
+    const known = this.#pipelined.get(socket);
+    if (known !== undefined) return known;
+    const waiting = new Set<() => void>();
+    this.#pipelined.set(socket, waiting);
+    socket.once('close', () => {
+      for (const end of waiting) end();
+    });
+    return waiting;
   }
 
   /** The trace of a request that has begun. */

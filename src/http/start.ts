@@ -5,6 +5,7 @@ import { CertificateAuthenticator } from '../identity/certificates.js';
 import { fileKeys, remoteKeys } from '../identity/jwks.js';
 import { JwtAuthenticator } from '../identity/jwt.js';
 import { SigV4Authenticator } from '../identity/sigv4/authenticator.js';
+import type { ProcessEvents } from '../observing/events.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { CallerThrottle } from '../throttling/caller-throttle.js';
 import { loadTls, watchTls } from '../tls/files.js';
@@ -32,7 +33,7 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
   const { perCaller, global } = config.limits.rates;
   const common: DataPlaneOptions = {
     operations: parts.operations,
-    authenticators: authenticatorsOf(config, parts.accessKeys),
+    authenticators: authenticatorsOf(config, parts.accessKeys, events),
     throttle: new CallerThrottle({ ...(perCaller && { perCaller }), ...(global && { global }) }, () =>
       performance.now(),
     ),
@@ -73,7 +74,11 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
 }
 
 /** Side by side. What a request shows decides which is asked; there is none that asks for nothing. */
-function authenticatorsOf(config: Config, accessKeys: AccessKeys): CallerAuthenticator[] {
+function authenticatorsOf(
+  config: Config,
+  accessKeys: AccessKeys,
+  { fault }: Pick<ProcessEvents, 'fault'>,
+): CallerAuthenticator[] {
   const { aws, http, jwt } = config;
   const authenticators: CallerAuthenticator[] = [];
   if (http.sigv4) authenticators.push(new SigV4Authenticator({ accessKeys, region: aws.region, now: Date.now }));
@@ -82,7 +87,13 @@ function authenticatorsOf(config: Config, accessKeys: AccessKeys): CallerAuthent
     const keys =
       jwksUrl === undefined
         ? fileKeys(jwksFile ?? '', Date.now)
-        : remoteKeys(new URL(jwksUrl), () => performance.now());
+        : remoteKeys(
+            new URL(jwksUrl),
+            () => performance.now(),
+            (error) => {
+              fault('The keys of the issuer of tokens cannot be fetched; those fetched last serve for an hour.', error);
+            },
+          );
     authenticators.push(new JwtAuthenticator({ ...options, keys, now: Date.now }));
   }
   // Last: a certificate accompanies every request on its connection, other credentials belong to the request.

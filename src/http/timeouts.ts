@@ -1,6 +1,6 @@
 /** How long a caller may take, in milliseconds. */
 export interface HttpTimeouts {
-  /** For the headers of a request to arrive. */
+  /** For the headers of a request to arrive, and for the TLS handshake. */
   readonly headersMs: number;
   /** For a whole request to arrive, body included. The time to answer is no part of it. */
   readonly requestMs: number;

@@ -37,9 +37,7 @@ export function replaceMaterial(server: Server, material: MutualTlsMaterial): vo
 }
 
 /** What TLS has established about a peer. Read from the connection once a request, at no cost after the first. */
-export function readCertificate(
-  socket: TLSSocket,
-): Pick<CallerRequest, 'certificateFault'> & Pick<CallerRequest['peer'], 'certificate'> {
+export function readCertificate(socket: TLSSocket): Pick<CallerRequest, 'certificate' | 'certificateFault'> {
   let known = established.get(socket);
   if (known === undefined) {
     const certificate = socket.getPeerX509Certificate();

@@ -94,11 +94,10 @@ function decode(text: string): string {
 }
 
 /** The peer with what TLS has established about them. */
-export function readCaller(message: IncomingMessage): Pick<CallerRequest, 'peer' | 'certificateFault'> {
+export function readCaller(message: IncomingMessage): Pick<CallerRequest, 'peer' | 'certificate' | 'certificateFault'> {
   const peer = readPeer(message.socket);
   if (!(message.socket instanceof TLSSocket)) return { peer };
-  const { certificate, certificateFault } = readCertificate(message.socket);
-  return certificate === undefined ? { peer, certificateFault } : { peer: { ...peer, certificate } };
+  return { peer, ...readCertificate(message.socket) };
 }
 
 /** Node reads header bytes as Latin-1; whoever sends more than ASCII means UTF-8. */

@@ -13,8 +13,10 @@ export interface CallerRequest {
   /** Names in lower case. Every value of a repeated header, in order, as UTF-8 text. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly body: Uint8Array;
-  /** What the transport knows of the peer whoever it is: address, TLS, and the certificate that TLS verified. */
+  /** What the transport knows of the peer whoever it is: address and TLS. */
   readonly peer: Identity;
+  /** The certificate that TLS verified: a credential of the connection, which a request may outdo with its own. */
+  readonly certificate?: Identity['certificate'];
   /** Why TLS did not verify the certificate that the peer presented. Absent where it did, and where there was none. */
   readonly certificateFault?: string | undefined;
 }
@@ -40,6 +42,10 @@ export interface CallerAuthenticator {
 }
 
 /**
+ * Exactly one credential counts, as at AWS IoT, where a request is signed (SigV4), has a token (custom authorizer) or comes
+ * over mutual TLS: the most explicit one, which is the request's own before its connection's. A gateway's certificate lends
+ * nothing to the requests of others that it passes on.
+ *
  * The first authenticator that finds credentials of its kind decides. What it refuses is refused: there is no second
  * chance with other credentials, or a stolen weak one would do where a strong one is required.
  */

@@ -9,12 +9,12 @@ import type { Identity } from './identity.js';
 export class CertificateAuthenticator implements CallerAuthenticator {
   readonly scheme = 'mutual TLS';
 
-  authenticate({ peer, certificateFault }: CallerRequest): Promise<CallerVerdict> | undefined {
+  authenticate({ peer, certificate, certificateFault }: CallerRequest): Promise<CallerVerdict> | undefined {
     if (certificateFault !== undefined) {
       const details = `The client certificate is not valid here: ${certificateFault}.`;
       return Promise.resolve({ ok: false, reason: 'INVALID_CREDENTIALS', details });
     }
-    return peer.certificate && Promise.resolve({ ok: true, identity: peer });
+    return certificate && Promise.resolve({ ok: true, identity: { ...peer, certificate } });
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Delivery } from '../direct/delivery.js';
 import type { DirectMessage } from '../direct/message.js';
 import type { Identity } from '../identity/identity.js';
 import type { Decision } from '../policy/authorizer.js';
@@ -186,6 +187,14 @@ export interface DirectMessageEvent extends Told {
     readonly payloadBytes?: number | undefined;
   };
   readonly reason: Reason;
+  /** Whether it was written to the connection of the device; absent where nobody has said. */
+  readonly written?: Delivery['written'] | undefined;
+  /** What the device said in its PUBACK, where that was no. */
+  readonly device?: Delivery['device'];
+  /** Of a repeat: trace ID of the attempt whose outcome this is. */
+  readonly firstTraceId?: string | undefined;
+  /** An earlier attempt of the same delivery was written to the device. */
+  readonly earlierWritten?: boolean | undefined;
   readonly durationMs: number;
   /** The decision about the sender; absent where the request was refused before it. */
   readonly decision?: Decision | undefined;

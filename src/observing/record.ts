@@ -31,6 +31,11 @@ export interface EventFacts {
   readonly durationMs?: number | undefined;
   readonly qos?: number | undefined;
   readonly payloadBytes?: number | undefined;
+  readonly written?: 'yes' | 'no' | 'unknown' | undefined;
+  readonly deviceCode?: number | undefined;
+  readonly deviceReason?: string | undefined;
+  readonly firstTraceId?: string | undefined;
+  readonly earlierWritten?: boolean | undefined;
   readonly policy?: string | undefined;
   readonly statement?: string | undefined;
   /** Of a denial only: what was asked, as `tightbeam policy explain` wants it, and why it was denied. */
@@ -99,6 +104,11 @@ export function directMessageRecord(event: DirectMessageEvent, traceId: string):
     durationMs: round(event.durationMs),
     qos: message.confirmation === undefined ? undefined : message.confirmation ? 1 : 0,
     payloadBytes: message.payloadBytes,
+    written: event.written,
+    deviceCode: event.device?.code,
+    deviceReason: event.device?.reasonString === undefined ? undefined : shorten(event.device.reasonString),
+    firstTraceId: event.firstTraceId,
+    earlierWritten: event.earlierWritten,
     policy: decision?.policy,
     statement: decision?.statement,
     action: ofDenial(decision, 'action'),

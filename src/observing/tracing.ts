@@ -1,3 +1,4 @@
+import type { Delivery } from '../direct/delivery.js';
 import type { DirectAddress } from '../direct/topic.js';
 import type { Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
@@ -32,6 +33,8 @@ export interface Span extends Trace {
   decided(decision: Decision): void;
   /** Something happened at this moment, for instance `puback`. */
   event(name: string): void;
+  /** What became of the message that this step delivers. */
+  delivered(delivery: Partial<Delivery>): void;
   /** Ends, with what became of it; a reason that is a failure makes it an error. */
   end(reason?: Reason): void;
 }
@@ -133,6 +136,9 @@ class UntracedSpan implements Span, RequestSpan, HookSpan {
     // Nobody follows.
   }
   event(): void {
+    // Nobody follows.
+  }
+  delivered(): void {
     // Nobody follows.
   }
   end(): void {

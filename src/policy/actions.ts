@@ -1,5 +1,5 @@
 import type { Action } from './authorizer.js';
-import { matchTokens, parsePattern, type PlainToken } from './pattern.js';
+import { matchTokens, parsePattern, type PlainToken } from './matching/pattern.js';
 
 /** The kind of resource that an action is about: the word before the slash of its ARN. */
 export type ResourceType = 'client' | 'topic' | 'topicfilter';

@@ -1,5 +1,5 @@
 import type { Identity } from '../identity/identity.js';
-import type { ConnectFacts } from './context.js';
+import type { ConnectFacts } from './conditions/context.js';
 
 /** The actions of AWS IoT Core that Tightbeam decides. */
 export type Action =

@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Identity } from '../identity/identity.js';
 import { mapActions } from './actions.js';
 import type { Action } from './authorizer.js';
-import { arnPrefix, CompiledPolicies, type ArnScope } from './compile.js';
-import { parsePolicy, type PolicyDocument } from './document.js';
-import { lintPolicy } from './lint.js';
-import { parsePrincipals } from './principals-file.js';
-import type { Principal, Principals } from './principals.js';
-import { PolicyLoadError, Reporter, type Problem } from './problems.js';
+import { arnPrefix, CompiledPolicies, type ArnScope } from './deciding/compile.js';
+import { parsePolicy, type PolicyDocument } from './reading/document.js';
+import { lintPolicy } from './reading/lint.js';
+import { parsePrincipals } from './principals/principals-file.js';
+import type { Principal, Principals } from './principals/principals.js';
+import { PolicyLoadError, Reporter, type Problem } from './reading/problems.js';
+import { finish, finishInSlices, type Work } from './work.js';
 
 /** Texts of a policy folder. Names are file names; a policy's name is its file's without `.json`. */
 export interface PolicyFiles {
@@ -30,10 +33,8 @@ export class PolicySet {
   /** What every resource of a request begins with. */
   readonly arnPrefix: string;
   private readonly arnPrefixes: Readonly<Record<Action, string>>;
-  /** By the place of the principal among all. */
-  private readonly compiled: readonly CompiledPrincipal[];
 
-  constructor(
+  private constructor(
     /** Hash of the contents: equal for equal files. */
     readonly version: string,
     scope: ArnScope,
@@ -41,17 +42,31 @@ export class PolicySet {
     readonly principals: Principals,
     /** Warnings only: a set with errors does not come to be. */
     readonly problems: readonly Problem[],
+    /** By the place of the principal among all. */
+    private readonly compiled: readonly CompiledPrincipal[],
   ) {
     this.arnPrefix = arnPrefix(scope);
     this.arnPrefixes = mapActions((_, type) => `${this.arnPrefix}${type}`);
+  }
+
+  static *of(
+    version: string,
+    scope: ArnScope,
+    documents: ReadonlyMap<string, PolicyDocument>,
+    principals: Principals,
+    problems: readonly Problem[],
+  ): Work<PolicySet> {
     const shared = new Map<string, CompiledPolicies>();
-    this.compiled = principals.all.map((principal) => {
+    const compiled: CompiledPrincipal[] = [];
+    for (const principal of principals.all) {
       const attachment = principal.policies.join('\n');
       const attached = principal.policies.map((name) => documents.get(name)).filter((found) => found !== undefined);
-      const policies = shared.get(attachment) ?? new CompiledPolicies(attached, this.arnPrefix);
+      const policies = shared.get(attachment) ?? new CompiledPolicies(attached, arnPrefix(scope));
       shared.set(attachment, policies);
-      return { principal, policies };
-    });
+      compiled.push({ principal, policies });
+      yield;
+    }
+    return new PolicySet(version, scope, documents, principals, problems, compiled);
   }
 
   /** The ARN of the resource of the action's own kind. */
@@ -71,6 +86,9 @@ export class PolicySet {
   }
 }
 
+/** Reads into one buffer; the variant of `fs/promises` joins many of them at the end, for which everything waits. */
+const readBytes = promisify(readFile);
+
 /** Reads every file of the folder; sub-folders and files that do not end in `.json` are none of it. */
 export async function readPolicyFolder(folder: string): Promise<PolicyFiles> {
   const names = (await readdir(folder, { withFileTypes: true }))
@@ -78,7 +96,7 @@ export async function readPolicyFolder(folder: string): Promise<PolicyFiles> {
     .map(({ name }) => name)
     .sort();
   const texts = await Promise.all(
-    names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const),
+    names.map(async (name) => [name, (await readBytes(join(folder, name))).toString()] as const),
   );
   const policies = new Map(texts);
   const principals = policies.get(PRINCIPALS_FILE);
@@ -92,14 +110,25 @@ export async function readPolicyFolder(folder: string): Promise<PolicyFiles> {
 }
 
 /**
- * Compiles the files of a folder.
+ * Compiles the files of a folder, at once.
  * @throws PolicyLoadError with every problem of every file, where one of them is an error
  */
 export function buildPolicySet(files: PolicyFiles, scope: ArnScope): PolicySet {
+  return finish(compilePolicySet(files, scope));
+}
+
+/**
+ * Loads a policy folder: `principals.json` and one file a policy. Whatever else waits has its turn meanwhile.
+ * @throws PolicyLoadError where the folder's contents cannot be used; errors of the file system where it cannot be read
+ */
+export async function loadPolicySet(folder: string, scope: ArnScope): Promise<PolicySet> {
+  return finishInSlices(compilePolicySet(await readPolicyFolder(folder), scope));
+}
+
+function* compilePolicySet(files: PolicyFiles, scope: ArnScope): Work<PolicySet> {
   const problems: Problem[] = [];
   const documents = new Map<string, PolicyDocument>();
   const names = new Set<string>();
-  const hash = createHash('sha256');
   for (const [file, text] of files.policies) {
     const name = basename(file, '.json');
     names.add(name);
@@ -109,22 +138,34 @@ export function buildPolicySet(files: PolicyFiles, scope: ArnScope): PolicySet {
       documents.set(name, document);
       lintPolicy(document, arnPrefix(scope), report);
     }
-    hash.update(JSON.stringify([file, text]));
+    yield;
   }
-  const principals = parsePrincipals(files.principals, names, new Reporter(problems, PRINCIPALS_FILE));
-  hash.update(files.principals);
-  const attached = new Set(principals.all.flatMap(({ policies }) => policies));
+  const principals = yield* parsePrincipals(files.principals, names, new Reporter(problems, PRINCIPALS_FILE));
+  const attached = new Set<string>();
+  for (const { policies } of principals.all) {
+    for (const name of policies) attached.add(name);
+    yield;
+  }
   for (const name of names) {
     if (!attached.has(name)) new Reporter(problems, `${name}.json`).warn('no principal has this policy');
   }
   if (problems.some(({ severity }) => severity === 'error')) throw new PolicyLoadError(problems);
-  return new PolicySet(hash.digest('hex').slice(0, 12), scope, documents, principals, problems);
+  return yield* PolicySet.of(yield* versionOf(files), scope, documents, principals, problems);
 }
 
-/**
- * Loads a policy folder: `principals.json` and one file a policy.
- * @throws PolicyLoadError where the folder's contents cannot be used; errors of the file system where it cannot be read
- */
-export async function loadPolicySet(folder: string, scope: ArnScope): Promise<PolicySet> {
-  return buildPolicySet(await readPolicyFolder(folder), scope);
+/** Characters hashed before the work may pause. */
+const HASHED = 2 ** 18;
+
+function* versionOf({ policies, principals }: PolicyFiles): Work<string> {
+  const hash = createHash('sha256');
+  for (const file of policies) {
+    hash.update(JSON.stringify(file));
+    yield;
+  }
+  for (let at = 0; at < principals.length; at += HASHED) {
+    // In UTF-8 a character of two code units that is cut through would be lost.
+    hash.update(principals.slice(at, at + HASHED), 'utf16le');
+    yield;
+  }
+  return hash.digest('hex').slice(0, 12);
 }

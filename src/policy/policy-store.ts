@@ -1,7 +1,7 @@
 import { FileWatch } from '../files/watch.js';
-import type { ArnScope } from './compile.js';
+import type { ArnScope } from './deciding/compile.js';
 import { loadPolicySet, type PolicySet } from './policy-set.js';
-import { formatProblem, PolicyLoadError } from './problems.js';
+import { formatProblem, PolicyLoadError } from './reading/problems.js';
 
 /** What became of an attempt to load the folder. */
 export interface ReloadEvent {

@@ -10,7 +10,7 @@ export function finish<T>(work: Work<T>): T {
 }
 
 /** As long as one slice may take: what waits meanwhile waits no longer than for a slow decision. */
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 
 /** Does the work in slices of some milliseconds, between which whatever else waits has its turn. */
 export async function finishInSlices<T>(work: Work<T>): Promise<T> {

@@ -111,7 +111,9 @@ export function measureDelivery(delivery: DirectDelivery, metrics: Metrics): Dir
       metrics.deliveryStarted();
       let reason: Reason = 'INTERNAL_ERROR';
       try {
-        return (reason = await delivery.deliver(message));
+        const outcome = await delivery.deliver(message);
+        reason = outcome.reason;
+        return outcome;
       } finally {
         metrics.deliveryEnded(reason, secondsSince(started));
       }

@@ -134,7 +134,7 @@ describe('tightbeam dev', () => {
   test.each(['dev', 'demo'])('says what an installation for production lacks: %s', async (command) => {
     const root = join(import.meta.dirname, '../..');
     const installation = mkdtempSync(join(tmpdir(), 'tightbeam-production-'));
-    for (const name of ['package.json', 'proto', 'policies', 'dev']) {
+    for (const name of ['package.json', 'proto', 'policies']) {
       symlinkSync(join(root, name), join(installation, name));
     }
     // A copy, for Node looks for packages beside the real file.

@@ -33,13 +33,14 @@ test('one message, one event: with sender, target, decision and how long it took
     advance(42);
     return Promise.resolve('DELIVERED');
   };
-  expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'DELIVERED' });
+  expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'DELIVERED', written: 'yes' });
   expect(events.direct).toEqual([
     {
       traceId: TRACE_ID,
       sender: SENDER,
       message: { targetClientId: 'lock-17', topic: 'cmd', confirmation: true, payloadBytes: 4 },
       reason: 'DELIVERED',
+      written: 'yes',
       durationMs: 42,
       decision: expect.objectContaining({ effect: 'allow', action: 'iot:SendDirectMessage' }),
     },
@@ -65,7 +66,11 @@ test('a sender who may not send never reaches the delivery', async () => {
 test('a delivery that rejects, though it promised not to, still has an outcome', async () => {
   const { delivery, events, messaging } = create();
   delivery.answer = () => Promise.reject(new Error('boom'));
-  expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'INTERNAL_ERROR', details: 'Error: boom' });
+  expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({
+    reason: 'INTERNAL_ERROR',
+    written: 'unknown',
+    details: 'Error: boom',
+  });
   expect(events.direct).toHaveLength(1);
 });
 
@@ -117,13 +122,14 @@ describe('limits of sending', () => {
     finish();
     await Promise.all(waiting);
     expect(messaging.pending).toBe(0);
-    expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'DELIVERED' });
+    expect(await messaging.send(SENDER, INPUT, TRACE)).toEqual({ reason: 'DELIVERED', written: 'yes' });
   });
 
   test('a message without confirmation waits for nothing', async () => {
     const { messaging } = create({ maxPending: 0 });
     expect(await messaging.send(SENDER, { ...INPUT, confirmation: 'false' }, TRACE)).toEqual({
       reason: 'DISPATCHED',
+      written: 'yes',
     });
   });
 
@@ -139,7 +145,10 @@ describe('limits of sending', () => {
     await messaging.send(SENDER, INPUT, TRACE);
     const other = await messaging.send({ ...SENDER, accessKeyId: 'other' }, INPUT, TRACE);
     expect(other).toMatchObject({ reason: 'RECEIVER_THROTTLED', retryAfterMs: 1000 });
-    expect(await messaging.send(SENDER, { ...INPUT, clientId: 'lock-18' }, TRACE)).toEqual({ reason: 'DELIVERED' });
+    expect(await messaging.send(SENDER, { ...INPUT, clientId: 'lock-18' }, TRACE)).toEqual({
+      reason: 'DELIVERED',
+      written: 'yes',
+    });
     expect(delivery.messages).toHaveLength(2);
   });
 

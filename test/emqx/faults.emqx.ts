@@ -40,7 +40,7 @@ onEmqx('Under load, when things break', (bench, { canRestart }) => {
     const load = await startLoad();
     await load.delivered(100);
     await bench().api.stopPlugin(PLUGIN);
-    await until(() => !bench().service.link.ready);
+    await until(() => !bench().service.broker.ready);
     const during = await bench().send('load-1');
     expect(during).toEqual({ status: 503, exception: 'ServiceUnavailableException' });
     expect(bench().log).toContainEqual(expect.objectContaining({ reason: 'DELIVERY_PLUGIN_MISSING' }));

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { IConnectPacket } from 'mqtt-packet';
 import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
 import { Credentials } from '../../src/identity/credentials.js';
-import { PolicyAuthorizer } from '../../src/policy/engine.js';
+import { PolicyAuthorizer } from '../../src/policy/deciding/engine.js';
 import { GENERATIONS } from '../../src/exhook/protocol.js';
 import { ARN, policy, setOf } from '../policy/support/set.js';
 import { startBroker, type Running } from '../brokers/embedded/harness.js';

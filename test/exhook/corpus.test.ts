@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { formatDirectTopic, isUnderDirect } from '../../src/direct/topic.js';
-import { realFilter } from '../../src/policy/topics.js';
+import { realFilter } from '../../src/policy/matching/topics.js';
 import { GENERATIONS, type Generation } from '../../src/exhook/protocol.js';
 import type { RequestOf } from '../../src/exhook/wire.js';
 import type { Identity } from '../../src/identity/identity.js';

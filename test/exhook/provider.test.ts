@@ -234,9 +234,10 @@ describe('outcomes of direct messages that came through MQTT', () => {
     await reported({ ...report, reason: 'RECEIVER_DISCONNECTED' });
     await harness.events.next('SendDirectMessage', ({ reason }) => reason === 'RECEIVER_DISCONNECTED');
     expect(harness.events.all).toHaveLength(3);
+    const reportedBy = expect.stringMatching(/^127\.0\.0\.1:\d+$/);
     expect(harness.logged.map(([level, , fields]) => [level, fields])).toEqual([
-      ['warn', { unreadable: bad.length }],
-      ...Array.from({ length: 7 }, () => ['warn', { unreadable: 1 }]),
+      ['warn', { unreadable: bad.length, reportedBy }],
+      ...Array.from({ length: 7 }, () => ['warn', { unreadable: 1, reportedBy }]),
     ]);
   });
 });

@@ -40,12 +40,12 @@ import { captureLog } from '../telemetry/capture.js';
     copyFileSync(key, files.key);
   }
 
-  async function start(tls: object, embeddedBroker = false): Promise<Service> {
+  async function start(tls: object, broker: 'emqx' | 'embedded' = 'emqx'): Promise<Service> {
     const free = { port: 0 };
     // Nobody listens there, and nobody has to: it is EMQX that calls the provider.
-    const broker = { ...DEV_DEFAULTS.broker, urls: ['mqtt://127.0.0.1:1'] };
-    const settings = { ...DEV_DEFAULTS, broker, http: free, telemetry: free, exhook: { ...free, tls } };
-    service = await startService(loadConfig(undefined, {}, settings), { embeddedBroker, logDestination: log });
+    const access = { ...DEV_DEFAULTS.broker, urls: ['mqtt://127.0.0.1:1'] };
+    const settings = { ...DEV_DEFAULTS, broker: access, http: free, telemetry: free, exhook: { ...free, tls } };
+    service = await startService(loadConfig(undefined, {}, settings), { broker, logDestination: log });
     return service;
   }
 
@@ -76,6 +76,6 @@ import { captureLog } from '../telemetry/capture.js';
 
   test('does not start without a key, nor with the embedded broker, which speaks no TLS', async () => {
     await expect(start({ cert: files.cert })).rejects.toThrow(/exhook\.tls\.key \(default\): /);
-    await expect(start(files, true)).rejects.toThrow(/exhook\.tls: the embedded broker/);
+    await expect(start(files, 'embedded')).rejects.toThrow(/exhook\.tls: the embedded broker/);
   });
 });

@@ -129,6 +129,29 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
     expect(server.events.direct.at(-1)?.sender).toMatchObject({ accessKeyId: 'AKIAIOSFODNN7EXAMPLE' });
   });
 
+  test('what is signed counts as who signed it, and the certificate of the connection for nothing', async () => {
+    const { headers = {} } = await sign(server.port, MESSAGE);
+    expect((await send(agentOf(client), headers)).status).toBe(200);
+    expect(server.events.direct[0]?.sender).toEqual({
+      protocol: 'HTTP',
+      secureTransport: true,
+      sourceIp: '127.0.0.1',
+      sourcePort: expect.any(Number),
+      accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
+    });
+  });
+
+  test('a peer that never speaks TLS is given up, and told', async () => {
+    const impatient = await startServer({ tls: material(), timeouts: { headersMs: 50 } });
+    const socket = await openSocket(impatient.port);
+    const closed = once(socket.resume(), 'close');
+    expect(await impatient.events.next('HttpRequest')).toMatchObject({
+      details: 'The TLS handshake failed (ERR_TLS_HANDSHAKE_TIMEOUT).',
+    });
+    await closed;
+    await impatient.dataPlane.stop();
+  });
+
   test('what is signed wrong is refused, whatever the certificate', async () => {
     const { headers = {} } = await sign(server.port, MESSAGE, {
       credentials: { ...CREDENTIALS, secretAccessKey: 'x' },

@@ -20,7 +20,11 @@ describe('what reaches the device', () => {
   test('a confirmed message is delivered with its payload and answered with the text of the table', async () => {
     const answer = await call(server.port, message());
     expect(answer.status).toBe(200);
-    expect(answer.body).toEqual({ message: REASONS.DELIVERED.message, traceId: answer.headers['x-amzn-requestid'] });
+    expect(answer.body).toEqual({
+      message: REASONS.DELIVERED.message,
+      traceId: answer.headers['x-amzn-requestid'],
+      written: 'yes',
+    });
     expect(server.delivery.messages).toEqual([
       {
         targetClientId: 'lock-17',

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type Agent, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { WITHOUT_API } from '../../src/brokers/emqx/without-api.js';
+import { EmqxOperations } from '../../src/brokers/emqx/operations.js';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 import { DirectMessaging, type DirectMessagingOptions } from '../../src/direct/send.js';
 import { DataPlane, type DataPlaneOptions } from '../../src/http/data-plane.js';
@@ -41,7 +41,7 @@ export interface ServerOptions extends Partial<DataPlaneOptions> {
 }
 
 const NOTHING_BEHIND = {
-  broker: WITHOUT_API,
+  broker: new EmqxOperations(undefined),
   publisher: { publish: () => Promise.reject(new BrokerFault('BROKER_UNAVAILABLE', 'There is no broker.')) },
 };
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { WITHOUT_API } from '../../src/brokers/emqx/without-api.js';
+import { EmqxOperations } from '../../src/brokers/emqx/operations.js';
 import type { BrokerMessage } from '../../src/operations/broker.js';
 import { call, expectError, startServer, type TestServer } from './support.js';
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
       return Promise.resolve();
     },
   };
-  server = await startServer({ behind: { broker: WITHOUT_API, publisher } });
+  server = await startServer({ behind: { broker: new EmqxOperations(undefined), publisher } });
 });
 afterAll(() => server.dataPlane.stop());
 

@@ -225,6 +225,43 @@ describe('keys of a URL', () => {
     server.close();
   });
 
+  test('that can no longer be fetched serve for an hour, which is said once', async () => {
+    let status = 200;
+    const server = createServer((_request, response) => {
+      response.writeHead(status).end(JSON.stringify({ keys: [key.jwk] }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const told: unknown[] = [];
+    const keys = remoteKeys(
+      url,
+      () => now,
+      (error) => told.push(error),
+    );
+    const started = Date.now();
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => started + now);
+    // The tokens themselves are valid all the time.
+    const authenticator = create({ keys, now: () => started });
+    const ask = async (minutes: number, by = key) => {
+      now = minutes * 60_000;
+      return authenticator.authenticate(request(`Bearer ${await by.sign(claims())}`));
+    };
+    try {
+      expect(await ask(0)).toMatchObject({ ok: true });
+      status = 500;
+      expect([await ask(11), await ask(12), await ask(59)]).toMatchObject([{ ok: true }, { ok: true }, { ok: true }]);
+      expect(told).toHaveLength(1);
+      expect(await ask(59, next)).toMatchObject({ reason: 'CALLER_KEYS_UNAVAILABLE' });
+      expect(await ask(61)).toMatchObject({ reason: 'CALLER_KEYS_UNAVAILABLE' });
+      status = 200;
+      expect(await ask(62)).toMatchObject({ ok: true });
+    } finally {
+      clock.mockRestore();
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
   test('that does not answer are our fault, not the caller’s', async () => {
     const keys = remoteKeys(new URL('http://127.0.0.1:1/'), () => now);
     expect(await verify(await key.sign(claims()), { keys })).toMatchObject({ reason: 'CALLER_KEYS_UNAVAILABLE' });

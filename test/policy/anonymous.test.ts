@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Identity } from '../../src/identity/identity.js';
-import { formatProblem, type PolicyLoadError } from '../../src/policy/problems.js';
+import { formatProblem, type PolicyLoadError } from '../../src/policy/reading/problems.js';
 import { policy, setOf } from './support/set.js';
 
 const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };

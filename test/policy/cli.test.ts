@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { Command } from 'commander';
-import { addPolicyCommands } from '../../src/cli/policy.js';
+import { addPolicyCommands } from '../../src/cli/policy/commands.js';
 
 const EXAMPLES = new URL('../../policies', import.meta.url).pathname;
 

@@ -5,3 +5,11 @@ describe.each([...loadCorpus()])('%s', (_, cases) => {
     expectDecision(decideCase(authorizerOf(item), item), item);
   });
 });
+
+test('examples of AWS name the page that they are from', () => {
+  const pages = loadCorpus()
+    .get('aws-documents')
+    ?.map(({ document }) => document);
+  expect(pages?.length).toBeGreaterThanOrEqual(120);
+  expect(pages?.every((page) => /^(?:AWS IoT Core Developer|IAM User) Guide, "[^"]+"$/.test(page ?? ''))).toBe(true);
+});

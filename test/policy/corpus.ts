@@ -6,13 +6,15 @@ import { expect } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Identity } from '../../src/identity/identity.js';
 import type { Action, Decision } from '../../src/policy/authorizer.js';
-import type { ExtraFacts } from '../../src/policy/context.js';
-import { PolicyAuthorizer, type PolicyAuthorizerOptions } from '../../src/policy/engine.js';
+import type { ExtraFacts } from '../../src/policy/conditions/context.js';
+import { PolicyAuthorizer, type PolicyAuthorizerOptions } from '../../src/policy/deciding/engine.js';
 import { buildPolicySet, type PolicySet } from '../../src/policy/policy-set.js';
 import { SCOPE } from './support/set.js';
 
 export interface CorpusCase {
   readonly name: string;
+  /** The page of AWS's documentation whose example it is; none for cases of our own. */
+  readonly document?: string;
   /** Attached to the one principal in this order. */
   readonly policies: Readonly<Record<string, unknown>>;
   /** The thing of the principal. */

@@ -1,5 +1,5 @@
-import { parsePolicy } from '../../src/policy/document.js';
-import { formatProblem, PolicyLoadError, Reporter, type Problem } from '../../src/policy/problems.js';
+import { parsePolicy } from '../../src/policy/reading/document.js';
+import { formatProblem, PolicyLoadError, Reporter, type Problem } from '../../src/policy/reading/problems.js';
 import { ARN, policy, setOf } from './support/set.js';
 
 /** What is wrong with the text of a policy, one line a problem. */

@@ -1,5 +1,5 @@
 import { loadPolicySet } from '../../src/policy/policy-set.js';
-import { PolicyAuthorizer } from '../../src/policy/engine.js';
+import { PolicyAuthorizer } from '../../src/policy/deciding/engine.js';
 import type { Identity } from '../../src/identity/identity.js';
 
 const SCOPE = { partition: 'aws', region: 'us-east-1', accountId: '000000000000' };

@@ -1,12 +1,12 @@
 /**
  * Inputs that are meant to be expensive. Each test would not end within its time if the cost grew faster than the input.
  */
-import { matchTokens, parsePattern, PatternError, type PlainToken } from '../../src/policy/pattern.js';
-import { CompiledPolicies } from '../../src/policy/compile.js';
-import { RequestContext } from '../../src/policy/context.js';
-import { parsePolicy, type PolicyDocument } from '../../src/policy/document.js';
-import { Reporter, type Problem } from '../../src/policy/problems.js';
-import { SEARCH_BUDGET, searchTopics } from '../../src/policy/subscription.js';
+import { matchTokens, parsePattern, PatternError, type PlainToken } from '../../src/policy/matching/pattern.js';
+import { CompiledPolicies } from '../../src/policy/deciding/compile.js';
+import { RequestContext } from '../../src/policy/conditions/context.js';
+import { parsePolicy, type PolicyDocument } from '../../src/policy/reading/document.js';
+import { Reporter, type Problem } from '../../src/policy/reading/problems.js';
+import { SEARCH_BUDGET, searchTopics } from '../../src/policy/deciding/subscription.js';
 import { ARN, authorizerOf, policy } from './support/set.js';
 
 const MQTT = { protocol: 'MQTT', username: 'u', clientId: 'c' } as const;

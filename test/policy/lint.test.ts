@@ -1,4 +1,4 @@
-import { formatProblem } from '../../src/policy/problems.js';
+import { formatProblem } from '../../src/policy/reading/problems.js';
 import { ARN, policy, setOf } from './support/set.js';
 
 const good = { Effect: 'Allow', Action: 'iot:Publish', Resource: `${ARN}topic/a` };
@@ -8,15 +8,45 @@ function warningsOf(...statements: object[]): string[] {
   return setOf({ p: policy(...statements) }).problems.map(formatProblem);
 }
 
+test.each<[what: string, statement: object, because: string]>([
+  [
+    'another kind of resource than its action has',
+    { ...good, Action: 'iot:Subscribe' },
+    'iot:Subscribe is about topicfilter/ resources, and it has none that matches one',
+  ],
+  [
+    'a topic to which a direct message is sent',
+    { ...good, Action: 'iot:SendDirectMessage' },
+    'iot:SendDirectMessage is about client/ resources, and it has none that matches one',
+  ],
+  [
+    'a list without resource',
+    { ...good, Action: 'iot:ListRetainedMessages' },
+    'iot:ListRetainedMessages is about * alone, and it has none that matches one',
+  ],
+])('a statement about %s never applies, which is a warning', (_, statement, because) => {
+  expect(warningsOf(statement)).toEqual([`warning p.json (0) $.Statement[0]: the statement never applies: ${because}`]);
+});
+
 test.each([
-  ['another account', { ...good, Resource: 'arn:aws:iot:us-east-1:999999999999:topic/a' }],
-  ['another region', { ...good, Resource: 'arn:aws:iot:eu-west-1:123456789012:topic/a' }],
-  ['another kind of resource than its action has', { ...good, Resource: `${ARN}topicfilter/a` }],
-  ['a list without resource', { ...good, Action: 'iot:ListRetainedMessages' }],
-])('a statement about %s never applies, which is a warning', (_, statement) => {
-  expect(warningsOf(statement)).toEqual([
-    `warning p.json (0) $.Statement[0]: the statement never applies: no resource of its actions begins with ${ARN} and matches`,
+  ['account', 'arn:aws:iot:us-east-1:999999999999:topic/a'],
+  ['region', 'arn:aws:iot:eu-west-1:123456789012:topic/a'],
+])('statements about another %s never apply, which is one warning a file', (_, Resource) => {
+  const foreign = Array.from({ length: 4 }, (_item, index) => ({ ...good, Sid: `S${index}`, Resource }));
+  expect(warningsOf(good, ...foreign)).toEqual([
+    `warning p.json $.Statement: 4 of 5 statements (S0, S1, S2, ...) never apply: the service stands for ${ARN}, and they are about another account or region, as ${Resource}`,
   ]);
+});
+
+test.each(['a/+', '+/b', '#', 'a/#', 'a/+/b'])('the filter %s as a topic is a warning', (topic) => {
+  const told =
+    'warning p.json (0) $.Statement[0]: + and # are characters in a topic/ resource and stand for nothing else: * is any text, ? any character';
+  expect(warningsOf({ ...good, Resource: `${ARN}topic/${topic}` })).toEqual([told]);
+  expect(warningsOf({ ...good, Action: 'iot:Subscribe', Resource: `${ARN}topicfilter/${topic}` })).toEqual([]);
+});
+
+test('a topic that has a plus or a number sign in a level is none', () => {
+  expect(warningsOf({ ...good, Resource: `${ARN}topic/a+b/c#` })).toEqual([]);
 });
 
 test.each<[what: string, connect: object]>([

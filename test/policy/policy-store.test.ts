@@ -1,9 +1,9 @@
 import { cp, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PolicyAuthorizer } from '../../src/policy/engine.js';
+import { PolicyAuthorizer } from '../../src/policy/deciding/engine.js';
 import { PolicyStore, type ReloadEvent } from '../../src/policy/policy-store.js';
-import { PolicyLoadError } from '../../src/policy/problems.js';
+import { PolicyLoadError } from '../../src/policy/reading/problems.js';
 
 const SCOPE = { partition: 'aws', region: 'us-east-1', accountId: '000000000000' };
 const EXAMPLES = new URL('../../policies', import.meta.url).pathname;

@@ -1,5 +1,5 @@
 /** Many principals: what reading them costs grows with their number, and what is told of them stays short. */
-import type { PolicyLoadError } from '../../src/policy/problems.js';
+import { tellProblems, type PolicyLoadError } from '../../src/policy/reading/problems.js';
 import { policy, setOf } from './support/set.js';
 
 const POLICY = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };
@@ -48,4 +48,16 @@ test('patterns that begin and end alike are not compared for ever, which is an e
   const words = letters.flatMap((one) => letters.flatMap((two) => letters.map((three) => `${one}${two}${three}`)));
   const told = problemsOf(declared(words.length, (index) => ({ username: `?${words[index] ?? ''}?` })));
   expect(told).toEqual(['too many patterns begin and end alike to tell whether two of them are ambiguous']);
+});
+
+test('problems about texts as long as a file are told in an event of ordinary size', () => {
+  const name = 'x'.repeat(1_000_000);
+  const principals = Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`${index}${name}`, { match: name }]));
+  const told = problemsOf({ principals });
+  expect(told.every((message) => message.length <= 1_024)).toBe(true);
+  expect(tellProblems(Array.from({ length: 101 }, () => 'y'.repeat(1_000)))).toMatch(
+    /^(?:y{1000}\n){8}and 93 more: tightbeam policy check tells them$/,
+  );
+  expect(tellProblems(['one', 'two'])).toBe('one\ntwo');
+  expect(tellProblems([])).toBe('');
 });

@@ -1,5 +1,5 @@
 import type { Identity } from '../../src/identity/identity.js';
-import { formatProblem, PolicyLoadError } from '../../src/policy/problems.js';
+import { formatProblem, PolicyLoadError } from '../../src/policy/reading/problems.js';
 import { authorizerOf, policy, setOf } from './support/set.js';
 
 const ALLOW_ALL = { p: policy({ Effect: 'Allow', Action: 'iot:Publish', Resource: '*' }) };

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Action } from '../../src/policy/authorizer.js';
-import type { PolicyAuthorizer } from '../../src/policy/engine.js';
+import type { PolicyAuthorizer } from '../../src/policy/deciding/engine.js';
+import { runs } from '../long.js';
 import { filterMatches, referenceDecision, type Facts, type RawStatement } from './support/reference.js';
 import { ARN, authorizerOf, policy } from './support/set.js';
 
@@ -119,7 +120,6 @@ const request = fc
     action,
     resource: `${action in TYPES ? TYPES[action as keyof typeof TYPES] : other}/${text}`,
   }));
-const runs = { numRuns: 500 };
 
 test('the compiled index and a plain reading of the statements make the same decision', () => {
   fc.assert(
@@ -132,7 +132,7 @@ test('the compiled index and a plain reading of the statements make the same dec
       });
       expect(decision.errors.length > 0).toBe(decision.cause === 'error');
     }),
-    runs,
+    { numRuns: runs(200, 5_000) },
   );
 });
 
@@ -143,7 +143,7 @@ test('adding an Allow never turns allow into deny', () => {
       const more = [...list, { ...added, Sid: 'Added', Effect: 'Allow' as const }];
       expect(effects(more, person, action, resource)).toBe('allow');
     }),
-    { numRuns: 200 },
+    { numRuns: runs(100, 2_000) },
   );
 });
 
@@ -154,7 +154,7 @@ test('adding a Deny never turns deny into allow', () => {
       const more = [{ ...added, Sid: 'Added', Effect: 'Deny' as const }, ...list];
       expect(effects(more, person, action, resource)).toBe('deny');
     }),
-    { numRuns: 200 },
+    { numRuns: runs(100, 2_000) },
   );
 });
 
@@ -166,7 +166,7 @@ test('the order of statements never changes the effect', () => {
     fc.property(shuffled, who, request, ([list, other], person, { action, resource }) => {
       expect(effects(other, person, action, resource)).toBe(effects(list, person, action, resource));
     }),
-    { numRuns: 500 },
+    { numRuns: runs(200, 5_000) },
   );
 });
 
@@ -219,7 +219,7 @@ test('a subscription is never granted where its filter matches a topic that eval
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runs(200, 5_000) },
   );
 });
 
@@ -232,6 +232,6 @@ test('a subscription is refused only with a topic that its filter matches and th
       expect(filterMatches(text, topic)).toBe(true);
       expect(referenceDecision(list, 'iot:Receive', decision.resource, factsOf(person)).effect).toBe('deny');
     }),
-    { numRuns: 500 },
+    { numRuns: runs(200, 5_000) },
   );
 });

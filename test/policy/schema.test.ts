@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { OPERATORS } from '../../src/policy/conditions/condition.js';
 import { ACTION_NAMES } from '../../src/policy/actions.js';
-import { CRITERIA } from '../../src/policy/thing.js';
+import { CRITERIA } from '../../src/policy/principals/thing.js';
 
 interface Schema {
   $defs: {

@@ -23,7 +23,7 @@ function filled(value: unknown): Record<string, number> {
 describe('a histogram', () => {
   it('counts a value in the bucket whose upper boundary is not below it', async () => {
     const histogram = new Histogram(METRICS.directMessages);
-    for (const seconds of [0, 0.0001, 0.00011, 15, 15.1]) histogram.record(seconds, 'DELIVERED', 'HTTP');
+    for (const seconds of [0, 0.0001, 0.00011, 15, 15.1]) histogram.record(seconds, 'DELIVERED', 'HTTP', undefined);
     const [point] = await pointsOf(new HistogramProducer(SCOPE, [histogram]));
     expect(filled(point?.value)).toEqual({ '0.0001': 2, '0.00025': 1, '15': 1, above: 1 });
     expect(point?.value).toMatchObject({ count: 5, min: 0, max: 15.1, buckets: { boundaries: BUCKETS } });
@@ -52,19 +52,19 @@ describe('a reader', () => {
   it('that wants all since the start gets it each time', async () => {
     const histogram = new Histogram(METRICS.directMessages);
     const producer = new HistogramProducer(SCOPE, [histogram]);
-    histogram.record(1, 'DELIVERED', 'HTTP');
+    histogram.record(1, 'DELIVERED', 'HTTP', undefined);
     await pointsOf(producer);
-    histogram.record(2, 'DELIVERED', 'HTTP');
+    histogram.record(2, 'DELIVERED', 'HTTP', undefined);
     expect(await pointsOf(producer)).toMatchObject([{ value: { count: 2, sum: 3 } }]);
   });
 
   it('that wants differences gets what came since it last asked, whoever else asks', async () => {
     const histogram = new Histogram(METRICS.directMessages);
     const producer = new HistogramProducer(SCOPE, [histogram], AggregationTemporality.DELTA);
-    histogram.record(1, 'DELIVERED', 'HTTP');
+    histogram.record(1, 'DELIVERED', 'HTTP', undefined);
     expect(await pointsOf(producer)).toMatchObject([{ value: { count: 1, sum: 1 } }]);
-    histogram.record(0.05, 'DELIVERED', 'HTTP');
-    histogram.record(5, 'PUBACK_TIMEOUT', 'HTTP');
+    histogram.record(0.05, 'DELIVERED', 'HTTP', undefined);
+    histogram.record(5, 'PUBACK_TIMEOUT', 'HTTP', undefined);
     await pointsOf(new HistogramProducer(SCOPE, [histogram]));
     const points = await pointsOf(producer);
     expect(points.map(({ value }) => filled(value))).toEqual([{ '0.05': 1 }, { '5': 1 }]);

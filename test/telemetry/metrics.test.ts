@@ -40,7 +40,9 @@ describe('the metrics', () => {
       .request({ method: 'POST', path: '/', scheme: 'http' })
       .end({ status: 504, route: '/x', reason: 'PUBACK_TIMEOUT' });
     telemetry.authorizer({ connect: () => allowed } as never).connect(device);
-    await telemetry.delivery({ deliver: () => Promise.resolve('DELIVERED') }).deliver({} as never);
+    await telemetry
+      .delivery({ deliver: () => Promise.resolve({ reason: 'DELIVERED', written: 'yes' }) })
+      .deliver({} as never);
     // Listeners hear of events after what is under way.
     await new Promise(setImmediate);
   }

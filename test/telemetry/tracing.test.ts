@@ -125,6 +125,14 @@ describe('the trace of a message through HTTP', () => {
     expect(span.attributes).toMatchObject({ 'tightbeam.hook.outcome': 'deny', 'tightbeam.authorize.role': 'receiver' });
   });
 
+  it('has no error status for what is the fault of the caller, but the reason', () => {
+    const { tracing, spans } = recordSpans();
+    tracing.request(incoming).end({ status: 403, reason: 'SENDER_NOT_AUTHORIZED' });
+    expect(spans()[0]?.status.code).toBe(SpanStatusCode.UNSET);
+    expect(spans()[0]?.attributes).toMatchObject({ 'tightbeam.reason': 'SENDER_NOT_AUTHORIZED' });
+    expect(spans()[0]?.attributes).not.toHaveProperty('error.type');
+  });
+
   it('does not let methods that callers invent become span names', () => {
     const { tracing, spans } = recordSpans();
     tracing.request({ ...incoming, method: 'BREW' }).end({ status: 405 });

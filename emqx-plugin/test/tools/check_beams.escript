@@ -34,7 +34,7 @@ lost(Beam) ->
 name(I) when is_tuple(I) -> element(1, I);
 name(I) -> I.
 
-%% A plain call needs its function in every version.
+%% A plain call of EMQX needs its function in every version, one of our own needs it here.
 missing(Beam, Versions) ->
     {ok, {Module, [{imports, Imports}]}} = beam_lib:chunks(Beam, [imports]),
     [
@@ -43,7 +43,18 @@ missing(Beam, Versions) ->
         is_emqx(M),
         {Version, #{exports := Exports}} <- Versions,
         not exports(M, F, A, Exports)
+    ] ++ [
+        io_lib:format("~s: there is no ~s:~s/~b", [Module, M, F, A])
+     || {M, F, A} <- Imports, is_own(M), not is_exported(M, F, A)
     ].
+
+%% The compiler does not look into other modules.
+is_own(Module) ->
+    lists:prefix("tightbeam", atom_to_list(Module)).
+
+is_exported(M, F, A) ->
+    {module, M} = code:ensure_loaded(M),
+    erlang:function_exported(M, F, A).
 
 is_emqx(Module) ->
     lists:prefix("emqx", atom_to_list(Module)).

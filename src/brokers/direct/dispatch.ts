@@ -1,9 +1,14 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
-import { readControls } from '../../direct/controls.js';
+import { CONTROL_PRINCIPAL, CONTROL_TRACE_ID, readControls } from '../../direct/controls.js';
+import type { Delivery } from '../../direct/delivery.js';
 import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../direct/limits.js';
 import { parseDirectTopic, type DirectAddress } from '../../direct/topic.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
+import { parseTraceparent } from '../../observing/trace-id.js';
+import { Identities } from './identities.js';
+import type { MemoryLimits } from './memory.js';
+import { OUTCOME_TOPIC, writeOutcome } from './outcome-message.js';
 import type { Party } from './party.js';
 import { PendingTable, type PendingMessage } from './pending.js';
 import { pairsOf } from './user-properties.js';
@@ -13,6 +18,8 @@ export interface DispatchContext {
   readonly limits: Limits;
   /** How many messages one receiver may be sent. What the service sends is counted there. */
   readonly perReceiver?: RateLimiter;
+  /** Of what is remembered of deliveries. */
+  readonly memory?: Partial<MemoryLimits>;
   /** The live connection of a client. */
   connectionOf(clientId: string): Party | undefined;
   /** True where the client is away and its session has not expired. */
@@ -27,20 +34,45 @@ export interface DispatchContext {
 }
 
 const MQTT5 = { protocolVersion: 5 } as const;
+const TRACE_ID = /^[0-9a-f]{32}$/;
 /** DISCONNECT reason code Topic Name invalid; what MQTT 3.1.1 clients get of it is the end of the connection. */
 const REFUSED = 0x90;
 
 /** Takes PUBLISH packets under `$dm/` from their senders, and answers each exactly once (QoS 0: never). */
 export class Dispatcher {
-  readonly pending = new PendingTable((message, reason) => {
-    this.#outcome(message, reason);
+  readonly pending = new PendingTable({
+    outcome: (message, delivery) => {
+      this.#outcome(message, delivery);
+    },
+    timeUp: (message) => {
+      this.#timeUp(message);
+    },
+    late: (remembered, delivery) => {
+      this.#identities.late(remembered, delivery);
+    },
   });
+  readonly #identities: Identities;
   readonly #context: DispatchContext;
   /** Tails of the authorizations under way, by sender and receiver: messages of one pair do not overtake each other. */
   readonly #tails = new WeakMap<Party, Map<string, Promise<void>>>();
 
   constructor(context: DispatchContext) {
     this.#context = context;
+    this.#identities = new Identities({
+      settle: (message, { reason, ...more }) => {
+        this.pending.settle(message, reason, more);
+      },
+      attempt: (message) => {
+        this.#attempt(message);
+      },
+      clock: () => performance.now(),
+      ...(context.memory && { limits: context.memory }),
+    });
+  }
+
+  /** Identities of deliveries that are remembered. */
+  get remembered(): number {
+    return this.#identities.size;
   }
 
   publish(sender: Party, packet: IPublishPacket): void {
@@ -54,10 +86,15 @@ export class Dispatcher {
       packet,
       address: admission.address,
       qos: admission.confirmation ? 1 : 0,
+      timeoutMs: admission.timeoutMs,
       since: performance.now(),
       timer: setTimeout(() => {
-        this.pending.settle(message, 'PUBACK_TIMEOUT');
+        this.#timeUp(message);
       }, admission.timeoutMs),
+      identity: admission.id === undefined ? undefined : identityOf(sender, packet, admission.id),
+      remembered: undefined,
+      written: false,
+      unacknowledged: false,
       receiver: undefined,
       packetId: undefined,
     };
@@ -69,7 +106,7 @@ export class Dispatcher {
 
   /** The sender is gone: nobody waits for its confirmations. What it sent at QoS 0 still goes its way. */
   forgetSender(sender: Party): void {
-    for (const message of sender.sent.values()) this.pending.drop(message);
+    for (const message of sender.sent.values()) if (this.pending.drop(message)) this.#identities.abandoned(message);
     sender.sent.clear();
   }
 
@@ -77,7 +114,7 @@ export class Dispatcher {
   #admit(
     sender: Party,
     packet: IPublishPacket,
-  ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; fault?: Fault } {
+  ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; id?: string | undefined; fault?: Fault } {
     const { limits } = this.#context;
     const parsed = parseDirectTopic(packet.topic);
     const controls = readControls(pairsOf(packet.properties?.userProperties), limits, packet.qos);
@@ -93,6 +130,7 @@ export class Dispatcher {
       address,
       confirmation: controls.ok ? controls.controls.confirmation : packet.qos > 0,
       timeoutMs: controls.ok ? controls.controls.timeoutMs : limits.defaultTimeoutMs,
+      ...(controls.ok && { id: controls.controls.id }),
       ...(fault === undefined ? {} : { fault }),
     };
   }
@@ -120,6 +158,11 @@ export class Dispatcher {
       this.pending.settle(message, 'SENDER_NOT_AUTHORIZED');
       return;
     }
+    this.#identities.admit(message);
+  }
+
+  /** To the receiver, wherever it is. */
+  #attempt(message: PendingMessage): void {
     const { targetClientId } = message.address;
     if (!message.sender.isService && (this.#context.perReceiver?.take(targetClientId) ?? 0) > 0) {
       this.pending.settle(message, 'RECEIVER_THROTTLED');
@@ -134,15 +177,28 @@ export class Dispatcher {
     target.receiver.accept(message, this.#context.authorize(target, 'SUBSCRIBE', message.packet.topic));
   }
 
-  #outcome(message: PendingMessage, reason: Reason): void {
+  /** What was never written, because the window of the device stayed full, is RECEIVER_THROTTLED. */
+  #timeUp(message: PendingMessage): void {
+    const { remembered } = message;
+    if (remembered !== undefined && remembered.attempt !== message) {
+      const written = remembered.attempt?.written === false ? 'no' : 'yes';
+      this.pending.settle(message, 'PUBACK_TIMEOUT', { written, joined: true, firstTraceId: remembered.traceId });
+      return;
+    }
+    const heldUp = !message.written && message.receiver?.isHeldUp(message) === true;
+    this.pending.settle(message, heldUp ? 'RECEIVER_THROTTLED' : 'PUBACK_TIMEOUT');
+  }
+
+  #outcome(message: PendingMessage, delivery: Delivery): void {
     const { sender, packet } = message;
+    const { reason } = delivery;
     if (packet.qos > 0) sender.sent.delete(packet.messageId ?? 0);
-    this.#answer(sender, packet, reason);
+    this.#answer(sender, packet, this.#identities.settled(message, delivery));
     // What the provider refused it has told itself.
     if (!sender.isService && reason !== 'SENDER_NOT_AUTHORIZED') this.#context.report(message, reason);
   }
 
-  #answer(sender: Party, packet: IPublishPacket, reason: Reason): void {
+  #answer(sender: Party, packet: IPublishPacket, delivery: Delivery): void {
     if (!sender.isMqtt5) {
       // MQTT 3.1.1 has no negative answer to PUBLISH. At QoS 1 and 2 the only way not to acknowledge is to end the
       // connection (MQTT 3.1.1, section 3.3.5); and so it is for RETAIN, which would be without effect in silence.
@@ -150,11 +206,38 @@ export class Dispatcher {
       return;
     }
     if (packet.qos === 0 || sender.closed) return;
-    const { mqtt: reasonCode } = REASONS[reason] as { mqtt?: number };
+    const told = sender.isService ? writeOutcome(packet.messageId ?? 0, delivery) : undefined;
+    if (told !== undefined) {
+      const outcome = {
+        cmd: 'publish',
+        topic: OUTCOME_TOPIC,
+        payload: told,
+        qos: 0,
+        retain: false,
+        dup: false,
+      } as const;
+      sender.write(generate(outcome, MQTT5));
+    }
+    const { mqtt: reasonCode } = REASONS[delivery.reason] as { mqtt?: number };
     // A PUBREC with a failure code ends the QoS 2 exchange (section 4.3.3).
     const cmd = packet.qos === 1 ? 'puback' : 'pubrec';
     sender.write(generate({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, MQTT5));
   }
+}
+
+/** Whose delivery a message is. What it says of that itself counts from the service's own user only. */
+function identityOf(sender: Party, packet: IPublishPacket, id: string): PendingMessage['identity'] {
+  const pairs = pairsOf(packet.properties?.userProperties);
+  const said = (wanted: string): string | undefined => pairs.find(([name]) => name === wanted)?.[1];
+  const { username, clientId = '' } = sender.origin ?? {};
+  const own = username === undefined || username === '' ? clientId : username;
+  if (!sender.isService) return { id, principal: own, traceId: parseTraceparent(said('traceparent'))?.traceId };
+  const traceId = said(CONTROL_TRACE_ID);
+  return {
+    id,
+    principal: said(CONTROL_PRINCIPAL) ?? own,
+    traceId: traceId !== undefined && TRACE_ID.test(traceId) ? traceId : undefined,
+  };
 }
 
 /** The rows of the contract that are refused, whoever sends them. */

@@ -1,6 +1,9 @@
-import { generate, type IPublishPacket } from 'mqtt-packet';
+import { generate, type IPubackPacket, type IPublishPacket } from 'mqtt-packet';
 import { CONTROL_PREFIX } from '../../direct/controls.js';
 import { forMqttPacket, toUserProperties, type PublishProperties } from '../link/properties.js';
+import type { Delivery } from '../../direct/delivery.js';
+import type { Reason } from '../../reasons.js';
+import type { Remembered } from './memory.js';
 import type { PendingMessage, PendingTable } from './pending.js';
 import { pairsOf } from './user-properties.js';
 
@@ -31,6 +34,15 @@ export interface Outlet {
   write(bytes: Buffer): void;
 }
 
+/** A message on its way to the device. Whoever waited for it may have given up; what is remembered of it goes on. */
+interface Flight {
+  readonly message: PendingMessage | undefined;
+  readonly remembered: Remembered | undefined;
+}
+
+/** A PUBACK with one of these is a failure (section 3.4.2.1). */
+const FIRST_FAILURE = 0x80;
+
 const PROTOCOL = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { protocolVersion: 5 } } as const;
 
 /**
@@ -48,7 +60,7 @@ export class Receiver {
    * By packet identifier. One whose message was given up stays until the device acknowledges it: the identifier is in
    * use (section 2.2.1) and so is the place in the window (section 4.9).
    */
-  readonly #inflight = new Map<number, PendingMessage | undefined>();
+  readonly #inflight = new Map<number, Flight>();
 
   constructor(outlet: Outlet, pending: PendingTable, limits: ReceiverLimits) {
     this.#outlet = outlet;
@@ -84,35 +96,53 @@ export class Receiver {
     this.pump();
   }
 
+  /** Whether the message waits for nothing but a place in the window of the device. */
+  isHeldUp(message: PendingMessage): boolean {
+    return this.#queue.get(message) === true;
+  }
+
+  /** Whether the packet identifier is that of a direct message which the device has not acknowledged. */
+  awaits(packetId: number): boolean {
+    return this.#inflight.has(packetId);
+  }
+
   /**
-   * The device's PUBACK. A failure code in it (section 3.4.2.1) counts as an acknowledgement too: EMQX's callback for it
-   * does not carry the code, and both brokers are to answer alike.
+   * The device's PUBACK: a failure code in it (section 3.4.2.1) is the device's no.
    *
    * @returns false where the packet identifier is none of direct messages.
    */
-  acknowledge(packetId: number): boolean {
-    const message = this.#inflight.get(packetId);
-    if (!this.#inflight.delete(packetId)) return false;
+  acknowledge({ messageId: packetId = 0, reasonCode: code = 0, properties }: IPubackPacket): boolean {
+    const flight = this.#inflight.get(packetId);
+    if (flight === undefined) return false;
+    this.#inflight.delete(packetId);
     this.#outlet.releasePacketId(packetId);
-    if (message !== undefined) this.#pending.settle(message, 'DELIVERED');
+    const device = code < FIRST_FAILURE ? undefined : { code, reasonString: properties?.reasonString };
+    this.#land(flight, device === undefined ? 'DELIVERED' : 'RECEIVER_REJECTED', { device });
     this.pump();
     return true;
+  }
+
+  #land({ message, remembered }: Flight, reason: Reason, more: Partial<Delivery>): void {
+    if (message !== undefined) this.#pending.settle(message, reason, more);
+    else if (remembered !== undefined) this.#pending.late(remembered, { reason, written: 'yes', ...more });
   }
 
   /** A message has its outcome, by whatever way. */
   forget(message: PendingMessage): void {
     if (this.#queue.delete(message) || message.packetId === undefined) return;
-    if (this.#inflight.get(message.packetId) === message) this.#inflight.set(message.packetId, undefined);
+    if (this.#inflight.get(message.packetId)?.message !== message) return;
+    message.unacknowledged = true;
+    this.#inflight.set(message.packetId, { message: undefined, remembered: message.remembered });
   }
 
   /** The connection is gone, and every message with it. */
   close(): void {
-    const lost = [...this.#queue.keys(), ...this.#inflight.values()];
+    const waiting = [...this.#queue.keys()];
+    const flights = [...this.#inflight.values()];
     this.#queue.clear();
     this.#inflight.clear();
-    for (const message of lost) {
-      if (message !== undefined) this.#pending.settle(message, 'RECEIVER_DISCONNECTED');
-    }
+    for (const message of waiting) this.#pending.settle(message, 'RECEIVER_DISCONNECTED');
+    for (const flight of flights) this.#land(flight, 'RECEIVER_DISCONNECTED', {});
   }
 
   /**
@@ -143,8 +173,9 @@ export class Receiver {
     // Registered first: nothing that comes back can be too early.
     if (packet.messageId !== undefined) {
       message.packetId = packet.messageId;
-      this.#inflight.set(packet.messageId, message);
+      this.#inflight.set(packet.messageId, { message, remembered: message.remembered });
     }
+    this.#pending.wrote(message);
     this.#outlet.write(bytes);
     if (message.qos === 0) this.#pending.settle(message, 'DISPATCHED');
   }
@@ -170,7 +201,7 @@ type PacketProperties = NonNullable<IPublishPacket['properties']>;
  * What the device sees of the sender's properties: not the controls, and not the Message Expiry Interval, whose place
  * the timeout takes.
  */
-function deviceProperties(sent: PacketProperties | undefined): PacketProperties | undefined {
+export function deviceProperties(sent: PacketProperties | undefined): PacketProperties | undefined {
   if (sent === undefined) return undefined;
   const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = sent;
   const properties: PublishProperties = {};

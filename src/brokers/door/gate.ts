@@ -1,12 +1,12 @@
-import { isUnderDirect, parseDirectTopic } from '../../direct/topic.js';
-import type { Authenticator, Credentials } from '../../identity/authenticator.js';
-import type { Identity } from '../../identity/identity.js';
-import type { Diagnostics } from '../../observing/diagnostics.js';
-import type { Events } from '../../observing/events.js';
-import { newTraceId } from '../../observing/trace-id.js';
-import type { Tracing } from '../../observing/tracing.js';
-import type { Authorizer, Decision } from '../../policy/authorizer.js';
-import type { ConnectFacts } from '../../policy/context.js';
+import { clientContext, type ClientContext, type ClientOptions } from '../../clients/context.js';
+import { mayConnect, tellConnected, type ConnectTerms } from '../../clients/connect.js';
+import { tellDisconnected } from '../../clients/disconnect.js';
+import { tellOutcomes } from '../../clients/outcome.js';
+import { mayPublish } from '../../clients/publish.js';
+import { mayReceive } from '../../clients/receive.js';
+import { maySubscribe } from '../../clients/subscribe.js';
+import { parseDirectTopic } from '../../direct/topic.js';
+import type { Authentication, Authenticator, Credentials } from '../../identity/authenticator.js';
 import type { Reason } from '../../reasons.js';
 import type { PendingMessage } from '../direct/pending.js';
 import { pairsOf } from '../direct/user-properties.js';
@@ -20,212 +20,107 @@ import type { Connect } from './wire/connect.js';
  */
 export type AuthenticatedBy = 'tightbeam' | 'broker';
 
-export interface GateOptions {
-  readonly authenticatedBy: AuthenticatedBy;
-  readonly authenticator: Authenticator;
-  readonly authorizer: Authorizer;
-  readonly events: Events;
-  readonly tracing: Tracing;
-  readonly diagnostics: Diagnostics;
-  /** The service's own user: it needs its password here, whoever authenticates the others, and no policy. */
-  readonly serviceUsername: string;
-}
-
-/**
- * What policies say of the clients of the door, asked in this process with all facts. Every decision is told as it is of a
- * broker that asks over gRPC, after the answer.
- */
+/** What policies say of the clients of the door, asked in this process with all facts. */
 export class Gate implements Rules {
-  constructor(private readonly options: GateOptions) {}
+  readonly #context: ClientContext;
+
+  constructor(options: ClientOptions, authenticatedBy: AuthenticatedBy) {
+    const authenticator = authenticatedBy === 'broker' ? leftToBroker(options) : options.authenticator;
+    this.#context = clientContext({ ...options, authenticator });
+  }
 
   /** Before the broker is asked, so that who may not connect disturbs nobody who is connected. Never rejects. */
   async admit(connection: DoorConnection, connect: Connect): Promise<Admission> {
-    const { authenticatedBy, serviceUsername } = this.options;
+    const { secureTransport, internal } = connection.endpoints;
     const claim = claimOf(connection, connect);
-    const isService = claim.username === serviceUsername;
-    let identity = identityOf(claim, connection);
-    if (isService || authenticatedBy !== 'broker') {
-      const authentication = await this.#authenticate(claim);
-      if (!authentication.ok) {
-        this.#refused(connection, authentication.reason, { details: authentication.details });
-        return { ok: false };
-      }
-      identity = { ...authentication.identity, secureTransport: connection.endpoints.secureTransport };
+    try {
+      const verdict = await mayConnect({ claim, terms: termsOf(connection, connect), secureTransport }, this.#context);
+      if (!verdict.allowed || (internal && !verdict.isService)) return { ok: false };
+      return { ok: true, identity: verdict.identity, isService: verdict.isService };
+    } catch (error) {
+      this.#context.diagnostics('error', 'A client could not be authenticated.', { error: String(error) });
+      return { ok: false };
     }
-    if (isService) return { ok: true, identity, isService };
-    if (connection.endpoints.internal) return { ok: false };
-    return this.#mayConnect(connection, connect, identity) ? { ok: true, identity, isService } : { ok: false };
   }
 
-  /** The broker's CONNACK said no. */
-  refusedByBroker(connection: DoorConnection, reasonCode: number): void {
+  /** The broker's CONNACK said no. Who the client is has not been established. */
+  refusedByBroker({ clientId, endpoints }: DoorConnection, reasonCode: number): void {
+    const { sourceIp, sourcePort } = endpoints;
     const details = `The broker refused the client: 0x${reasonCode.toString(16).padStart(2, '0')}.`;
-    this.#refused(connection, 'INVALID_CREDENTIALS', { details });
+    const identity = { protocol: 'MQTT', clientId, sourceIp, sourcePort } as const;
+    this.#context.afterwards(() => {
+      this.#context.events.tell('Connect', { identity, reason: 'INVALID_CREDENTIALS', details });
+    });
   }
 
-  connected({ identity, isService }: DoorConnection): void {
-    if (identity === undefined) return;
-    const { authorizer, events } = this.options;
-    this.#afterwards(() => {
-      events.tell('Connect', { identity, ...(isService ? {} : { decision: authorizer.connect(identity) }) });
-    });
+  connected(connection: DoorConnection): void {
+    const { identity, handshake } = connection;
+    if (identity === undefined || handshake.connect === undefined) return;
+    tellConnected({ identity, terms: termsOf(connection, handshake.connect) }, this.#context);
   }
 
   disconnected({ identity, endReason = 'tcp_closed' }: DoorConnection): void {
-    if (identity === undefined) return;
-    this.#afterwards(() => {
-      this.options.events.tell('Disconnect', { identity, disconnectReason: endReason });
-    });
+    if (identity !== undefined) tellDisconnected({ identity, reason: endReason }, this.#context);
   }
 
-  publish(connection: DoorConnection, topicName: string, facts: Parameters<Rules['publish']>[2]): boolean {
-    const { identity, isService } = connection;
-    if (isService) return true;
+  publish({ identity }: DoorConnection, topicName: string, facts: Parameters<Rules['publish']>[2]): boolean {
     if (identity === undefined) return false;
     const { retain, qos, payloadBytes } = facts;
-    const decision = this.options.authorizer.publish(identity, topicName, { retain });
-    if (decision.effect === 'allow') return true;
-    const reason = 'PUBLISH_NOT_AUTHORIZED';
-    this.#afterwards(() => {
-      this.options.events.tell('Publish-In', { identity, topicName, decision, reason, qos, payloadBytes });
-    });
-    return false;
+    return mayPublish({ identity, topicName, retain, qos, payloadBytes }, this.#context).allowed;
   }
 
-  subscribe({ identity, isService }: DoorConnection, topicName: string, qos: number): boolean {
-    if (identity === undefined) return false;
-    // Policies decide only what the service subscribes to, which is nothing.
-    if (isService) return false;
-    const decision = this.options.authorizer.subscribe(identity, topicName);
-    const refusal = decision.effect === 'allow' ? {} : ({ reason: 'SUBSCRIBE_NOT_AUTHORIZED' } as const);
-    this.#afterwards(() => {
-      this.options.events.tell('Subscribe', { identity, topicName, qos, decision, ...refusal });
-    });
-    return decision.effect === 'allow';
+  subscribe({ identity }: DoorConnection, topicFilter: string, qos: number): boolean {
+    return identity !== undefined && maySubscribe({ identity, topicFilter, qos }, this.#context).allowed;
   }
 
-  receive(connection: DoorConnection, topic: string): boolean {
-    // What the broker keeps for a session can be older than a policy, and a subscription wider than what may be received.
-    return connection.isService || this.#mayReceive(connection, topic);
+  /** What a broker keeps for a session can be older than a policy, and a subscription wider than what may be received. */
+  receive({ identity }: DoorConnection, topicName: string): boolean {
+    return identity !== undefined && mayReceive({ identity, topicName }, this.#context).allowed;
   }
 
   /** May the connection send (PUBLISH), or receive (SUBSCRIBE), on this direct topic? */
   direct(connection: DoorConnection, type: 'PUBLISH' | 'SUBSCRIBE', directTopic: string): boolean {
-    if (connection.isService) return true;
+    const { identity } = connection;
+    if (identity === undefined) return false;
+    if (type === 'PUBLISH') return mayPublish({ identity, topicName: directTopic }, this.#context).allowed;
     const parsed = parseDirectTopic(directTopic);
-    if (!parsed.ok || connection.identity === undefined) return false;
-    const { address } = parsed;
-    if (type === 'SUBSCRIBE') return this.#mayReceive(connection, address.topic);
-    const sender = connection.identity;
-    const decision = this.options.authorizer.sendDirectMessage(sender, address.targetClientId, address.topic);
-    if (decision.effect === 'allow') return true;
-    this.#afterwards(() => {
-      const reason = 'SENDER_NOT_AUTHORIZED';
-      const traceId = newTraceId();
-      this.options.events.tell('SendDirectMessage', {
-        traceId,
-        sender,
-        message: address,
-        reason,
-        durationMs: 0,
-        decision,
-      });
-    });
-    return false;
+    return parsed.ok && this.receive(connection, parsed.address.topic);
   }
 
   /** A direct message of a client has its outcome. */
   told({ sender, packet, address, qos, since }: PendingMessage, reason: Reason): void {
     const { origin } = sender;
     if (origin === undefined) return;
-    const traceparent = pairsOf(packet.properties?.userProperties).find(([name]) => name === 'traceparent')?.[1];
+    const { clientId, username, sourceIp } = origin;
     const outcome = {
+      sender: { protocol: 'MQTT', clientId, username, sourceIp } as const,
       message: { ...address, confirmation: qos > 0, payloadBytes: packet.payload.length },
       reason,
       durationMs: performance.now() - since,
       endedAt: Date.now(),
+      traceparent: pairsOf(packet.properties?.userProperties).find(([name]) => name === 'traceparent')?.[1],
     };
-    this.#afterwards(() => {
-      const { tracing, events } = this.options;
-      const traceId = tracing.mqttMessage({ ...outcome, senderClientId: origin.clientId, traceparent });
-      const { clientId, username, sourceIp } = origin;
-      events.tell('SendDirectMessage', {
-        ...outcome,
-        traceId,
-        sender: { protocol: 'MQTT', clientId, username, sourceIp },
-      });
-    });
+    tellOutcomes([outcome], this.#context);
   }
+}
 
-  async #authenticate(claim: Credentials): ReturnType<Authenticator['authenticate']> {
-    try {
-      return await this.options.authenticator.authenticate(claim);
-    } catch (error) {
-      this.options.diagnostics('error', 'A client could not be authenticated.', { error: String(error) });
-      return { ok: false, reason: 'INVALID_CREDENTIALS', details: 'The authenticator failed.' };
-    }
-  }
-
-  #mayConnect(connection: DoorConnection, connect: Connect, identity: Identity): boolean {
-    const { authorizer } = this.options;
-    const decision = authorizer.connect(identity, connectFacts(connection, connect));
-    if (decision.effect === 'deny') {
-      this.#refused(connection, 'CONNECT_NOT_AUTHORIZED', { decision });
-      return false;
-    }
-    const { will } = connect;
-    if (will === undefined) return true;
-    // The broker will publish it when nobody can be asked any more.
-    if (isUnderDirect(will.topic)) {
-      this.#refused(connection, 'CONNECT_NOT_AUTHORIZED', { details: 'A will cannot be a direct message.' });
-      return false;
-    }
-    const willDecision = authorizer.publish(identity, will.topic, { retain: will.retain });
-    if (willDecision.effect === 'allow') return true;
-    this.#refused(connection, 'CONNECT_NOT_AUTHORIZED', { decision: willDecision, details: 'The topic of the will.' });
-    return false;
-  }
-
-  #mayReceive({ identity }: DoorConnection, topicName: string): boolean {
-    if (identity === undefined) return false;
-    const decision = this.options.authorizer.receiveDirectMessage(identity, topicName);
-    if (decision.effect === 'allow') return true;
-    this.#afterwards(() => {
-      this.options.events.tell('Receive', {
-        identity,
-        topicName,
-        reason: 'RECEIVER_NOT_AUTHORIZED',
-        decision,
-      });
-    });
-    return false;
-  }
-
-  /** Neither username nor certificate are told: who it is has not been established. */
-  #refused(
-    { clientId, endpoints }: DoorConnection,
-    reason: Reason,
-    more: { readonly decision?: Decision; readonly details?: string },
-  ): void {
-    const { sourceIp, sourcePort } = endpoints;
-    this.#afterwards(() => {
-      this.options.events.tell('Connect', {
-        identity: { protocol: 'MQTT', clientId, sourceIp, sourcePort },
-        reason,
-        ...more,
-      });
-    });
-  }
-
-  #afterwards(task: () => void): void {
-    setImmediate(() => {
-      try {
-        task();
-      } catch (error) {
-        this.options.diagnostics('error', 'An event could not be recorded.', { error: String(error) });
-      }
-    });
-  }
+/** The broker will say whether it is true. The service's own user, which needs no policy, has to show its password here. */
+function leftToBroker({ authenticator, serviceUsername }: ClientOptions): Authenticator {
+  return {
+    authenticate(claim): Promise<Authentication> {
+      if (claim.username === serviceUsername) return authenticator.authenticate(claim);
+      const { clientId, username, certificate, sourceIp, sourcePort } = claim;
+      const identity = {
+        protocol: 'MQTT',
+        clientId,
+        username,
+        ...(certificate && { certificate }),
+        sourceIp,
+        sourcePort,
+      } as const;
+      return Promise.resolve({ ok: true, identity });
+    },
+  };
 }
 
 function claimOf({ clientId, endpoints }: DoorConnection, { username, password }: Connect): Credentials {
@@ -241,27 +136,10 @@ function claimOf({ clientId, endpoints }: DoorConnection, { username, password }
   };
 }
 
-function identityOf(claim: Credentials, { endpoints }: DoorConnection): Identity {
-  const { clientId, username, sourceIp, sourcePort } = claim;
-  const { certificate, secureTransport } = endpoints;
+function termsOf({ endpoints }: DoorConnection, { clean, sessionExpiry, will }: Connect): ConnectTerms {
   return {
-    protocol: 'MQTT',
-    clientId,
-    ...(username !== undefined && { username }),
-    ...(certificate && { certificate }),
-    sourceIp,
-    sourcePort,
-    secureTransport,
-  };
-}
-
-function connectFacts({ endpoints }: DoorConnection, { clean, sessionExpiry, will }: Connect): ConnectFacts {
-  const attributes = [];
-  if (!clean || sessionExpiry > 0) attributes.push('PersistentConnect');
-  if (will !== undefined) attributes.push('LastWill');
-  return {
-    connectAttributes: attributes,
-    ...(will && { lastWillTopic: will.topic }),
-    ...(endpoints.serverName !== undefined && { domainName: endpoints.serverName }),
+    persistent: !clean || sessionExpiry > 0,
+    will: will && { topicName: will.topic, retain: will.retain },
+    serverName: endpoints.serverName,
   };
 }

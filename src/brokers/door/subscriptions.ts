@@ -1,6 +1,4 @@
-import { isUnderDirect } from '../../direct/topic.js';
 import type { Subscription as GrantedSubscription } from '../../operations/broker.js';
-import { realFilter } from '../../policy/topics.js';
 import { Code } from './codes.js';
 import type { DoorConnection } from './connection.js';
 import type { Subscribe, Subscription } from './wire/subscribe.js';
@@ -60,8 +58,6 @@ export class Subscriptions {
 }
 
 function refusalOf(connection: DoorConnection, filter: string, qos: number): number | undefined {
-  // Nobody subscribes under `$dm/`, in whatever disguise.
-  if (!isUnderDirect(realFilter(filter)) && connection.context.rules.subscribe(connection, filter, qos))
-    return undefined;
+  if (connection.context.rules.subscribe(connection, filter, qos)) return undefined;
   return connection.isMqtt5 ? Code.NOT_AUTHORIZED : FAILURE;
 }

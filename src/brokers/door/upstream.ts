@@ -1,6 +1,4 @@
-import { parser, type IPublishPacket } from 'mqtt-packet';
 import { isUnderDirect } from '../../direct/topic.js';
-import { keepUserPropertyOrder } from '../direct/user-properties.js';
 import { MOST_HELD_BYTES } from './broker-window.js';
 import { Code, wordOf } from './codes.js';
 import type { ClientPackets } from './connection.js';
@@ -8,6 +6,7 @@ import type { Session } from './session.js';
 import type { TopicAliases } from './topic-aliases.js';
 import { frameOf, PacketType, type Frame } from './wire/frame.js';
 import { Malformed, protocolError } from './wire/malformed.js';
+import { parsePacket } from './wire/parse.js';
 import { numberOf, Property, readProperties } from './wire/properties.js';
 import { packetIdOf, readPublish, reasonCodeOf, withTopic, type Publish } from './wire/publish.js';
 import { Reader } from './wire/reader.js';
@@ -117,7 +116,7 @@ export class Upstream implements ClientPackets {
   #direct(frame: Frame, publish: Publish, topic: string): void {
     const { connection } = this.session;
     if (publish.qos > 0) this.#checkReceiveMaximum();
-    const packet = parsePublish(frame.bytes, connection.version);
+    const packet = parsePacket('publish', frame.bytes, connection.version);
     packet.topic = topic;
     connection.context.dispatcher.publish(connection, packet);
     this.session.swallowed();
@@ -152,11 +151,11 @@ export class Upstream implements ClientPackets {
   }
 
   #puback(frame: Frame): void {
-    const { ids, receiver } = this.session;
+    const { ids, receiver, connection } = this.session;
     const id = packetIdOf(frame);
     const brokerId = ids.toBroker(id, 1);
     if (brokerId === undefined) {
-      if (ids.isDirect(id)) receiver.acknowledge(id);
+      if (ids.isDirect(id)) receiver.acknowledge(parsePacket('puback', frame.bytes, connection.version));
       this.session.swallowed();
       return;
     }
@@ -232,22 +231,4 @@ export class Upstream implements ClientPackets {
     if (window.admit(frame, undefined)) this.#pass(frame);
     connection.bye(word);
   }
-}
-
-/** @throws Malformed */
-function parsePublish(bytes: Buffer, protocolVersion: number): IPublishPacket {
-  const reading = parser({ protocolVersion });
-  keepUserPropertyOrder(reading);
-  let found: IPublishPacket | undefined;
-  let wrong: Error | undefined;
-  reading.on('packet', (packet) => {
-    found = packet as IPublishPacket;
-  });
-  reading.on('error', (error: Error) => {
-    wrong = error;
-  });
-  // The parser keeps parts of what it is given, and a direct message outlives the chunk that it came in.
-  reading.parse(Buffer.from(bytes));
-  if (found === undefined) throw new Malformed(wrong?.message ?? 'A PUBLISH that is none.');
-  return found;
 }

@@ -1,5 +1,5 @@
 import { isUnderDirect } from '../../direct/topic.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 import type { ExhookClient } from './exhook-client.js';
 
 /** Most permissions that one connection is remembered; the oldest goes first. */
@@ -19,7 +19,7 @@ export class Authorization {
   }
 
   /** The answer at once where it is known. Denies where no provider answers. Never rejects. */
-  ask(connection: Connection, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): boolean | Promise<boolean> {
+  ask(connection: ClientConnection, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): boolean | Promise<boolean> {
     if (connection.isService) return type === 'PUBLISH' || isUnderDirect(topic);
     const key = `${type} ${topic}`;
     const until = connection.allowed.get(key);
@@ -41,7 +41,7 @@ export class Authorization {
     return asking;
   }
 
-  async #askProvider(connection: Connection, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): Promise<boolean> {
+  async #askProvider(connection: ClientConnection, type: 'PUBLISH' | 'SUBSCRIBE', topic: string): Promise<boolean> {
     if (connection.info === undefined || !this.#exhook.wants('client.authorize')) return false;
     const answer = await this.#exhook.call('OnClientAuthorize', {
       clientinfo: connection.info,
@@ -52,7 +52,7 @@ export class Authorization {
     return answer?.type !== 'IGNORE' && answer?.bool_result === true;
   }
 
-  #remember({ allowed }: Connection, key: string): void {
+  #remember({ allowed }: ClientConnection, key: string): void {
     const [oldest] = allowed.size >= REMEMBERED ? allowed.keys() : [];
     if (oldest !== undefined) allowed.delete(oldest);
     allowed.set(key, performance.now() + this.#cacheMs);

@@ -12,7 +12,7 @@ import type { AedesBroker, AedesClient } from './aedes-client.js';
 import { Authorization } from './authorize.js';
 import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
-import { Connection } from './connection.js';
+import { ClientConnection } from './client-connection.js';
 import { openDoor } from './door.js';
 import { Outcomes } from './outcomes.js';
 import { AedesOutlet } from './outlet.js';
@@ -82,7 +82,7 @@ class Broker implements EmbeddedBroker {
   readonly #authorization: Authorization;
   readonly #dispatcher: Dispatcher;
   readonly #sessions = new Sessions();
-  readonly #connections = new WeakMap<Client, Connection>();
+  readonly #connections = new WeakMap<Client, ClientConnection>();
   readonly #sockets = new Set<Socket>();
   #closing: Promise<void> | undefined;
   /** Ends of connections that are still being told of. */
@@ -113,7 +113,7 @@ class Broker implements EmbeddedBroker {
       ...(options.perReceiver && { perReceiver: options.perReceiver }),
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
-      authorize: (connection: Connection, type, topic) => this.#authorization.ask(connection, type, topic),
+      authorize: (connection: ClientConnection, type, topic) => this.#authorization.ask(connection, type, topic),
       report: (message, reason) => {
         this.#outcomes.add(message, reason);
       },
@@ -188,7 +188,7 @@ class Broker implements EmbeddedBroker {
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(this.#aedes.handle(socket) as AedesClient);
+    const connection = new ClientConnection(this.#aedes.handle(socket) as AedesClient);
     this.#connections.set(connection.client, connection);
     openDoor(connection, {
       direct: (from, packet) => {
@@ -233,7 +233,11 @@ class Broker implements EmbeddedBroker {
   }
 
   /** From CONNECT to CONNACK, in the order of EMQX. */
-  async #admit(connection: Connection, username: string | undefined, password: Buffer | undefined): Promise<boolean> {
+  async #admit(
+    connection: ClientConnection,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<boolean> {
     const { client } = connection;
     const info = clientInfo(NODE, connection.endpoints, client.id, username);
     if (!(await this.#callouts.clientAuthenticate(info, password?.toString() ?? ''))) {
@@ -250,7 +254,7 @@ class Broker implements EmbeddedBroker {
     return !client.closed;
   }
 
-  #sessionStart({ client, connect }: Connection): SessionStart {
+  #sessionStart({ client, connect }: ClientConnection): SessionStart {
     const live = this.#sessions.connectionOf(client.id);
     const earlier = live?.info ?? this.#sessions.away(client.id)?.info;
     if (earlier === undefined) return { kind: 'created' };
@@ -273,7 +277,7 @@ class Broker implements EmbeddedBroker {
     if (before !== undefined && !before.client.closed) before.end(SESSION_TAKEN_OVER, 'takenover');
   }
 
-  async #ended(connection: Connection): Promise<void> {
+  async #ended(connection: ClientConnection): Promise<void> {
     const { info, endReason = 'tcp_closed' } = connection;
     const sessionStays = this.#sessions.disconnected(connection);
     connection.receiver?.close();
@@ -290,7 +294,7 @@ class Broker implements EmbeddedBroker {
     return this.#authorization.ask(this.#connectionOf(client), 'PUBLISH', topic);
   }
 
-  #connectionOf(client: Client): Connection {
+  #connectionOf(client: Client): ClientConnection {
     const connection = this.#connections.get(client);
     if (connection === undefined) throw new Error('Aedes speaks of a client that it was not given.');
     return connection;

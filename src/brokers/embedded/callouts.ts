@@ -1,14 +1,18 @@
 import type { IConnectPacket, ISubscribePacket, IUnsubscribePacket } from 'mqtt-packet';
 import type { ClientInfo, SubOpts } from '../../exhook/wire.js';
 import { connInfo, properties } from './client-info.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 import type { ExhookClient } from './exhook-client.js';
 
 /** What the session of an admitted client is, in view of what was there before. */
 export type SessionStart =
   | { readonly kind: 'created' }
   /** An earlier session is thrown away (Clean Start, MQTT 5, section 3.1.2.4), or carried on. */
-  | { readonly kind: 'discarded' | 'resumed'; readonly earlier: ClientInfo; readonly live: Connection | undefined };
+  | {
+      readonly kind: 'discarded' | 'resumed';
+      readonly earlier: ClientInfo;
+      readonly live: ClientConnection | undefined;
+    };
 
 /** The hook calls of a broker, with the fields and in the order of EMQX. Each resolves when the provider has answered. */
 export class Callouts {
@@ -20,7 +24,7 @@ export class Callouts {
     this.#node = node;
   }
 
-  async clientConnect(connection: Connection, connect: IConnectPacket): Promise<void> {
+  async clientConnect(connection: ClientConnection, connect: IConnectPacket): Promise<void> {
     if (!this.#exhook.wants('client.connect')) return;
     await this.#exhook.call('OnClientConnect', {
       conninfo: connInfo(this.#node, connection.endpoints, connect),
@@ -55,12 +59,12 @@ export class Callouts {
     await this.#ofSession('session.created', 'OnSessionCreated', info);
   }
 
-  async clientConnected(connection: Connection, info: ClientInfo): Promise<void> {
+  async clientConnected(connection: ClientConnection, info: ClientInfo): Promise<void> {
     connection.announced = true;
     if (this.#exhook.wants('client.connected')) await this.#exhook.call('OnClientConnected', { clientinfo: info });
   }
 
-  async clientConnack(connection: Connection, resultCode: 'success' | 'not_authorized'): Promise<void> {
+  async clientConnack(connection: ClientConnection, resultCode: 'success' | 'not_authorized'): Promise<void> {
     const { connect } = connection;
     if (connect === undefined || !this.#exhook.wants('client.connack')) return;
     const granted = connect.protocolVersion === 5 && resultCode === 'success';
@@ -71,7 +75,7 @@ export class Callouts {
     });
   }
 
-  async clientDisconnected(connection: Connection, reason: string): Promise<void> {
+  async clientDisconnected(connection: ClientConnection, reason: string): Promise<void> {
     if (!connection.announced || connection.info === undefined) return;
     connection.announced = false;
     if (!this.#exhook.wants('client.disconnected')) return;

@@ -1,22 +1,23 @@
 import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
 import { isUnderDirect } from '../../direct/topic.js';
 import { confinePacketIds, standBefore } from './aedes-client.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 import { isTopicFilter } from './topic-filter.js';
 import { keepUserPropertyOrder } from '../direct/user-properties.js';
 
 /** Who takes the packets that are not Aedes' own business. */
 export interface DoorContext {
   /** A PUBLISH under `$dm/`. */
-  direct(connection: Connection, packet: IPublishPacket): void;
+  direct(connection: ClientConnection, packet: IPublishPacket): void;
   /** A SUBSCRIBE, whose filters are ones. */
-  subscribe(connection: Connection, packet: ISubscribePacket): void;
+  subscribe(connection: ClientConnection, packet: ISubscribePacket): void;
   /** Resolves when the UNSUBSCRIBE may go to Aedes. Never rejects. */
-  beforeUnsubscribe(connection: Connection, packet: IUnsubscribePacket): Promise<void>;
+  beforeUnsubscribe(connection: ClientConnection, packet: IUnsubscribePacket): Promise<void>;
 }
 
 /** DISCONNECT reason codes (MQTT 5, section 3.14.2.1). */
 const MALFORMED_PACKET = 0x81;
+const PROTOCOL_ERROR = 0x82;
 const QUOTA_EXCEEDED = 0x97;
 /** Most packets that may come before CONNACK; as many as Aedes would keep itself. */
 const EARLY_PACKETS = 42;
@@ -25,7 +26,7 @@ const EARLY_PACKETS = 42;
  * Stands before Aedes on one connection and sees every packet first. Aedes never learns of direct messages, of their
  * acknowledgements, of topic filters that are none, and of subscriptions that are refused.
  */
-export function openDoor(connection: Connection, context: DoorContext): void {
+export function openDoor(connection: ClientConnection, context: DoorContext): void {
   const { client } = connection;
   /** What comes between CONNECT and CONNACK, as MQTT allows (section 3.1.4), waits for the admission. */
   const early: Packet[] = [];
@@ -53,8 +54,11 @@ export function openDoor(connection: Connection, context: DoorContext): void {
     // A topic alias (section 3.3.2.3.4) is for Aedes to refuse: it offers none.
     if (packet.cmd === 'publish' && isUnderDirect(packet.topic) && packet.properties?.topicAlias === undefined) {
       context.direct(connection, packet);
-    } else if (packet.cmd === 'puback' && connection.receiver?.acknowledge(packet.messageId ?? 0) === true) {
+    } else if (packet.cmd === 'puback' && connection.receiver?.acknowledge(packet) === true) {
       return;
+    } else if (packet.cmd === 'pubrec' && connection.receiver?.awaits(packet.messageId ?? 0) === true) {
+      // A PUBLISH of QoS 1 is answered by PUBACK (section 4.3.2), and by nothing else.
+      connection.end(PROTOCOL_ERROR, 'protocol_error');
     } else if (packet.cmd === 'subscribe') {
       if (refuseFilters(packet.subscriptions.map(({ topic }) => topic))) return;
       context.subscribe(connection, packet);

@@ -11,7 +11,7 @@ import type {
   Subscription,
 } from '../../operations/broker.js';
 import type { AedesBroker } from './aedes-client.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 import type { AwaySession, Sessions } from './sessions.js';
 import { pairsOf } from '../direct/user-properties.js';
 
@@ -104,7 +104,7 @@ export class EmbeddedOperations implements BrokerOperations {
   }
 
   /** Everything that a session outlives its connection by. Aedes does this too, but not for MQTT 3.1.1. */
-  async #wipe({ client }: Connection): Promise<void> {
+  async #wipe({ client }: ClientConnection): Promise<void> {
     const { aedes } = this.#options;
     aedes.clearSessionExpiry(client.id);
     await aedes.persistence.cleanSubscriptions(client);
@@ -114,7 +114,7 @@ export class EmbeddedOperations implements BrokerOperations {
   }
 }
 
-function describeLive(connection: Connection): ConnectionInfo {
+function describeLive(connection: ClientConnection): ConnectionInfo {
   const { endpoints, socket, connectedSince } = connection;
   const { peerhost, peerport, sockport } = endpoints;
   const targetIp = socket.localAddress;
@@ -136,7 +136,7 @@ function describeAway({ last, since }: AwaySession): ConnectionInfo {
   return { ...describeSession(last), connected: false, disconnectedSince: since, disconnectReason: endReason };
 }
 
-function describeSession({ client, connect }: Connection): Omit<ConnectionInfo, 'connected'> {
+function describeSession({ client, connect }: ClientConnection): Omit<ConnectionInfo, 'connected'> {
   return {
     clientId: client.id,
     cleanSession: client.sessionExpiryInterval === 0,

@@ -1,15 +1,15 @@
 import type { Outlet } from '../direct/receiver.js';
 import { LAST_AEDES_PACKET_ID } from './aedes-client.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 
 /** The way to a device beside Aedes, which does not keep the window of what it sends itself. */
 export class AedesOutlet implements Outlet {
-  readonly #connection: Connection;
+  readonly #connection: ClientConnection;
   readonly #used = new Set<number>();
   #lastPacketId = LAST_AEDES_PACKET_ID;
   readonly hasRoom = true;
 
-  constructor(connection: Connection) {
+  constructor(connection: ClientConnection) {
     this.#connection = connection;
   }
 

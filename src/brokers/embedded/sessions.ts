@@ -1,26 +1,26 @@
 import type { ClientInfo } from '../../exhook/wire.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 
 /** A session whose client is away. */
 export interface AwaySession {
   /** The client info with which the session was last connected. */
   readonly info: ClientInfo;
   /** The connection that it had, closed. */
-  readonly last: Connection;
+  readonly last: ClientConnection;
   /** Milliseconds since 1970. */
   readonly since: number;
 }
 
 /** Which clients are connected, and which are away with a session that has not expired. */
 export class Sessions {
-  readonly #live = new Map<string, Connection>();
+  readonly #live = new Map<string, ClientConnection>();
   readonly #away = new Map<string, AwaySession>();
 
   get size(): number {
     return this.#live.size;
   }
 
-  connectionOf(clientId: string): Connection | undefined {
+  connectionOf(clientId: string): ClientConnection | undefined {
     return this.#live.get(clientId);
   }
 
@@ -29,7 +29,7 @@ export class Sessions {
   }
 
   /** @returns the connection that had this client ID till now. */
-  connected(connection: Connection): Connection | undefined {
+  connected(connection: ClientConnection): ClientConnection | undefined {
     const { id } = connection.client;
     const before = this.#live.get(id);
     this.#live.set(id, connection);
@@ -38,7 +38,7 @@ export class Sessions {
   }
 
   /** @returns true where the session outlives the connection. */
-  disconnected(connection: Connection): boolean {
+  disconnected(connection: ClientConnection): boolean {
     const { id, sessionExpiryInterval } = connection.client;
     // Another connection has the client ID: session and ID are its own now.
     if (this.#live.get(id) !== connection) return true;

@@ -1,9 +1,9 @@
 import { writeToStream, type ISubscribePacket, type ISubscription } from 'mqtt-packet';
 import { isUnderDirect } from '../../direct/topic.js';
-import { realFilter } from '../../policy/topics.js';
+import { realFilter } from '../../policy/matching/topics.js';
 import type { Authorization } from './authorize.js';
 import type { Callouts } from './callouts.js';
-import type { Connection } from './connection.js';
+import type { ClientConnection } from './client-connection.js';
 
 /** SUBACK reason codes (MQTT 5, section 3.9.3); all refusals of MQTT 3.1.1 are 0x80. */
 const NOT_AUTHORIZED = 0x87;
@@ -20,7 +20,7 @@ const TOPIC_FILTER_INVALID = 0x8f;
  * Never rejects.
  */
 export async function subscribe(
-  connection: Connection,
+  connection: ClientConnection,
   packet: ISubscribePacket,
   authorization: Authorization,
   callouts: Callouts,
@@ -47,7 +47,7 @@ export async function subscribe(
 }
 
 async function refusalOf(
-  connection: Connection,
+  connection: ClientConnection,
   filter: string,
   authorization: Authorization,
 ): Promise<number | undefined> {

@@ -39,10 +39,11 @@ const RetainedList = z.object({ data: z.array(RetainedAnswer), meta: z.object({ 
  * session with its connection, and publishes the will of a client that it disconnects.
  */
 export class EmqxOperations implements BrokerOperations {
-  readonly #rest: EmqxRest;
+  readonly #api: EmqxRest | undefined;
 
-  constructor(rest: EmqxRest) {
-    this.#rest = rest;
+  /** Without access to the API every answer is NOT_SUPPORTED. */
+  constructor(api: EmqxRest | undefined) {
+    this.#api = api;
   }
 
   async getConnection(clientId: string): Promise<Connection | undefined> {
@@ -68,7 +69,9 @@ export class EmqxOperations implements BrokerOperations {
     if (!how.cleanSession && !connection.cleanSession) {
       throw new BrokerFault('NOT_SUPPORTED', 'EMQX ends the session with the connection: ask with cleanSession=true.');
     }
-    const kicked = this.#rest.send('DELETE', pathOf(connection.clientId)).then(() => true);
+    const kicked = this.#rest()
+      .send('DELETE', pathOf(connection.clientId))
+      .then(() => true);
     return (await answered(kicked)) ?? false;
   }
 
@@ -102,8 +105,16 @@ export class EmqxOperations implements BrokerOperations {
     return { messages, ...(list.meta.hasnext && { next: `${Number(page) + 1}:${size}` }) };
   }
 
-  #find<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-    return answered(this.#rest.get(path, schema));
+  async #find<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    return answered(this.#rest().get(path, schema));
+  }
+
+  #rest(): EmqxRest {
+    if (this.#api !== undefined) return this.#api;
+    throw new BrokerFault(
+      'NOT_SUPPORTED',
+      "The service has no access to EMQX's management API: the setting broker.api.",
+    );
   }
 }
 

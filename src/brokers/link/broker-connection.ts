@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient, type Packet } from 'mqtt';
 import { PubackCode } from '../../reasons.js';
+import type { ToldOutcome } from '../direct/outcome-message.js';
 import { gatherWrites, isGathering, joinWrites } from './gather-writes.js';
 import { MAX_PACKET_ID, PacketIds } from './packet-ids.js';
 import { publishBytes } from './packet-size.js';
@@ -24,8 +25,8 @@ export interface Purpose {
   readonly clientIdPrefix: string;
   /** Is it fit for that? Asked after each CONNACK, and again from time to time while it is not. Never rejects. */
   examine(connection: BrokerConnection): Promise<Finding>;
-  /** What the broker sends to it. */
-  received?(packet: IPublishPacket): void;
+  /** What the broker sends to it. @returns what that tells of an answer which is still to come. */
+  received?(packet: IPublishPacket): ToldOutcome | undefined;
 }
 
 export interface ConnectionOptions {
@@ -54,21 +55,29 @@ export interface Outgoing {
   readonly timeoutMs: number;
 }
 
+/** A PUBACK, and what the broker told of it before. At QoS 0 it is success, once the PUBLISH is written. */
+export interface Puback {
+  readonly code: number;
+  readonly reasonString?: string | undefined;
+  readonly told?: ToldOutcome | undefined;
+}
+
 /**
- * The PUBACK's reason code (QoS 0: success, once it is written); the connection was lost before it; it did not come in
- * time; or the packet is larger than the broker takes, and was not sent.
+ * The PUBACK; nothing was sent, because there is no connection or no place; the connection was lost before the PUBACK; it did
+ * not come in time; or the packet is larger than the broker takes, and was not sent.
  */
-export type Answer = number | 'lost' | 'overdue' | 'tooLarge';
+export type Answer = Puback | 'unsent' | 'lost' | 'overdue' | 'tooLarge';
 
 interface Pending {
   settle(answer: Answer): void;
   overdue: boolean;
+  told: ToldOutcome | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const REEXAMINE_MS = 5_000;
 /** How long after the deadline the broker's own answer is waited for before the sender is told anyway. */
-const OVERDUE_GRACE_MS = 1_000;
+export const OVERDUE_GRACE_MS = 1_000;
 /** How long an answer may be owed: longer than any message lives, so that it can hardly come any more. */
 const OWING_MS = 16_000;
 /** How long a peer that reads no more may hold up the DISCONNECT. */
@@ -131,11 +140,11 @@ export class BrokerConnection {
     return this.#client !== undefined && isGathering(this.#client.stream);
   }
 
-  /** Publishes and settles with the answer. Never rejects. `lost` at once where there is no connection, or no place. */
+  /** Publishes and settles with the answer. Never rejects. */
   publish(outgoing: Outgoing): Promise<Answer> {
     const { topic, payload, qos, retain, properties, timeoutMs } = outgoing;
     const client = this.#client;
-    if (!client?.connected || this.#pending.size >= this.#window) return Promise.resolve('lost');
+    if (!client?.connected || this.#pending.size >= this.#window) return Promise.resolve('unsent');
     if (publishBytes({ topic, qos, properties, payloadBytes: payload.byteLength }) > this.#maxPacketBytes) {
       return Promise.resolve('tooLarge');
     }
@@ -148,7 +157,7 @@ export class BrokerConnection {
         this.#unwritten.add(unwritten);
         client.publish(topic, body, options, () => {
           this.#unwritten.delete(unwritten);
-          unwritten.settle(PubackCode.Success);
+          unwritten.settle({ code: PubackCode.Success });
         });
         return;
       }
@@ -235,15 +244,23 @@ export class BrokerConnection {
   }
 
   #receive(packet: Packet): void {
-    if (packet.cmd === 'publish') this.options.purpose.received?.(packet);
+    if (packet.cmd === 'publish') this.#note(this.options.purpose.received?.(packet));
     if (packet.cmd !== 'puback' || packet.messageId === undefined) return;
     const pending = this.#pending.get(packet.messageId);
     if (!pending) return;
     this.#pending.delete(packet.messageId);
     if (pending.overdue) this.#paid();
-    else pending.settle(packet.reasonCode ?? PubackCode.Success);
+    else {
+      const { reasonCode: code = PubackCode.Success, properties } = packet;
+      pending.settle({ code, reasonString: properties?.reasonString, told: pending.told });
+    }
     this.options.onFree();
     this.#leaveIfIdle();
+  }
+
+  #note(told: ToldOutcome | undefined): void {
+    const pending = told && this.#pending.get(told.packetId);
+    if (pending !== undefined) pending.told = told;
   }
 
   /**
@@ -260,6 +277,7 @@ export class BrokerConnection {
     }, timeoutMs);
     const pending: Pending = {
       overdue: false,
+      told: undefined,
       settle: (answer) => {
         clearTimeout(timer);
         resolve(answer);

@@ -2,6 +2,7 @@ import type { IPublishPacket } from 'mqtt';
 import { CONTROL_TIMEOUT } from '../../direct/controls.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode } from '../../reasons.js';
+import { OUTCOME_TOPIC, readOutcome, type ToldOutcome } from '../direct/outcome-message.js';
 import type { Answer, BrokerConnection, Finding, Purpose } from './broker-connection.js';
 import { toUserProperties } from './properties.js';
 
@@ -15,8 +16,9 @@ export class DeliveryProbe implements Purpose {
 
   constructor(private readonly username: string) {}
 
-  received({ topic }: IPublishPacket): void {
+  received({ topic, payload }: IPublishPacket): ToldOutcome | undefined {
     if (topic === TOPIC) this.#echoed = true;
+    return topic === OUTCOME_TOPIC ? readOutcome(payload) : undefined;
   }
 
   async examine(connection: BrokerConnection): Promise<Finding> {
@@ -29,11 +31,12 @@ export class DeliveryProbe implements Purpose {
       properties: { userProperties: toUserProperties([[CONTROL_TIMEOUT, String(TIMEOUT_MS)]]) },
       timeoutMs: TIMEOUT_MS,
     });
-    if (answer === 'lost') return { state: 'lost' };
-    if (answer === PubackCode.Success && this.#hasEchoed()) {
+    if (answer === 'lost' || answer === 'unsent') return { state: 'lost' };
+    const code = typeof answer === 'object' ? answer.code : undefined;
+    if (code === PubackCode.Success && this.#hasEchoed()) {
       return { state: 'ready', details: 'a direct message to its own client ID was delivered' };
     }
-    if (answer === PubackCode.NotAuthorized) {
+    if (code === PubackCode.NotAuthorized) {
       return { state: 'refused', details: `the broker does not let ${this.username} publish to $dm/#` };
     }
     return { state: 'pluginMissing', details: `a direct message to its own client ID was ${describe(answer)}` };
@@ -45,9 +48,9 @@ export class DeliveryProbe implements Purpose {
   }
 }
 
-function describe(answer: Exclude<Answer, 'lost'>): string {
+function describe(answer: Exclude<Answer, 'lost' | 'unsent'>): string {
   if (answer === 'overdue') return 'not answered';
   if (answer === 'tooLarge') return 'larger than the broker takes';
-  if (answer === PubackCode.NoMatchingSubscribers) return 'routed as an ordinary topic';
-  return `answered with 0x${answer.toString(16).padStart(2, '0')}`;
+  if (answer.code === PubackCode.NoMatchingSubscribers) return 'routed as an ordinary topic';
+  return `answered with 0x${answer.code.toString(16).padStart(2, '0')}`;
 }

@@ -1,13 +1,13 @@
 import { performance } from 'node:perf_hooks';
-import type { DirectDelivery } from '../../direct/delivery.js';
+import { DELIVERY_MARGIN_MS, type Delivery, type DirectDelivery } from '../../direct/delivery.js';
 import type { DirectMessage } from '../../direct/message.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode, type Reason } from '../../reasons.js';
-import type { BrokerConnection, ConnectionState } from './broker-connection.js';
+import { OVERDUE_GRACE_MS, type BrokerConnection, type ConnectionState } from './broker-connection.js';
 import { ConnectionPool, type Access, type BrokerConnectionEvent } from './connection-pool.js';
 import { DeliveryProbe } from './delivery-probe.js';
 import { directProperties } from './properties.js';
-import { reasonOfPuback } from './puback.js';
+import { deliveryOfPuback } from './puback.js';
 
 export interface DirectLinkOptions extends Access {
   /** Opened at the start. */
@@ -17,12 +17,15 @@ export interface DirectLinkOptions extends Access {
   readonly onConnection: (event: BrokerConnectionEvent) => void;
 }
 
+/** Longest wait for a place in a window. Together with the grace it is the margin of a delivery. */
+const PLACE_WAIT_MS = 1_000;
+
 /**
  * Direct delivery over MQTT 5: PUBLISH on `$dm/{clientId}/{topic}`, answered by a PUBACK. For every broker that has the
  * delivery primitive.
  *
- * A message waits for a place in a window until its own timeout at the longest: ACCOUNT_THROTTLED. Where no connection is
- * ready, the answer comes at once.
+ * A message waits for a place in a window for a second at the longest: ACCOUNT_THROTTLED. Where no connection is ready, the
+ * answer comes at once.
  */
 export class DirectLink implements DirectDelivery {
   readonly #pool: ConnectionPool;
@@ -50,12 +53,13 @@ export class DirectLink implements DirectDelivery {
     return this.#pool.whenReady(signal);
   }
 
-  async deliver(message: DirectMessage): Promise<Reason> {
-    const deadline = performance.now() + message.timeoutMs;
-    const reason = await this.#pool.withPlace(deadline, (connection) => send(connection, message, deadline));
-    if (reason === 'full') return 'ACCOUNT_THROTTLED';
-    if (reason !== 'notReady') return reason;
-    return this.#pool.some('pluginMissing') ? 'DELIVERY_PLUGIN_MISSING' : 'BROKER_UNAVAILABLE';
+  async deliver(message: DirectMessage): Promise<Delivery> {
+    const start = performance.now();
+    const wait = Math.min(message.timeoutMs, PLACE_WAIT_MS);
+    const delivery = await this.#pool.withPlace(start + wait, (connection) => send(connection, message, start));
+    if (delivery === 'full') return unsent('ACCOUNT_THROTTLED');
+    if (delivery !== 'notReady') return delivery;
+    return unsent(this.#pool.some('pluginMissing') ? 'DELIVERY_PLUGIN_MISSING' : 'BROKER_UNAVAILABLE');
   }
 
   /** Closes every connection. Drain first: what is in flight is answered BROKER_UNAVAILABLE. */
@@ -64,27 +68,34 @@ export class DirectLink implements DirectDelivery {
   }
 }
 
-async function send(connection: BrokerConnection, message: DirectMessage, deadline: number): Promise<Reason> {
+async function send(connection: BrokerConnection, message: DirectMessage, start: number): Promise<Delivery> {
+  const { confirmation, timeoutMs } = message;
   const sentAt = performance.now();
-  const timeoutMs = Math.max(1, Math.ceil(deadline - sentAt));
   const answer = await connection.publish({
     topic: formatDirectTopic(message),
     payload: message.payload,
     qos: 1,
     retain: false,
-    properties: directProperties(message, timeoutMs),
-    timeoutMs,
+    properties: directProperties(message),
+    // The device has its whole timeout; the broker gets the margin for what comes before, less the grace.
+    timeoutMs: start + timeoutMs + DELIVERY_MARGIN_MS - OVERDUE_GRACE_MS - sentAt,
   });
   switch (answer) {
+    case 'unsent':
+      return unsent('BROKER_UNAVAILABLE');
     case 'lost':
-      return 'BROKER_UNAVAILABLE';
+      return { reason: 'BROKER_UNAVAILABLE', written: 'unknown' };
     case 'overdue':
-      return 'PUBACK_TIMEOUT';
+      return { reason: 'PUBACK_TIMEOUT', written: 'unknown' };
     case 'tooLarge':
-      return 'PAYLOAD_TOO_LARGE';
-    case PubackCode.NoMatchingSubscribers:
-      connection.doubt('pluginMissing', 'the broker routed a direct message as an ordinary topic');
+      return unsent('PAYLOAD_TOO_LARGE');
   }
-  const elapsedMs = performance.now() - sentAt;
-  return reasonOfPuback(answer, { confirmation: message.confirmation, timeoutMs, elapsedMs });
+  if (answer.code === PubackCode.NoMatchingSubscribers) {
+    connection.doubt('pluginMissing', 'the broker routed a direct message as an ordinary topic');
+  }
+  return deliveryOfPuback(answer, { confirmation, timeoutMs, elapsedMs: performance.now() - sentAt });
+}
+
+function unsent(reason: Reason): Delivery {
+  return { reason, written: 'no' };
 }

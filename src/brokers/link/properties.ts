@@ -1,5 +1,12 @@
 import type { IPublishPacket } from 'mqtt-packet';
-import { CONTROL_PREFIX, CONTROL_QOS, CONTROL_TIMEOUT } from '../../direct/controls.js';
+import {
+  CONTROL_ID,
+  CONTROL_PREFIX,
+  CONTROL_PRINCIPAL,
+  CONTROL_QOS,
+  CONTROL_TIMEOUT,
+  CONTROL_TRACE_ID,
+} from '../../direct/controls.js';
 import type { DirectMessage, DirectProperties } from '../../direct/message.js';
 import type { BrokerMessage } from '../../operations/broker.js';
 
@@ -34,12 +41,16 @@ export function toUserProperties(pairs: Iterable<Pair>): UserProperty[] {
  * Properties of a direct message on its way to the broker. Control properties are the service's own to set: a caller's of
  * such a name are left out.
  */
-export function directProperties(message: DirectMessage, timeoutMs: number): PublishProperties {
-  const { userProperties = [] } = message.properties;
+export function directProperties(message: DirectMessage): PublishProperties {
+  const { identity, timeoutMs, properties } = message;
+  const { userProperties = [] } = properties;
   const user = userProperties.filter(([name]) => !name.startsWith(CONTROL_PREFIX));
   user.push([CONTROL_TIMEOUT, String(timeoutMs)]);
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
-  return commonProperties(message.properties, user);
+  if (identity !== undefined) {
+    user.push([CONTROL_ID, identity.id], [CONTROL_PRINCIPAL, identity.principal], [CONTROL_TRACE_ID, identity.traceId]);
+  }
+  return commonProperties(properties, user);
 }
 
 /** Properties of an ordinary message. */

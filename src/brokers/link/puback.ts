@@ -1,18 +1,54 @@
-import { PubackCode, type Reason } from '../../reasons.js';
+import type { Delivery, Written } from '../../direct/delivery.js';
+import { isReason, PubackCode, REASONS, type Reason } from '../../reasons.js';
+import type { Puback } from './broker-connection.js';
 
 /** Node fires timers up to a millisecond early, and both ends measure with their own clock. */
 const CLOCK_TOLERANCE_MS = 2;
 
+interface Sent {
+  readonly confirmation: boolean;
+  readonly timeoutMs: number;
+  readonly elapsedMs: number;
+}
+
 /**
- * What a PUBACK says about a valid direct message of the service's own user (whom the broker lets send).
+ * What a PUBACK says about a valid direct message of the service's own user (whom the broker lets send), and what the broker
+ * told before it on `$dm/outcome`.
  *
- * 0x80 stands for two outcomes; a failure at or after the timeout is the timeout. 0x10 means that the broker routed
- * the message as an ordinary topic: nothing took it for delivery.
+ * The reason is what was told, else the Reason String, where that names one, else the code's. 0x80 stands for several; a
+ * failure at or after the timeout is the timeout. 0x10 means that the broker routed the message as an ordinary topic:
+ * nothing took it for delivery.
  */
-export function reasonOfPuback(
-  code: number,
-  sent: { readonly confirmation: boolean; readonly timeoutMs: number; readonly elapsedMs: number },
-): Reason {
+export function deliveryOfPuback({ code, reasonString, told }: Puback, sent: Sent): Delivery {
+  const reason = told?.reason ?? namedReason(reasonString) ?? reasonOfCode(code, sent);
+  const { code: deviceCode, reasonString: deviceWords, traceId, joined, earlierWritten } = told ?? {};
+  return {
+    reason,
+    written: told?.written ?? writtenBy(reason),
+    ...(deviceCode !== undefined && { device: { code: deviceCode, reasonString: deviceWords } }),
+    ...(joined === true && { joined, firstTraceId: traceId }),
+    ...(earlierWritten === true && { earlierWritten }),
+  };
+}
+
+/** What a reason says by itself, where the broker says nothing of it. */
+export function writtenBy(reason: Reason): Written {
+  switch (REASONS[reason].retry) {
+    case 'needless':
+      return 'yes';
+    case 'joins':
+      return 'unknown';
+    case 'safe':
+    case 'pointless':
+      return 'no';
+  }
+}
+
+function namedReason(text: string | undefined): Reason | undefined {
+  return text !== undefined && isReason(text) ? text : undefined;
+}
+
+function reasonOfCode(code: number, sent: Sent): Reason {
   switch (code) {
     case PubackCode.Success:
       return sent.confirmation ? 'DELIVERED' : 'DISPATCHED';
@@ -26,6 +62,8 @@ export function reasonOfPuback(
       return 'RECEIVER_NOT_AUTHORIZED';
     case PubackCode.TopicNameInvalid:
       return 'CLIENT_NOT_CONNECTED';
+    case PubackCode.PacketIdentifierInUse:
+      return 'IDEMPOTENCY_KEY_REUSED';
     case PubackCode.PayloadFormatInvalid:
       return 'PAYLOAD_TOO_LARGE';
     case PubackCode.QuotaExceeded:

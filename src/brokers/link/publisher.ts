@@ -50,7 +50,7 @@ export class MqttPublisher implements Publisher {
     const answer = await this.#pool.withPlace(performance.now() + timeoutMs, (connection) =>
       connection.publish({ topic, payload, qos, retain, properties, timeoutMs }),
     );
-    if (typeof answer === 'number' && answer < FIRST_FAILURE) return;
+    if (typeof answer === 'object' && answer.code < FIRST_FAILURE) return;
     throw faultOf(answer, timeoutMs);
   }
 
@@ -65,6 +65,7 @@ function faultOf(answer: Answer | NoPlace, timeoutMs: number): BrokerFault {
     case 'tooLarge':
       return new BrokerFault('PAYLOAD_TOO_LARGE', 'The PUBLISH is larger than the Maximum Packet Size of the broker.');
     case 'notReady':
+    case 'unsent':
       return new BrokerFault('BROKER_UNAVAILABLE', 'No connection to publish on is up.');
     case 'full':
       return new BrokerFault('BROKER_UNAVAILABLE', 'The broker has not acknowledged those before.');
@@ -73,6 +74,6 @@ function faultOf(answer: Answer | NoPlace, timeoutMs: number): BrokerFault {
     case 'overdue':
       return new BrokerFault('BROKER_UNAVAILABLE', `The broker did not acknowledge within ${timeoutMs} ms.`);
     default:
-      return new BrokerFault('BROKER_UNAVAILABLE', `The broker answered with 0x${answer.toString(16)}.`);
+      return new BrokerFault('BROKER_UNAVAILABLE', `The broker answered with 0x${answer.code.toString(16)}.`);
   }
 }

@@ -1,6 +1,17 @@
 import type { DirectMessaging } from '../../direct/send.js';
 import { retryAfter } from '../rendering.js';
-import { PROPERTY_HEADERS, readParameters, type Operation } from '../operation.js';
+import { PROPERTY_HEADERS, readParameters, type Operation, type OperationRequest } from '../operation.js';
+
+/**
+ * What repeats of one message have in common: the caller's own key, else what the SDKs of AWS send with all attempts of one
+ * call (read: smithy-core and botocore).
+ */
+function readIdempotencyKey(request: OperationRequest): string | undefined {
+  const { key, invocation } = readParameters(request, {
+    headers: { 'idempotency-key': 'key', 'amz-sdk-invocation-id': 'invocation' },
+  });
+  return key ?? invocation;
+}
 
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
 export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Operation {
@@ -14,9 +25,22 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
         headers: PROPERTY_HEADERS,
       });
       const { clientId = '' } = request.labels;
-      const input = { ...parameters, clientId, payload: request.body };
-      const { reason, details, retryAfterMs } = await messaging.send(request.caller, input, request.trace);
-      return { reason, details, headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs) };
+      const idempotencyKey = readIdempotencyKey(request);
+      const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
+      const outcome = await messaging.send(request.caller, input, request.trace);
+      const { reason, details, retryAfterMs, written, device, joined, firstTraceId, earlierWritten } = outcome;
+      return {
+        reason,
+        details,
+        headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
+        more: {
+          ...(firstTraceId !== undefined && { traceId: firstTraceId }),
+          ...(written !== undefined && { written }),
+          ...(joined === true && { joined }),
+          ...(earlierWritten === true && { earlierWritten }),
+          ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
+        },
+      };
     },
     refused(events, { traceId, caller, labels, query, payloadBytes, ending }) {
       const { clientId: targetClientId = '' } = labels;

@@ -1,6 +1,6 @@
-import type { RequestContext } from '../context.js';
-import { FALSE, TRUE, UNKNOWN, not, every, some, type Tri } from '../tri.js';
-import type { ContextKey } from '../variables.js';
+import type { RequestContext } from './context.js';
+import { FALSE, TRUE, UNKNOWN, not, every, some, type Tri } from '../matching/tri.js';
+import type { ContextKey } from './variables.js';
 import { ipAddress } from './ip-address.js';
 import type { Matcher, Operator } from './operators.js';
 import { orderedOperators } from './ordered.js';

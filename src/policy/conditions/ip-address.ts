@@ -1,5 +1,5 @@
-import { PatternError } from '../pattern.js';
-import { FALSE, TRUE, UNKNOWN, type Tri } from '../tri.js';
+import { PatternError } from '../matching/pattern.js';
+import { FALSE, TRUE, UNKNOWN, type Tri } from '../matching/tri.js';
 import type { Operator } from './operators.js';
 
 /** An address as bytes: 4 for IPv4, 16 for IPv6. */

@@ -1,5 +1,5 @@
-import type { RequestContext } from '../context.js';
-import type { Tri } from '../tri.js';
+import type { RequestContext } from './context.js';
+import type { Tri } from '../matching/tri.js';
 
 /** Compares one value of the request with one value of the policy. UNKNOWN where the comparison cannot be made. */
 export type Matcher = (actual: string, context: RequestContext) => Tri;

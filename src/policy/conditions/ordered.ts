@@ -1,5 +1,5 @@
-import { PatternError } from '../pattern.js';
-import { FALSE, TRUE, UNKNOWN } from '../tri.js';
+import { PatternError } from '../matching/pattern.js';
+import { FALSE, TRUE, UNKNOWN } from '../matching/tri.js';
 import type { Operator } from './operators.js';
 
 /** How the fact stands to the value of the policy. */

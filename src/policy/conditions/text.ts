@@ -6,8 +6,8 @@ import {
   resolveTokens,
   type PlainToken,
   type Token,
-} from '../pattern.js';
-import { FALSE, TRUE, UNKNOWN, every, type Tri } from '../tri.js';
+} from '../matching/pattern.js';
+import { FALSE, TRUE, UNKNOWN, every, type Tri } from '../matching/tri.js';
 import type { Operator } from './operators.js';
 
 const truth = (value: boolean): Tri => (value ? TRUE : FALSE);

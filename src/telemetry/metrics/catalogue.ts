@@ -31,7 +31,7 @@ export const METRICS = {
     kind: 'histogram',
     unit: 's',
     description: 'Direct messages by outcome, from the request to its answer. Its count is the number of messages.',
-    labels: ['reason', 'door'],
+    labels: ['reason', 'door', 'device_code'],
   },
   pending: {
     name: 'tightbeam.direct_message.pending',

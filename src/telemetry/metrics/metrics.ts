@@ -38,6 +38,8 @@ export interface MetricsOptions {
 }
 
 const SECONDS = 1000;
+/** Failures that a PUBACK may carry (MQTT 5, section 3.4.2.1). */
+const DEVICE_CODES: ReadonlySet<number> = new Set([0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
 
 export function createMetrics({ meter, histograms, log }: MetricsOptions): Metrics {
   const { counter, observe } = instruments(meter);
@@ -92,8 +94,8 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
   };
 
   const counts: { readonly [Way in keyof Counted]: (event: Counted[Way], type: EventType) => void } = {
-    directMessage({ reason, sender, durationMs }) {
-      directMessages.record(durationMs / SECONDS, reason, sender.protocol);
+    directMessage({ reason, sender, durationMs, device }) {
+      directMessages.record(durationMs / SECONDS, reason, sender.protocol, device && deviceCode(device.code));
     },
     clientEvent({ reason, identity }, type) {
       // What callers publish through HTTP is counted as the request that it is.
@@ -156,6 +158,11 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
 function versionNumber(version: string): number {
   const hex = /^[0-9a-f]{12}/i.test(version) ? version : createHash('sha256').update(version).digest('hex');
   return parseInt(hex.slice(0, 12), 16);
+}
+
+/** As MQTT 5 has it in a PUBACK (section 3.4.2.1); a device could send any. */
+function deviceCode(code: number): string {
+  return DEVICE_CODES.has(code) ? `0x${code.toString(16)}` : 'other';
 }
 
 /** Present on failures only, as the conventions ask. */

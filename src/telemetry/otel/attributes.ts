@@ -10,6 +10,7 @@ import {
   ATTR_URL_SCHEME,
   RPC_SYSTEM_NAME_VALUE_GRPC,
 } from '@opentelemetry/semantic-conventions';
+import type { Delivery } from '../../direct/delivery.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import type { Decision } from '../../policy/authorizer.js';
 import type { HookCall, IncomingRequest, MessageFacts } from '../../observing/tracing.js';
@@ -66,6 +67,16 @@ export function hookAttributes(call: HookCall): Attributes {
           [Own.TargetClientId]: address.targetClientId,
           [Own.Topic]: address.topic,
         }),
+  };
+}
+
+/** What became of a delivery, beside its reason. */
+export function deliveryAttributes({ written, device, firstTraceId }: Partial<Delivery>): Attributes {
+  return {
+    ...(written !== undefined && { [Own.Written]: written }),
+    ...(device !== undefined && { [Own.DeviceCode]: device.code }),
+    ...(device?.reasonString !== undefined && { [Own.DeviceReason]: device.reasonString }),
+    ...(firstTraceId !== undefined && { [Own.FirstTraceId]: firstTraceId }),
   };
 }
 

@@ -34,6 +34,11 @@ export const Own = {
   Policy: 'tightbeam.decision.policy',
   Statement: 'tightbeam.decision.statement',
   Principal: 'tightbeam.decision.principal',
+  Written: 'tightbeam.written',
+  DeviceCode: 'tightbeam.device.code',
+  DeviceReason: 'tightbeam.device.reason',
+  /** Of a repeat: the trace whose attempt was answered. */
+  FirstTraceId: 'tightbeam.first_trace_id',
 } as const;
 
 /** Fully-qualified `rpc.method` of a hook call. */

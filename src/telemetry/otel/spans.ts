@@ -12,6 +12,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE, ATTR_HTTP_RESPONSE_STATUS_CODE, ATTR_HTTP_ROUTE } from '@opentelemetry/semantic-conventions';
+import type { Delivery } from '../../direct/delivery.js';
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import { parseTraceparent } from '../../observing/trace-id.js';
@@ -24,7 +25,13 @@ import type {
   Span,
   Step,
 } from '../../observing/tracing.js';
-import { decisionAttributes, hookAttributes, MESSAGE_SPAN, messageAttributes } from './attributes.js';
+import {
+  decisionAttributes,
+  deliveryAttributes,
+  hookAttributes,
+  MESSAGE_SPAN,
+  messageAttributes,
+} from './attributes.js';
 import { Own, rpcMethod } from './conventions.js';
 import type { Flight, Flights } from './flights.js';
 
@@ -52,7 +59,7 @@ export function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): str
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }
 
-/** The reason as attribute; a failure makes the span an error, also below 500: the message did not arrive. */
+/** The reason as attribute; a failure makes the span an error. */
 export function finish(span: OtelSpan, reason: Reason | undefined): void {
   if (reason === undefined) return;
   span.setAttribute(Own.Reason, reason);
@@ -98,6 +105,10 @@ export class LiveSpan {
   event(name: string): void {
     this.span.addEvent(name);
   }
+
+  delivered(delivery: Partial<Delivery>): void {
+    this.span.setAttributes(deliveryAttributes(delivery));
+  }
 }
 
 class LiveStepSpan extends LiveSpan implements Span {
@@ -130,7 +141,9 @@ export class LiveRequestSpan extends LiveSpan implements RequestSpan {
       this.span.setAttribute(ATTR_HTTP_ROUTE, route);
       this.span.updateName(`${this.#method} ${route}`);
     }
-    finish(this.span, reason);
+    // OpenTelemetry's conventions for HTTP spans: what is the caller's fault is no error of the server.
+    if (reason !== undefined && status !== undefined && status < 500) this.span.setAttribute(Own.Reason, reason);
+    else finish(this.span, reason);
     this.span.end();
   }
 }

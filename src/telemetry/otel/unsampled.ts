@@ -35,6 +35,9 @@ export class UnsampledSpan implements Span, RequestSpan {
   event(): void {
     // Nobody will see it.
   }
+  delivered(): void {
+    // Nobody will see it.
+  }
   end(): void {
     // Nobody will see it.
   }

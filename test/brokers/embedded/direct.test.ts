@@ -123,12 +123,12 @@ describe('a direct message', () => {
     expect(message.properties).toBeUndefined();
   });
 
-  test('that the device refuses in its PUBACK counts as acknowledged, as on EMQX', async () => {
+  test('that the device refuses in its PUBACK is refused to the sender, by a code that is not the device’s', async () => {
     const device = await running.raw('lock-17');
     const backend = await running.connect('backend');
     const answer = send(backend, '$dm/lock-17/t');
     device.acknowledge(await device.next('publish'), 0x97);
-    expect(await answer).toBe(0x00);
+    expect(await answer).toBe(0x80);
   });
 
   test('can carry 131,072 bytes, and no byte more', async () => {

@@ -93,7 +93,7 @@ export class FakeEmqx {
   }
 
   apiWith(secret: string): EmqxApi {
-    return new EmqxApi(new EmqxRest({ url: this.url, key: 'key', secret, timeoutMs: 2000 }));
+    return new EmqxApi(new EmqxRest({ url: this.url, key: 'key', secret, timeoutMs: 60_000 }));
   }
 
   /** The name of its node. */

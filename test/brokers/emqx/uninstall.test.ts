@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { carryOut } from '../../../src/brokers/emqx/install/install.js';
+import type { ProbeResult } from '../../../src/brokers/emqx/install/probe.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
 import type { FakeEmqx } from './fake-emqx.js';
@@ -64,6 +66,47 @@ describe.each(RECORDED)('uninstalling from EMQX %s', (version) => {
     emqx.changes.length = 0;
     await uninstall();
     expect(emqx.changes.slice(-2)).toEqual(['DELETE /plugins/tightbeam-0.1.0', 'DELETE /exhooks/tightbeam']);
+  });
+
+  describe('where EMQX may keep hooks', () => {
+    /** A client that tries: EMQX refuses it while hooks are left of which no server is. */
+    const knock = () =>
+      Promise.resolve<ProbeResult[]>([
+        emqx.refusesEverybody
+          ? { kind: 'notConnected', why: 'Not authorized', isRefused: true }
+          : { kind: 'answered', reasonCode: 0x10 },
+      ]);
+    const carefully = async () => carryOut(emqx.api, planUninstall(await readState(emqx.api), knock));
+
+    it('has nothing left to do where clients get in', async () => {
+      await install();
+      expect((await carefully()).left).toEqual([]);
+      expect(emqx.exHooks).toEqual([]);
+    });
+
+    it('lets the policies go on where nobody would get in, and says how the hooks go', async () => {
+      await install();
+      emqx.reloads = 1;
+      const [left] = (await carefully()).left;
+      expect(emqx.refusesEverybody).toBe(false);
+      expect(emqx.exHooks).toEqual([expect.objectContaining({ name: 'tightbeam', failed_action: 'ignore' })]);
+      expect(emqx.settings).toMatchObject({ no_match: 'allow' });
+      expect(left).toMatch(/registered again.*run `emqx eval "emqx_hooks:del\(.* on each node.*and then this again/);
+    });
+
+    it('says loudest where the service is away too, so that nobody gets in', async () => {
+      await install();
+      emqx.reloads = 1;
+      emqx.reachable = false;
+      expect((await carefully()).left).toEqual([expect.stringContaining('NOBODY GETS IN UNTIL THIS IS DONE')]);
+    });
+
+    it('does not take the refusal of an authenticator for it', async () => {
+      await install();
+      emqx.reloads = 1;
+      emqx.authenticators = [{ mechanism: 'password_based', backend: 'mysql', enable: true }];
+      expect((await carefully()).left).toEqual([]);
+    });
   });
 
   it('keeps rules that were written since', async () => {

@@ -65,7 +65,7 @@ describe('a connection that leaves', () => {
     expect(connection.free).toBe(0);
     expect(left).toBe(0);
     held.puback(0x97);
-    expect(await answer).toBe(0x97);
+    expect(await answer).toMatchObject({ code: 0x97 });
     expect(left).toBe(1);
     expect(told.map(([now]) => now)).toEqual(['ready', 'down']);
     expect(broker.connects).toBe(1);
@@ -120,7 +120,7 @@ describe('an answer that is owed', () => {
     late.held.puback(0);
     const next = await publish();
     next.held.puback(0);
-    expect(await next.answer).toBe(0);
+    expect(await next.answer).toMatchObject({ code: 0 });
     expect(connection.owing).toBe(false);
     jest.advanceTimersByTime(16_000);
     expect(connection.state).toBe('ready');

@@ -34,6 +34,10 @@ function connect(options: { connections?: number; maxConnections?: number } = {}
   return link;
 }
 
+async function deliver(message: DirectMessage): Promise<string> {
+  return (await link.deliver(message)).reason;
+}
+
 /** Settles when a connection reaches the state. */
 function state(wanted: BrokerConnectionEvent['state']): Promise<BrokerConnectionEvent> {
   return new Promise((resolve) => {
@@ -64,13 +68,13 @@ describe('what the PUBACK says', () => {
     [0x97, 'RECEIVER_THROTTLED'],
     [0x80, 'RECEIVER_DISCONNECTED'],
     [0x10, 'DELIVERY_PLUGIN_MISSING'],
-    [0x91, 'INTERNAL_ERROR'],
+    [0x91, 'IDEMPOTENCY_KEY_REUSED'],
   ])('0x%s is %s', async (code, reason) => {
     broker.onPublish = ({ puback }) => {
       puback(code);
     };
     await connect().whenReady();
-    expect(await link.deliver(MESSAGE)).toBe(reason);
+    expect(await deliver(MESSAGE)).toBe(reason);
     expect(link.inFlight).toBe(0);
   });
 
@@ -79,7 +83,7 @@ describe('what the PUBACK says', () => {
       setTimeout(puback, Number(packet.properties?.userProperties?.['dm-timeout-ms']), 0x80);
     };
     await connect().whenReady();
-    expect(await link.deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('PUBACK_TIMEOUT');
+    expect(await deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('PUBACK_TIMEOUT');
   });
 
   test('counts, and the connection with it, though this process stood still past the deadline and the grace', async () => {
@@ -88,7 +92,7 @@ describe('what the PUBACK says', () => {
       for (const end = performance.now() + 1_300; performance.now() < end;);
     };
     await connect().whenReady();
-    expect(await link.deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('DELIVERED');
+    expect(await deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('DELIVERED');
     expect(link.ready).toBe(true);
   });
 
@@ -97,7 +101,7 @@ describe('what the PUBACK says', () => {
       puback(0);
     };
     await connect().whenReady();
-    expect(await link.deliver({ ...MESSAGE, confirmation: false })).toBe('DISPATCHED');
+    expect(await deliver({ ...MESSAGE, confirmation: false })).toBe('DISPATCHED');
   });
 });
 
@@ -110,7 +114,7 @@ describe('what is sent', () => {
       };
     });
     await connect().whenReady();
-    await link.deliver(message);
+    await deliver(message);
     return packet;
   }
 
@@ -168,7 +172,7 @@ test('user properties keep their order, between names too', async () => {
     ['__proto__', '4'],
     ['b', ''],
   ] as const;
-  await link.deliver({ ...MESSAGE, properties: { userProperties } });
+  await deliver({ ...MESSAGE, properties: { userProperties } });
   const written = userProperties.map(([name, value]) => Buffer.concat([Buffer.of(0x26), mqtt(name), mqtt(value)]));
   expect(Buffer.concat(broker.bytes).includes(Buffer.concat(written))).toBe(true);
 });
@@ -191,7 +195,7 @@ describe('a broker that cannot deliver', () => {
       onConnection: () => undefined,
     });
     expect(link.ready).toBe(false);
-    expect(await link.deliver(MESSAGE)).toBe('BROKER_UNAVAILABLE');
+    expect(await deliver(MESSAGE)).toBe('BROKER_UNAVAILABLE');
   });
 
   test('is answered DELIVERY_PLUGIN_MISSING where the probe was routed', async () => {
@@ -199,7 +203,7 @@ describe('a broker that cannot deliver', () => {
     const missing = state('pluginMissing');
     connect();
     expect((await missing).details).toContain('routed as an ordinary topic');
-    expect(await link.deliver(MESSAGE)).toBe('DELIVERY_PLUGIN_MISSING');
+    expect(await deliver(MESSAGE)).toBe('DELIVERY_PLUGIN_MISSING');
   });
 
   test('is not ready where the service user may not publish to $dm/#', async () => {
@@ -207,7 +211,7 @@ describe('a broker that cannot deliver', () => {
     const refused = state('refused');
     connect();
     expect((await refused).details).toContain('$dm/#');
-    expect(await link.deliver(MESSAGE)).toBe('BROKER_UNAVAILABLE');
+    expect(await deliver(MESSAGE)).toBe('BROKER_UNAVAILABLE');
   });
 
   test('stops being ready when a message is routed', async () => {
@@ -215,7 +219,7 @@ describe('a broker that cannot deliver', () => {
       puback(0x10);
     };
     await connect().whenReady();
-    await link.deliver(MESSAGE);
+    await deliver(MESSAGE);
     expect(link.ready).toBe(false);
   });
 });
@@ -230,7 +234,7 @@ describe('a connection that is lost', () => {
       };
     });
     await connect().whenReady();
-    const answers = Promise.all([link.deliver(MESSAGE), link.deliver(MESSAGE)]);
+    const answers = Promise.all([deliver(MESSAGE), deliver(MESSAGE)]);
     await both;
     const ready = state('ready');
     broker.dropAll();
@@ -252,7 +256,7 @@ test('messages of one turn go on one connection, the next on the one with the fe
   connect({ connections: 2, maxConnections: 2 });
   while (link.connections.some(({ state: now }) => now !== 'ready')) await state('ready');
   const send = async (turn: string): Promise<void> => {
-    for (let sent = 0; sent < 3; sent += 1) void link.deliver({ ...MESSAGE, payload: Buffer.from(turn) });
+    for (let sent = 0; sent < 3; sent += 1) void deliver({ ...MESSAGE, payload: Buffer.from(turn) });
     await new Promise(setImmediate);
   };
   await send('first');
@@ -276,9 +280,9 @@ describe('the window', () => {
       onHeld();
     };
     await connect().whenReady();
-    const first = link.deliver(MESSAGE);
-    const tooLate = link.deliver({ ...MESSAGE, timeoutMs: 30 });
-    const second = link.deliver(MESSAGE);
+    const first = deliver(MESSAGE);
+    const tooLate = deliver({ ...MESSAGE, timeoutMs: 30 });
+    const second = deliver(MESSAGE);
     expect(await tooLate).toBe('ACCOUNT_THROTTLED');
     expect(held).toHaveLength(1);
     const next = new Promise<void>((resolve) => (onHeld = resolve));
@@ -299,7 +303,7 @@ describe('the window', () => {
       };
     });
     await connect({ maxConnections: 3 }).whenReady();
-    const answers = Promise.all([1, 2, 3].map(() => link.deliver(MESSAGE)));
+    const answers = Promise.all([1, 2, 3].map(() => deliver(MESSAGE)));
     await three;
     expect(broker.connects).toBe(3);
     for (const { puback } of held) puback(0);

@@ -1,16 +1,16 @@
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import type { IConnectPacket, Packet } from 'mqtt-packet';
 import { Door, type DoorOptions } from '../../../src/brokers/door/door.js';
-import { Gate, type GateOptions } from '../../../src/brokers/door/gate.js';
+import { Gate, type AuthenticatedBy } from '../../../src/brokers/door/gate.js';
+import type { ClientOptions } from '../../../src/clients/context.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
-import { noTracing } from '../../../src/observing/tracing.js';
 import { fakeAuthenticator, fakeAuthorizer, FakeEvents } from '../../exhook/fakes.js';
 import { RawClient, type StartOptions as EmbeddedOptions } from '../embedded/harness.js';
 import { startMosquitto, type Mosquitto, type MosquittoOptions } from './mosquitto.js';
 
 export interface StartOptions {
   readonly mosquitto?: MosquittoOptions;
-  readonly gate?: Partial<GateOptions>;
+  readonly gate?: Partial<ClientOptions> & { readonly authenticatedBy?: AuthenticatedBy };
   readonly door?: Partial<DoorOptions>;
 }
 
@@ -26,16 +26,10 @@ export async function startDoor({ mosquitto: mosquittoOptions, gate, door: doorO
     broker: { kind: 'unix', path: mosquitto.path },
     limits: DEFAULT_LIMITS,
     diagnostics,
-    gate: new Gate({
-      authenticatedBy: 'tightbeam',
-      authenticator,
-      authorizer,
-      events,
-      tracing: noTracing,
-      diagnostics,
-      serviceUsername: 'tightbeam',
-      ...gate,
-    }),
+    gate: new Gate(
+      { authenticator, authorizer, events, diagnostics, serviceUsername: 'tightbeam', ...gate },
+      gate?.authenticatedBy ?? 'tightbeam',
+    ),
     ...doorOptions,
   });
   const port = await door.listen('127.0.0.1', 0);

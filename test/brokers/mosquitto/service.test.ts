@@ -66,7 +66,7 @@ describeWith('tightbeam serve with broker.kind door, before Mosquitto', () => {
       telemetry: { port: 0 },
       limits: { rates: { perReceiver: { perSecond: 0.001, burst: 4 } } },
     };
-    service = await startService(loadConfig(undefined, {}, settings), { embeddedBroker: false, logDestination: log });
+    service = await startService(loadConfig(undefined, {}, settings), { broker: 'door', logDestination: log });
     await log.next(({ eventType, status }) => eventType === 'BrokerConnection' && status === 'Success');
     backend = caller('AKIAIOSFODNN7EXAMPLE', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY');
   });

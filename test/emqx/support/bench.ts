@@ -151,7 +151,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     OTEL_BSP_SCHEDULE_DELAY: '20',
   };
   const start = (config: Config) =>
-    withEnvironment(environment, () => startService(config, { embeddedBroker: false, logDestination: log }));
+    withEnvironment(environment, () => startService(config, { broker: 'emqx', logDestination: log }));
   const service = await start(settings(0, 0));
   // The ports that it got are its ports from now on: EMQX knows them.
   const config = settings(service.ports.exhook, service.ports.http);
@@ -274,7 +274,7 @@ async function send(sdk: IoTDataPlaneClient, clientId: string, options: SendOpti
 
 /** Until the service can deliver, as /readyz says. */
 export async function ready(bench: Bench, withinMs = 30_000): Promise<void> {
-  await until(() => bench.service.link.ready, withinMs);
+  await until(() => bench.service.broker.ready, withinMs);
 }
 
 /** Polls, for what has no event. */

@@ -142,7 +142,7 @@ const throughHttp: Outcomes = {
   BROKER_UNAVAILABLE: async (bench, clientId) => {
     await bench.rest('POST', '/listeners/tcp:default/stop');
     try {
-      await until(() => !bench.service.link.ready);
+      await until(() => !bench.service.broker.ready);
       await post(bench, clientId);
     } finally {
       await bench.rest('POST', '/listeners/tcp:default/start');

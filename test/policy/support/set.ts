@@ -1,4 +1,4 @@
-import { PolicyAuthorizer, type PolicyAuthorizerOptions } from '../../../src/policy/engine.js';
+import { PolicyAuthorizer, type PolicyAuthorizerOptions } from '../../../src/policy/deciding/engine.js';
 import { buildPolicySet, type PolicySet } from '../../../src/policy/policy-set.js';
 
 export const SCOPE = { partition: 'aws', region: 'us-east-1', accountId: '123456789012' };

@@ -50,7 +50,7 @@ export async function startApp() {
       },
     },
   );
-  const app = await startService(config, { embeddedBroker: true, logDestination: captureLog() });
+  const app = await startService(config, { broker: 'embedded', logDestination: captureLog() });
   const port = app.ports.mqtt ?? 0;
   const clients: { end: () => void }[] = [];
 
@@ -76,7 +76,7 @@ export async function startApp() {
         return client;
       },
       get pendingMessages() {
-        return app.broker?.load.pendingMessages ?? 0;
+        return app.broker.load?.pendingMessages ?? 0;
       },
     },
     /** Reads a policy set that is refused, and then one that is not. */

@@ -57,6 +57,14 @@ async function stuffed(service: Provoked, clientId: string, fill: () => Promise<
   return { device, first };
 }
 
+/** A device that refuses the message. */
+async function rejected(service: Provoked, clientId: string, sent: () => Promise<unknown>): Promise<void> {
+  const device = await service.broker.raw(clientId);
+  const answered = sent();
+  device.acknowledge(await device.next('publish'), 0x97);
+  await answered;
+}
+
 /** A device whose window and queue, of one message each, are full. Answers how to end it. */
 async function full(service: Provoked, clientId: string, fill: () => Promise<unknown>) {
   const { device, first } = await stuffed(service, clientId, fill);
@@ -146,6 +154,8 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
     device.destroy();
     await first;
   },
+  RECEIVER_REJECTED: (service, clientId) => rejected(service, clientId, () => post(service, clientId)),
+  IDEMPOTENCY_KEY_REUSED: pretending('IDEMPOTENCY_KEY_REUSED'),
   ACCOUNT_THROTTLED: pretending('ACCOUNT_THROTTLED'),
   BROKER_UNAVAILABLE: pretending('BROKER_UNAVAILABLE'),
   DELIVERY_PLUGIN_MISSING: pretending('DELIVERY_PLUGIN_MISSING'),
@@ -211,6 +221,14 @@ const throughMqtt: Partial<Record<Reason, Provoke>> = {
     const { device, first } = await stuffed(service, clientId, () => publish(service, clientId));
     device.destroy();
     await first;
+  },
+  RECEIVER_REJECTED: (service, clientId) => rejected(service, clientId, () => publish(service, clientId)),
+  IDEMPOTENCY_KEY_REUSED: async (service, clientId) => {
+    await online(service, clientId);
+    const sender = await service.broker.connect(`sender-${(senders += 1)}`);
+    for (const topic of ['before', 'commands/open']) {
+      await send(sender, `$dm/${clientId}/${topic}`, { userProperties: { 'dm-id': '1' } }).catch(() => undefined);
+    }
   },
 };
 

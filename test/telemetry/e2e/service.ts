@@ -1,4 +1,5 @@
 import { DirectLink } from '../../../src/brokers/link/direct-link.js';
+import { writtenBy } from '../../../src/brokers/link/puback.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { DirectMessaging } from '../../../src/direct/send.js';
 import { optionalHooks } from '../../../src/exhook/hooks.js';
@@ -6,7 +7,7 @@ import { DataPlane } from '../../../src/http/data-plane.js';
 import { sendDirectMessage } from '../../../src/http/operations/send-direct-message.js';
 import { JwtAuthenticator } from '../../../src/identity/jwt.js';
 import { SigV4Authenticator } from '../../../src/identity/sigv4/authenticator.js';
-import { PolicyAuthorizer } from '../../../src/policy/engine.js';
+import { PolicyAuthorizer } from '../../../src/policy/deciding/engine.js';
 import { buildPolicySet } from '../../../src/policy/policy-set.js';
 import type { Reason } from '../../../src/reasons.js';
 import { createTelemetry, type Telemetry } from '../../../src/telemetry/telemetry.js';
@@ -106,7 +107,10 @@ export async function startService() {
   /** Set, the broker is not asked: this is what became of the message. */
   const pretend: { reason?: Reason } = {};
   const delivery = telemetry.delivery({
-    deliver: (message) => (pretend.reason ? Promise.resolve(pretend.reason) : link.deliver(message)),
+    deliver: (message) =>
+      pretend.reason
+        ? Promise.resolve({ reason: pretend.reason, written: writtenBy(pretend.reason) })
+        : link.deliver(message),
   });
   const messaging = new DirectMessaging({
     authorizer,

@@ -13,6 +13,13 @@ const DEFAULTS = {
 
 const TUNABLE = ['request_timeout', 'pool_size', 'socket_options'];
 
+const REPORTED = ['hooks', 'node_status', 'metrics', 'node_metrics'];
+
+/** What makes up a registration, without what EMQX reports about it. */
+export function settingsOf(server: ExHookServer): ExHookSettings {
+  return Object.fromEntries(Object.entries(server).filter(([key]) => !REPORTED.includes(key))) as ExHookSettings;
+}
+
 /** How long clients are accepted without the service after EMQX has started before it: EMQX's default is 60 s. */
 const AUTO_RECONNECT = '5s';
 

@@ -49,9 +49,10 @@ export function providerOf(state: EmqxState, probes: readonly ProbeResult[], dia
   return { kind: 'silent', why: [`the service at ${server.url} does not answer${because}`], admits };
 }
 
-function admission(probes: readonly ProbeResult[]): boolean | undefined {
-  if (probes.some(({ kind }) => kind !== 'notConnected')) return true;
-  return probes.some((probe) => probe.kind === 'notConnected' && probe.isRefused) ? false : undefined;
+/** Whether a client gets in; undefined where no broker could be asked. */
+export function admission(probes: readonly ProbeResult[]): boolean | undefined {
+  if (probes.some((result) => result.kind === 'notConnected' && result.isRefused)) return false;
+  return probes.some(({ kind }) => kind !== 'notConnected') ? true : undefined;
 }
 
 /** True where EMQX refuses clients, and neither a service, nor the guard, nor an authenticator of EMQX can be the reason. */

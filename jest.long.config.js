@@ -1,0 +1,17 @@
+import process from 'node:process';
+import base from './jest.config.js';
+
+// Workers inherit it: test/long.ts.
+process.env['TIGHTBEAM_TEST_LONG'] = '1';
+
+/** What takes long and seldom finds something: properties with many more runs, and soaks. `npm run test:long`. */
+export default {
+  ...base,
+  testMatch: [
+    '<rootDir>/test/**/*.long.ts',
+    '<rootDir>/test/aws/sdk.test.ts',
+    '<rootDir>/test/http/fuzz.test.ts',
+    '<rootDir>/test/policy/properties.test.ts',
+  ],
+  testTimeout: 600_000,
+};

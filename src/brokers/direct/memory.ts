@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import type { IPublishPacket } from 'mqtt-packet';
+import type { Delivery } from '../../direct/delivery.js';
+import type { PendingMessage } from './pending.js';
+import { deviceProperties } from './receiver.js';
+
+/** Whose delivery it is: the sender's principal, the receiver, and the identity that the sender gave it. */
+export interface DeliveryIdentity {
+  readonly principal: string;
+  readonly targetClientId: string;
+  readonly id: string;
+}
+
+/** What is known of one identity. */
+export interface Remembered {
+  readonly key: string;
+  readonly principal: string;
+  /** Of topic, payload, properties and QoS: what the identity stands for. */
+  readonly fingerprint: string;
+  /** Trace of the first attempt. */
+  readonly traceId: string | undefined;
+  /**
+   * `trying`: `attempt` has no outcome yet. `unacknowledged`: it has one, a timeout, and the device may still acknowledge what
+   * was written to its live connection. `answered`: the outcome stands. `over`: another attempt may be made.
+   */
+  state: 'trying' | 'unacknowledged' | 'answered' | 'over';
+  attempt: PendingMessage | undefined;
+  /** Repeats that wait for the same outcome. */
+  readonly joined: Set<PendingMessage>;
+  outcome: Delivery | undefined;
+  /** An attempt that is over was written to the device, whatever became of it there. */
+  earlierWritten: boolean;
+  /** Monotonic, in milliseconds; Infinity until there is an outcome. */
+  expiresAt: number;
+}
+
+export interface MemoryLimits {
+  /** How long after its outcome, in milliseconds. */
+  readonly keepMs: number;
+  /** Identities in all, and of one principal. */
+  readonly identities: number;
+  readonly perPrincipal: number;
+  /** Bytes in all that they may take, estimated. */
+  readonly bytes: number;
+}
+
+const LIMITS: MemoryLimits = {
+  keepMs: 300_000,
+  identities: 100_000,
+  perPrincipal: 20_000,
+  bytes: 64 * 1024 * 1024,
+};
+/** What an entry takes beside its texts, about. */
+const ENTRY_BYTES = 400;
+
+/**
+ * Identities of deliveries and what became of them, where the receivers' connections live. Bounded by number, by bytes and
+ * for each principal: who is over a bound loses their own oldest, and a new identity for which there is no room is not
+ * remembered. What has no outcome yet is never dropped.
+ */
+export class Memory {
+  readonly #limits: MemoryLimits;
+  readonly #clock: () => number;
+  readonly #known = new Map<string, Remembered>();
+  /** Of each principal, those that have an outcome, the oldest first. */
+  readonly #settled = new Map<string, Set<Remembered>>();
+  readonly #counts = new Map<string, number>();
+  #bytes = 0;
+
+  constructor(clock: () => number, limits: Partial<MemoryLimits> = {}) {
+    this.#clock = clock;
+    this.#limits = { ...LIMITS, ...limits };
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  find(identity: DeliveryIdentity): Remembered | undefined {
+    const known = this.#known.get(keyOf(identity));
+    if (known === undefined || known.expiresAt > this.#clock()) return known;
+    this.forget(known);
+    return undefined;
+  }
+
+  /** Undefined where there is no room, and nothing of this principal's own to make any. */
+  add(identity: DeliveryIdentity, fingerprint: string, traceId: string | undefined): Remembered | undefined {
+    const { principal } = identity;
+    const key = keyOf(identity);
+    const remembered: Remembered = {
+      key,
+      principal,
+      fingerprint,
+      traceId,
+      state: 'trying',
+      attempt: undefined,
+      joined: new Set(),
+      outcome: undefined,
+      earlierWritten: false,
+      expiresAt: Infinity,
+    };
+    this.#expire(principal);
+    while (this.#isFull(principal, bytesOf(remembered))) {
+      const [oldest] = this.#settled.get(principal) ?? [];
+      if (oldest === undefined) return undefined;
+      this.forget(oldest);
+    }
+    this.#known.set(key, remembered);
+    this.#counts.set(principal, (this.#counts.get(principal) ?? 0) + 1);
+    this.#bytes += bytesOf(remembered);
+    return remembered;
+  }
+
+  /** It has an outcome, or an attempt of it is over: from now on its time counts. */
+  settled(remembered: Remembered): void {
+    const { key, principal } = remembered;
+    if (this.#known.get(key) !== remembered) return;
+    remembered.expiresAt = this.#clock() + this.#limits.keepMs;
+    const settled = this.#settled.get(principal) ?? new Set();
+    settled.delete(remembered);
+    settled.add(remembered);
+    this.#settled.set(principal, settled);
+  }
+
+  /** There is a new attempt: it is not to be dropped. */
+  revived(remembered: Remembered): void {
+    remembered.expiresAt = Infinity;
+    this.#unsettle(remembered);
+  }
+
+  forget(remembered: Remembered): void {
+    const { key, principal } = remembered;
+    if (this.#known.get(key) !== remembered) return;
+    this.#known.delete(key);
+    this.#bytes -= bytesOf(remembered);
+    this.#unsettle(remembered);
+    const count = (this.#counts.get(principal) ?? 1) - 1;
+    if (count === 0) this.#counts.delete(principal);
+    else this.#counts.set(principal, count);
+  }
+
+  #isFull(principal: string, bytes: number): boolean {
+    const { identities, perPrincipal, bytes: most } = this.#limits;
+    return (
+      this.#known.size >= identities || (this.#counts.get(principal) ?? 0) >= perPrincipal || this.#bytes + bytes > most
+    );
+  }
+
+  #expire(principal: string): void {
+    const now = this.#clock();
+    for (const known of this.#settled.get(principal) ?? []) {
+      if (known.expiresAt > now) return;
+      this.forget(known);
+    }
+  }
+
+  #unsettle(remembered: Remembered): void {
+    const settled = this.#settled.get(remembered.principal);
+    settled?.delete(remembered);
+    if (settled?.size === 0) this.#settled.delete(remembered.principal);
+  }
+}
+
+/** What an identity stands for: the same identity for another message is a fault of the sender. */
+export function fingerprintOf(packet: IPublishPacket, qos: 0 | 1): string {
+  const hash = createHash('sha256');
+  const properties = deviceProperties(packet.properties);
+  const correlation = properties?.correlationData?.toString('base64');
+  hash.update(JSON.stringify([packet.topic, qos, { ...properties, correlationData: correlation }]));
+  return hash.update(packet.payload).digest('base64');
+}
+
+/** JSON keeps the parts apart, whatever they hold. */
+function keyOf({ principal, targetClientId, id }: DeliveryIdentity): string {
+  return JSON.stringify([principal, targetClientId, id]);
+}
+
+function bytesOf({ key, principal }: Remembered): number {
+  return ENTRY_BYTES + 2 * (key.length + principal.length);
+}

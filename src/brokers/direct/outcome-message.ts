@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import type { Delivery } from '../../direct/delivery.js';
+import { isReason, type Reason } from '../../reasons.js';
+
+/**
+ * Where the service's own connection learns, before the PUBACK, what a PUBACK cannot carry. No client can publish there or
+ * subscribe to it, and no direct message can be received on it: it begins with `$`.
+ */
+export const OUTCOME_TOPIC = '$dm/outcome';
+
+const Told = z.object({
+  packetId: z.int().min(1).max(0xffff),
+  reason: z.custom<Reason>((reason) => typeof reason === 'string' && isReason(reason)),
+  written: z.enum(['yes', 'no', 'unknown']).optional(),
+  /** Of the device's PUBACK. */
+  code: z.int().min(0).max(0xff).optional(),
+  reasonString: z.string().optional(),
+  /** Of the first attempt. */
+  traceId: z.string().optional(),
+  joined: z.boolean().optional(),
+  earlierWritten: z.boolean().optional(),
+});
+/** What a broker told of the answer to the PUBLISH `packetId`. */
+export type ToldOutcome = z.output<typeof Told>;
+
+/** Undefined where it is none: the PUBACK's own code counts then. */
+export function readOutcome(payload: Uint8Array | string): ToldOutcome | undefined {
+  try {
+    return Told.safeParse(JSON.parse(payload.toString())).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The payload that tells; undefined where the PUBACK says it all. */
+export function writeOutcome(packetId: number, delivery: Delivery): string | undefined {
+  const { reason, written, device, joined, firstTraceId, earlierWritten } = delivery;
+  const plain = reason === 'DELIVERED' || reason === 'DISPATCHED';
+  if (plain && joined !== true && earlierWritten !== true) return undefined;
+  const told: ToldOutcome = {
+    packetId,
+    reason,
+    written,
+    code: device?.code,
+    reasonString: device?.reasonString,
+    traceId: firstTraceId,
+    joined,
+    earlierWritten,
+  };
+  return JSON.stringify(told);
+}

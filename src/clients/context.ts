@@ -1,0 +1,54 @@
+import type { Authenticator } from '../identity/authenticator.js';
+import type { Identity } from '../identity/identity.js';
+import type { Diagnostics } from '../observing/diagnostics.js';
+import type { Events } from '../observing/events.js';
+import { noTracing, type Tracing } from '../observing/tracing.js';
+import type { Authorizer } from '../policy/authorizer.js';
+
+export interface ClientOptions {
+  /** With its limit of guesses, where there is one. */
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly events: Events;
+  readonly diagnostics: Diagnostics;
+  /** Default: none. */
+  readonly tracing?: Tracing;
+  /** Username of the service's own connections to the broker. */
+  readonly serviceUsername: string;
+}
+
+/** What the use cases need of the world. */
+export interface ClientContext extends Required<ClientOptions> {
+  /** Runs a task when the answer is on its way. What it throws is logged and fails nobody. */
+  readonly afterwards: (task: () => void) => void;
+}
+
+export function clientContext(options: ClientOptions): ClientContext {
+  const { diagnostics, tracing = noTracing } = options;
+  return {
+    ...options,
+    tracing,
+    afterwards: (task) => {
+      setImmediate(() => {
+        try {
+          task();
+        } catch (error) {
+          const message = error instanceof Error ? error.message : String(error);
+          diagnostics('error', 'An event could not be recorded.', { error: message });
+        }
+      });
+    },
+  };
+}
+
+/**
+ * Whether it is the service itself. It connects with its password and publishes to any topic, direct ones among them,
+ * without a policy: the HTTP API has authorized the caller it publishes for. It receives direct messages to its own client
+ * IDs. Policies decide only what it subscribes to, which is nothing.
+ */
+export function isService(
+  { username }: Identity,
+  { serviceUsername }: Pick<ClientContext, 'serviceUsername'>,
+): boolean {
+  return username === serviceUsername;
+}

@@ -1,0 +1,41 @@
+import { isUnderDirect } from '../direct/topic.js';
+import { isService, type ClientContext } from './context.js';
+import { maySend } from './send.js';
+import type { OfClient, Verdict } from './verdict.js';
+
+/** A message of a client, as far as the broker tells of it. */
+export interface MessageOfClient extends OfClient {
+  readonly topicName: string;
+  readonly qos?: number | undefined;
+  readonly payloadBytes?: number | undefined;
+}
+
+export interface PublishRequest extends MessageOfClient {
+  /** Absent where the broker does not tell: then iot:RetainPublish cannot be asked. */
+  readonly retain?: boolean | undefined;
+}
+
+/** May the client publish? Under `$dm/` the question is whether it may send a direct message. */
+export function mayPublish(request: PublishRequest, context: ClientContext): Verdict {
+  if (isUnderDirect(request.topicName)) return maySend(request, context);
+  const { identity, traceId, topicName, qos, payloadBytes, retain } = request;
+  // What callers of the HTTP API publish was authorized there, as theirs.
+  if (isService(identity, context)) return { allowed: true };
+  const decision = context.authorizer.publish(identity, topicName, retain === undefined ? undefined : { retain });
+  if (decision.effect === 'allow') return { allowed: true, decision };
+  const reason = 'PUBLISH_NOT_AUTHORIZED';
+  context.afterwards(() => {
+    context.events.tell('Publish-In', { identity, traceId, topicName, qos, payloadBytes, decision, reason });
+  });
+  return { allowed: false, reason, decision };
+}
+
+/** A client has published. */
+export function tellPublished(
+  { identity, traceId, topicName, qos, payloadBytes }: MessageOfClient,
+  { afterwards, events }: ClientContext,
+): void {
+  afterwards(() => {
+    events.tell('Publish-In', { identity, traceId, topicName, qos, payloadBytes });
+  });
+}

@@ -1,0 +1,60 @@
+import type { Config } from '../config/schema.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
+import { loadTls, watchTls, type TlsFiles } from '../tls/files.js';
+import { optionalHooks } from './hooks.js';
+import { authorityOf, createHookProvider, type HookProvider, type HookProviderOptions } from './provider.js';
+
+/** The section of the configuration, for the words of errors. */
+const SECTION = 'exhook.tls';
+
+/** The hook provider on its port. */
+export interface RunningHooks {
+  readonly port: number;
+  /** What a broker is told to call. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** @throws where the port cannot be listened on, or the TLS files do not fit together. */
+export async function startHooks(
+  { exhook: { host, port, tls }, log, broker }: Config,
+  parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer'>,
+  telemetry: Telemetry,
+): Promise<RunningHooks> {
+  const { events, diagnostics, tracing } = telemetry;
+  const provider = createHookProvider({
+    ...parts,
+    events,
+    diagnostics,
+    tracing,
+    serviceUsername: broker.username,
+    hooks: optionalHooks(log),
+    ...(tls && { tls: loadTls(tls, SECTION) }),
+  });
+  const bound = await provider.start(host, port);
+  const unwatch = tls && watch(tls, provider, telemetry);
+  return {
+    port: bound,
+    url: `${tls === undefined ? 'http' : 'https'}://${authorityOf(host, bound)}`,
+    stop: async () => {
+      unwatch?.();
+      await provider.stop();
+    },
+  };
+}
+
+/** Renewed certificates count without a restart. Answers what ends it. */
+function watch(files: TlsFiles, provider: HookProvider, { events, diagnostics }: Telemetry): () => void {
+  const watching = watchTls(files, SECTION, {
+    changed: (material) => {
+      provider.replaceTls(material);
+      diagnostics('info', 'The TLS files of the hook provider were reloaded.');
+    },
+    failed: (error) => {
+      events.fault('The TLS files of the hook provider could not be reloaded; the ones before stay in force.', error);
+    },
+  });
+  return () => {
+    watching.close();
+  };
+}

@@ -1,0 +1,90 @@
+import type { Identity } from '../../identity/identity.js';
+import type { Action, Decision } from '../authorizer.js';
+import { matchConditions, matchResource } from '../deciding/compile.js';
+import { CONNECT_UNTOLD, RequestContext, type ExtraFacts } from '../conditions/context.js';
+import { decideResource, decideSubscription, type SubscribeRules } from '../deciding/decision.js';
+import type { Statement } from '../reading/document.js';
+import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
+import { FALSE, TRUE } from '../matching/tri.js';
+import { unknownsOf } from '../deciding/unknowns.js';
+
+/** What one statement had to say. */
+export interface StatementExplanation {
+  readonly policy: string;
+  readonly statement: string;
+  readonly effect: 'Allow' | 'Deny';
+  /** Whether it matched; `unknown` counts as a match for a Deny and as none for an Allow. */
+  readonly matched: 'yes' | 'no' | 'unknown';
+  /** Why it did not match or could not be evaluated; empty where it matched. */
+  readonly because: readonly string[];
+}
+
+export interface Explanation {
+  readonly decision: Decision;
+  /** Every statement of the principal's policies, about the action and resource of the decision. */
+  readonly statements: readonly StatementExplanation[];
+}
+
+export interface Question {
+  readonly identity: Identity;
+  /** Who stands for the identity; nobody is a valid answer. */
+  readonly principal: CompiledPrincipal | undefined;
+  readonly action: Action;
+  /** Without its ARN prefix. */
+  readonly resource: string;
+  readonly facts: ExtraFacts;
+}
+
+/**
+ * Decides as the authorizer does, and says for each statement why it did or did not match. A subscription that fails on
+ * what its filter matches is explained by the topic on which it fails: `decision.action` is `iot:Receive` then.
+ */
+export function explain(set: PolicySet, question: Question, rules: SubscribeRules, clock = Date.now): Explanation {
+  const { identity, principal: found, action, resource, facts } = question;
+  const context = new RequestContext(identity, clock, found?.principal, {
+    ...(action === 'iot:Connect' && CONNECT_UNTOLD),
+    ...facts,
+  });
+  const request = { set, found, context };
+  const decision =
+    action === 'iot:Subscribe' && resource.startsWith('topicfilter/')
+      ? decideSubscription(request, resource.slice('topicfilter/'.length), rules)
+      : decideResource(request, action, resource);
+  const statements = (found?.policies.statements ?? []).map((statement) =>
+    explainStatement(statement, decision, context),
+  );
+  return { decision, statements };
+}
+
+function explainStatement(
+  statement: Statement,
+  { action, resource }: Decision,
+  context: RequestContext,
+): StatementExplanation {
+  const { policy, id, effect } = statement;
+  const about = matchResource(statement, resource, context);
+  const conditions = matchConditions(statement.conditions, context);
+  const because = [
+    ...(statement.actions.has(action) ? [] : [`it is not about ${action}`]),
+    ...(about === FALSE ? [describeResources(statement)] : []),
+    ...failingConditions(statement, context),
+  ];
+  if (because.length > 0) return { policy, statement: id, effect, matched: 'no', because };
+  if (about === TRUE && conditions === TRUE) return { policy, statement: id, effect, matched: 'yes', because };
+  return { policy, statement: id, effect, matched: 'unknown', because: unknownsOf(statement, context) };
+}
+
+function describeResources({ resources, exceptResources }: Statement): string {
+  const sources = resources.map(({ source }) => source).join(', ');
+  return exceptResources ? `the resource is one of NotResource ${sources}` : `the resource is none of ${sources}`;
+}
+
+function failingConditions({ conditions }: Statement, context: RequestContext): readonly string[] {
+  return conditions
+    .filter((condition) => condition.test(context) === FALSE)
+    .map(({ operator, key, values }) => {
+      const value = key.resolve(context);
+      const actual = value === undefined ? 'nothing' : JSON.stringify(value);
+      return `${operator} ${key.name}: ${values.join(' or ')} does not hold for ${actual}`;
+    });
+}
