@@ -4,6 +4,7 @@ import base from './jest.config.js';
 export default {
   ...base,
   testMatch: ['<rootDir>/test/emqx/**/*.emqx.ts'],
-  testTimeout: 60_000,
+  testTimeout: 300_000,
   maxWorkers: 1,
+  reporters: ['default', '<rootDir>/test/emqx/support/matrix-reporter.js'],
 };

@@ -9,6 +9,7 @@ import { InstallError, type Plan } from '../brokers/emqx/install/plan.js';
 import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan-plugin.js';
 import { probe } from '../brokers/emqx/install/probe.js';
 import { readState } from '../brokers/emqx/install/state.js';
+import { whenStarted } from '../brokers/emqx/install/started.js';
 import { planUninstall } from '../brokers/emqx/install/uninstall.js';
 import { EmqxApiError, EmqxRest } from '../brokers/emqx/rest.js';
 import { loadConfig } from '../config/load.js';
@@ -97,6 +98,7 @@ async function install(flags: InstallFlags, version: string): Promise<void> {
   const given = flags.plugin === undefined ? undefined : readPackage(flags.plugin);
   const exHookTls = readExHookTls(flags);
   const api = connect(flags);
+  await whenStarted(api, { say: print });
   const plan = planInstall(await readState(api), {
     ...(username !== undefined && { username }),
     exclusive: flags.exclusive,

@@ -109,7 +109,8 @@ onEmqx("Direct messages and the broker's own features", (bench, { isLocal }) => 
         publish(second, direct('broker-window', 'cmd/2'), 'second', limit),
       ),
     ]);
-    expect(await answers).toEqual([0x80, 0x80]);
+    // The second found no room in the window until its deadline.
+    expect(await answers).toEqual([0x80, 0x97]);
     await slow.endAsync(true);
     await new Promise((resolve) => setTimeout(resolve, 500));
     const got: string[] = [];
@@ -141,30 +142,33 @@ onEmqx("Direct messages and the broker's own features", (bench, { isLocal }) => 
     expect(await publish(sender, 'nobody/listens')).toBe(0x10);
   });
 
-  testIf(isLocal)('behind a mountpoint, a device receives; nobody sends', async () => {
-    const port = await freePort();
-    const listener = {
-      type: 'tcp',
-      name: 'mounted',
-      bind: `127.0.0.1:${port}`,
-      mountpoint: 'site/${clientid}/',
-    };
-    await bench().rest('POST', '/listeners', listener);
-    try {
-      const at = { servers: [{ host: '127.0.0.1', port, protocol: 'mqtt' as const }] };
-      const mounted = await bench().connect('broker-mounted', at);
-      const received = onceReceived(mounted);
-      expect(await publish(sender, direct('broker-mounted', 'cmd/x'))).toBe(0x00);
-      expect(await received).toMatchObject({ topic: 'cmd/x' });
-      const heard = silent(device, 300);
-      const answer = await publish(
-        await bench().connect('broker-mounted-sender', { ...at, username: 'backend', password: 'backend' }),
-        direct('broker-device', 'cmd/x'),
-      );
-      expect(answer).not.toBe(0x00);
-      expect(await heard).toBe(true);
-    } finally {
-      await bench().rest('DELETE', '/listeners/tcp:mounted');
-    }
-  });
+  testIf(isLocal, 'the broker is not on this machine')(
+    'behind a mountpoint, a device receives; nobody sends',
+    async () => {
+      const port = await freePort();
+      const listener = {
+        type: 'tcp',
+        name: 'mounted',
+        bind: `127.0.0.1:${port}`,
+        mountpoint: 'site/${clientid}/',
+      };
+      await bench().rest('POST', '/listeners', listener);
+      try {
+        const at = { servers: [{ host: '127.0.0.1', port, protocol: 'mqtt' as const }] };
+        const mounted = await bench().connect('broker-mounted', at);
+        const received = onceReceived(mounted);
+        expect(await publish(sender, direct('broker-mounted', 'cmd/x'))).toBe(0x00);
+        expect(await received).toMatchObject({ topic: 'cmd/x' });
+        const heard = silent(device, 300);
+        const answer = await publish(
+          await bench().connect('broker-mounted-sender', { ...at, username: 'backend', password: 'backend' }),
+          direct('broker-device', 'cmd/x'),
+        );
+        expect(answer).not.toBe(0x00);
+        expect(await heard).toBe(true);
+      } finally {
+        await bench().rest('DELETE', '/listeners/tcp:mounted');
+      }
+    },
+  );
 });

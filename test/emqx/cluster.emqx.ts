@@ -216,7 +216,7 @@ onCluster('Direct messages in a cluster', (bench, { canKillPeer }) => {
       return isDeepStrictEqual(answer, absent);
     };
 
-    testIf(canKillPeer)(
+    testIf(canKillPeer, 'no commands that kill and start the second node')(
       'its devices are told gone at once, the rest goes on, and it comes back without a restart of the service',
       async () => {
         const staying = name('device');
@@ -254,7 +254,7 @@ onCluster('Direct messages in a cluster', (bench, { canKillPeer }) => {
       180_000,
     );
 
-    testIf(canKillPeer)(
+    testIf(canKillPeer, 'no commands that kill and start the second node')(
       'under load, each request has one answer, and nothing is called delivered that was not',
       async () => {
         const load = await Load.start(bench(), [bench().emqx.mqttUrl, peer().mqttUrl]);

@@ -40,11 +40,14 @@ onEmqx('Under load, when things break', (bench, { canRestart }) => {
     const load = await startLoad();
     await load.delivered(100);
     await bench().api.stopPlugin(PLUGIN);
-    await until(() => !bench().service.broker.ready);
-    const during = await bench().send('load-1');
-    expect(during).toEqual({ status: 503, exception: 'ServiceUnavailableException' });
-    expect(bench().log).toContainEqual(expect.objectContaining({ reason: 'DELIVERY_PLUGIN_MISSING' }));
-    await bench().api.startPlugin(PLUGIN);
+    try {
+      await until(() => !bench().service.broker.ready);
+      const during = await bench().send('load-1');
+      expect(during).toEqual({ status: 503, exception: 'ServiceUnavailableException' });
+      expect(bench().log).toContainEqual(expect.objectContaining({ reason: 'DELIVERY_PLUGIN_MISSING' }));
+    } finally {
+      await bench().api.startPlugin(PLUGIN);
+    }
     await ready(bench());
     await load.delivered(100);
     const { violations, statuses } = await load.stop();
@@ -107,19 +110,15 @@ onEmqx('Under load, when things break', (bench, { canRestart }) => {
     }
   });
 
-  testIf(canRestart)(
-    'the broker restarts',
-    async () => {
-      const { restart } = bench().emqx;
-      const load = await startLoad();
-      await load.delivered(100);
-      await restart?.();
-      await ready(bench(), 60_000);
-      await load.delivered(100, 60_000);
-      const { violations, statuses } = await load.stop();
-      expect(violations).toEqual([]);
-      expect(statuses[503]).toBeGreaterThan(0);
-    },
-    180_000,
-  );
+  testIf(canRestart, 'no command that restarts it')('the broker restarts', async () => {
+    const { restart } = bench().emqx;
+    const load = await startLoad();
+    await load.delivered(100);
+    await restart?.();
+    await ready(bench());
+    await load.delivered(100);
+    const { violations, statuses } = await load.stop();
+    expect(violations).toEqual([]);
+    expect(statuses[503]).toBeGreaterThan(0);
+  });
 });

@@ -4,9 +4,9 @@ import { planInstall } from '../../src/brokers/emqx/install/install.js';
 import { readState } from '../../src/brokers/emqx/install/state.js';
 import { VERSION } from '../../src/version.js';
 import { type Bench, ready, SERVICE } from './support/bench.js';
-import { onEmqx } from './support/suite.js';
+import { onEmqx, testIf } from './support/suite.js';
 
-onEmqx('Installation', (bench) => {
+onEmqx('Installation', (bench, { canCtl }) => {
   const doctor = ({ api, emqx }: Bench) =>
     diagnose(api, { version: VERSION, broker: { urls: [emqx.mqttUrl], ...SERVICE }, probeTimeoutMs: 2_000 });
   // A container reaches the service over a network, in clear text: that is worth a warning, and wanted here.
@@ -24,6 +24,24 @@ onEmqx('Installation', (bench) => {
 
   test('the doctor finds nothing to mend', async () => {
     expect(await problems()).toEqual([]);
+  });
+
+  test("EMQX's own metrics are there, and those of the plugin with them", async () => {
+    const { apiUrl, apiKey, apiSecret } = bench().emqx;
+    const answer = await fetch(`${apiUrl}/api/v5/prometheus/stats`, {
+      headers: { authorization: `Basic ${Buffer.from(`${apiKey}:${apiSecret}`).toString('base64')}` },
+    });
+    expect(answer.status).toBe(200);
+    const text = await answer.text();
+    expect(text).toMatch(/^emqx_connections_count/m);
+    expect(text).toMatch(/tightbeam/);
+  });
+
+  testIf(canCtl, 'no command for emqx ctl')('emqx ctl tells the status of the plugin', async () => {
+    const status = await bench().emqx.ctl?.('tightbeam', 'status');
+    expect(status).toMatch(new RegExp(`version +: ${VERSION}`));
+    expect(status).toMatch(/hooks +: loaded/);
+    expect(status).toMatch(/unreadable +: 0$/m);
   });
 
   test('a second installation has nothing to do', async () => {

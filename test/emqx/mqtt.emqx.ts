@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { direct, onceReceived, publish, silent } from './support/clients.js';
+import { direct, onceReceived, publish, sentUnasked, silent } from './support/clients.js';
 import { until } from './support/bench.js';
 import { onEmqx } from './support/suite.js';
 
@@ -183,6 +183,32 @@ onEmqx('Direct messages over MQTT', (bench) => {
     await expect(bench().connect('intruder', { username: 'mallory', password: 'x' })).rejects.toThrow(
       /not authorized|bad user/i,
     );
+  });
+
+  test('who has a wrong password is refused, and what it sent in one go with its CONNECT reaches nobody', async () => {
+    const device = await bench().connect('mqtt-guarded');
+    const heard = silent(device, 1_000);
+    const answers = await sentUnasked(bench().emqx.mqttUrl, [
+      {
+        cmd: 'connect',
+        protocolVersion: 5,
+        clientId: 'mqtt-liar',
+        username: 'backend',
+        password: Buffer.from('wrong'),
+      },
+      {
+        cmd: 'publish',
+        topic: direct('mqtt-guarded', 'cmd/x'),
+        payload: 'boo',
+        qos: 1,
+        dup: false,
+        retain: false,
+        messageId: 1,
+      },
+    ]);
+    // 0x86: bad user name or password, 0x87: not authorized.
+    expect([[0x86], [0x87]]).toContainEqual(answers.map((each) => each.cmd === 'connack' && each.reasonCode));
+    expect(await heard).toBe(true);
   });
 
   test('a sender that hangs up while it waits leaves the others alone', async () => {

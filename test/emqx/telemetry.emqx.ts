@@ -39,28 +39,31 @@ onEmqx('What became of a message is told', (bench, { isLocal }) => {
   });
 
   // Elsewhere the clock of the broker is another one.
-  testIf(isLocal)('many messages of a client each have their line, with the time at which they ended', async () => {
-    const count = 250;
-    const device = await bench().connect('told-many');
-    const sender = await bench().connect('told-sender', { username: 'backend', password: 'backend' });
-    const before = Date.now();
-    const topics = Array.from({ length: count }, (_, index) => `cmd/${index}`);
-    await Promise.all(topics.map((topic) => publish(sender, direct('told-many', topic), 'open')));
-    const after = Date.now();
-    const lines = await Promise.all(
-      topics.map((topic) =>
-        bench().nextLine((line) => line['targetClientId'] === 'told-many' && line['topicName'] === topic),
-      ),
-    );
-    for (const line of lines) {
-      const endedAt = Date.parse(String(line['timestamp']));
-      // Within what Erlang's clock may be away from that of the operating system.
-      expect(endedAt).toBeGreaterThanOrEqual(before - 1_000);
-      expect(endedAt).toBeLessThanOrEqual(after + 1_000);
-    }
-    expect(new Set(lines.map((line) => line['traceId'])).size).toBe(count);
-    await device.endAsync();
-  });
+  testIf(isLocal, 'the broker is not on this machine')(
+    'many messages of a client each have their line, with the time at which they ended',
+    async () => {
+      const count = 250;
+      const device = await bench().connect('told-many');
+      const sender = await bench().connect('told-sender', { username: 'backend', password: 'backend' });
+      const before = Date.now();
+      const topics = Array.from({ length: count }, (_, index) => `cmd/${index}`);
+      await Promise.all(topics.map((topic) => publish(sender, direct('told-many', topic), 'open')));
+      const after = Date.now();
+      const lines = await Promise.all(
+        topics.map((topic) =>
+          bench().nextLine((line) => line['targetClientId'] === 'told-many' && line['topicName'] === topic),
+        ),
+      );
+      for (const line of lines) {
+        const endedAt = Date.parse(String(line['timestamp']));
+        // Within what Erlang's clock may be away from that of the operating system, after which it moves by 1 % at the most.
+        expect(endedAt).toBeGreaterThanOrEqual(before - 10_000);
+        expect(endedAt).toBeLessThanOrEqual(after + 10_000);
+      }
+      expect(new Set(lines.map((line) => line['traceId'])).size).toBe(count);
+      await device.endAsync();
+    },
+  );
 
   test('the trace of a message through HTTP has a span for each hop, the decision about the device with it', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';

@@ -3,9 +3,11 @@ import { carryOut } from '../../../src/brokers/emqx/install/install.js';
 import type { ProbeResult } from '../../../src/brokers/emqx/install/probe.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
-import type { FakeEmqx } from './fake-emqx.js';
+import { type FakeEmqx, SHIPPED_ACL } from './fake-emqx.js';
 import { Installing } from './installing.js';
 import { RECORDED } from './recording.js';
+
+const KEPT = '$tightbeam/no_match/before/allow';
 
 describe.each(RECORDED)('uninstalling from EMQX %s', (version) => {
   const subject = new Installing(version);
@@ -116,6 +118,48 @@ describe.each(RECORDED)('uninstalling from EMQX %s', (version) => {
     emqx.sources = [{ ...file, rules: `${file?.['rules'] as string}{deny, {username, "mallory"}, all, ["#"]}.\n` }];
     await uninstall();
     expect(rulesInForce()).toEqual(['{deny,{username,"mallory"},all,["#"]}']);
+  });
+
+  describe('where somebody has restored the ACL by hand', () => {
+    const restoreAcl = () => {
+      emqx.sources = [{ type: 'file', enable: true, rules: SHIPPED_ACL }];
+    };
+
+    it.each(['allow', 'deny'])('no_match becomes %s again, as it was', async (noMatch) => {
+      emqx.settings = { ...emqx.settings, no_match: noMatch };
+      const before = emqx.configuration;
+      await install();
+      restoreAcl();
+      await uninstall();
+      expect(emqx.configuration).toEqual(before);
+    });
+
+    it.each(['allow', 'deny'])('and installed again, no_match becomes %s again', async (noMatch) => {
+      emqx.settings = { ...emqx.settings, no_match: noMatch };
+      const before = emqx.configuration;
+      await install();
+      restoreAcl();
+      await install();
+      expect(emqx.settings).toMatchObject({ no_match: 'deny' });
+      await uninstall();
+      expect(emqx.configuration).toEqual(before);
+    });
+
+    it('what others have listed beside it stays', async () => {
+      emqx.settings = { ...emqx.settings, cache: { enable: true, ttl: '1m', excludes: ['a/#'] } };
+      await install();
+      emqx.settings = { ...emqx.settings, cache: { enable: true, ttl: '1m', excludes: ['a/#', 'b', KEPT] } };
+      await uninstall();
+      expect(emqx.settings).toMatchObject({ no_match: 'allow', cache: { excludes: ['a/#', 'b'] } });
+    });
+
+    it('before EMQX 5.5, whose settings have no such list, no_match stays deny: nobody is let in by a guess', async () => {
+      emqx.settings = { no_match: 'allow', deny_action: 'ignore', cache: { enable: true, ttl: '1m' } };
+      await install();
+      restoreAcl();
+      await uninstall();
+      expect(emqx.settings).toMatchObject({ no_match: 'deny' });
+    });
   });
 
   it('keeps settings that were there before', async () => {

@@ -273,12 +273,12 @@ async function send(sdk: IoTDataPlaneClient, clientId: string, options: SendOpti
 }
 
 /** Until the service can deliver, as /readyz says. */
-export async function ready(bench: Bench, withinMs = 30_000): Promise<void> {
+export async function ready(bench: Bench, withinMs = 120_000): Promise<void> {
   await until(() => bench.service.broker.ready, withinMs);
 }
 
-/** Polls, for what has no event. */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+/** Polls, for what has no event. The time ends a test that hangs; nothing is timed by it. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`);

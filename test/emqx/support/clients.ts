@@ -1,4 +1,6 @@
+import { connect } from 'node:net';
 import type { IPublishPacket, MqttClient, Packet } from 'mqtt';
+import { generate, type Packet as WirePacket, parser as parserOf } from 'mqtt-packet';
 
 /** The next message that the client gets; `packetreceive` sees it before it is acknowledged. */
 export function onceReceived(
@@ -58,6 +60,24 @@ export function publish(
     client.on('packetreceive', answered);
     client.on('close', closed);
     client.publish(topic, payload, { qos: 1, ...options }, () => undefined);
+  });
+}
+
+/** What the broker answers to packets of MQTT 5 that are sent in one go, as no library does, until it hangs up. */
+export function sentUnasked(url: string, packets: readonly WirePacket[]): Promise<readonly WirePacket[]> {
+  const { hostname, port } = new URL(url);
+  const answers: WirePacket[] = [];
+  const parser = parserOf({ protocolVersion: 5 });
+  parser.on('packet', (packet) => answers.push(packet));
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.write(Buffer.concat(packets.map((packet) => generate(packet, { protocolVersion: 5 }))));
+    });
+    socket.on('data', (chunk) => parser.parse(chunk));
+    socket.on('error', reject);
+    socket.on('close', () => {
+      resolve(answers);
+    });
   });
 }
 

@@ -1,37 +1,28 @@
 import { getContainerRuntimeClient, Network, type StartedTestContainer } from 'testcontainers';
 import { until } from './bench.js';
-import { byCommand, type Emqx, fromEnvironment, hasDocker, type Peer, startContainer, type Target } from './targets.js';
+import { named } from './named.js';
+import { type Emqx, hasDocker, type Peer, startContainer, type Target } from './targets.js';
 
 /** The last release that forms a cluster without a licence key. */
 const VERSION = '5.8.9';
 
 /**
- * Clusters of two nodes on which the suite can run: the one that the environment names, else containers, else none. Where
- * the environment names a single node there is none, for it is that node that shall be tried.
+ * Clusters of two nodes on which the suite can run: those that the environment names, else containers, else none. Where
+ * the environment names single nodes they are here too, and are none, so that the summary says what was not tried on them.
  */
 export function clusters(): readonly Target[] {
-  const first = fromEnvironment();
-  if (first === undefined) return hasDocker() ? [inContainers()] : [];
-  const mqttUrl = process.env['TIGHTBEAM_EMQX_PEER_MQTT_URL'];
-  return mqttUrl === undefined ? [] : [named(first, mqttUrl)];
-}
-
-function named(first: Target, mqttUrl: string): Target {
-  const [kill, start] = [byCommand('TIGHTBEAM_EMQX_PEER_KILL'), byCommand('TIGHTBEAM_EMQX_PEER_START')];
-  const canKillPeer = kill !== undefined && start !== undefined;
-  const peer: Peer = { mqttUrl, ...(canKillPeer && { kill, start }) };
-  return {
-    ...first,
-    name: `${first.name} and ${mqttUrl}`,
-    canKillPeer,
-    start: async () => ({ ...(await first.start()), peer }),
-  };
+  const given = named();
+  if (given.length > 0) return given;
+  return hasDocker() ? [inContainers()] : [];
 }
 
 function inContainers(): Target {
   return {
     name: `EMQX ${VERSION} in two containers`,
+    version: VERSION,
     canRestart: true,
+    canCtl: true,
+    isCluster: true,
     canKillPeer: true,
     isLocal: false,
     start: async () => {

@@ -45,7 +45,7 @@ export class Load {
   }
 
   /** Until `count` more requests have been delivered: the system works again. */
-  async delivered(count: number, withinMs = 30_000): Promise<void> {
+  async delivered(count: number, withinMs = 120_000): Promise<void> {
     const wanted = this.#successes() + count;
     await until(() => this.#successes() >= wanted, withinMs);
   }

@@ -20,6 +20,7 @@ export class ServiceProcess {
         PATH: process.env['PATH'],
         TIGHTBEAM_HTTP_PORT: String(http.port),
         TIGHTBEAM_EXHOOK_HOST: exhook.host,
+        TIGHTBEAM_EXHOOK_UNVERIFIED_CALLERS: exhook.unverifiedCallers,
         TIGHTBEAM_EXHOOK_PORT: String(exhook.port),
         TIGHTBEAM_METRICS_PORT: '0',
         TIGHTBEAM_POLICIES: policies,
@@ -29,7 +30,7 @@ export class ServiceProcess {
       },
     });
     const url = `http://127.0.0.1:${http.port}/readyz`;
-    await until(async () => (await fetch(url).catch(() => undefined))?.ok === true, 30_000);
+    await until(async () => (await fetch(url).catch(() => undefined))?.ok === true, 120_000);
   }
 
   async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Bench, type BenchOptions, openBench } from './bench.js';
 import { clusters } from './clusters.js';
 import { type Emqx, type Target, targets } from './targets.js';
@@ -7,8 +7,8 @@ import { type Emqx, type Target, targets } from './targets.js';
 type Define = (bench: () => Bench, target: Target) => void;
 
 const VARIABLES =
-  'TIGHTBEAM_EMQX_MQTT_URL, TIGHTBEAM_EMQX_API_URL, TIGHTBEAM_EMQX_API_KEY, TIGHTBEAM_EMQX_API_SECRET, ' +
-  'TIGHTBEAM_EMQX_PLUGINS_DIR and TIGHTBEAM_EXHOOK_HOST';
+  'TIGHTBEAM_EMQX_TARGETS, or TIGHTBEAM_EMQX_MQTT_URL, TIGHTBEAM_EMQX_API_URL, TIGHTBEAM_EMQX_API_KEY, ' +
+  'TIGHTBEAM_EMQX_API_SECRET, TIGHTBEAM_EMQX_PLUGINS_DIR and TIGHTBEAM_EXHOOK_HOST';
 
 /**
  * A file of the suite: runs `define` on every EMQX there is, with the service beside it and Tightbeam installed.
@@ -17,39 +17,43 @@ const VARIABLES =
  * @param options asked for once the suite runs.
  */
 export function onEmqx(name: string, define: Define, options: () => BenchOptions = () => ({})): void {
-  onTargets(name, targets(), `there is no EMQX. Set ${VARIABLES}, or start a Docker engine`, define, options);
+  for (const target of targets()) onTarget(name, target, define, options);
+  if (targets().length === 0) skip(NOWHERE, name, `set ${VARIABLES}, or start a Docker engine`, define);
 }
 
 /** The same on a cluster of two nodes: `bench().emqx` is the first, and has a `peer`. */
 export function onCluster(name: string, define: Define): void {
-  const mend = `Set TIGHTBEAM_EMQX_PEER_MQTT_URL beside ${VARIABLES}, or start a Docker engine`;
-  onTargets(name, clusters(), `there is no cluster of EMQX. ${mend}`, define, () => ({}));
+  for (const target of clusters()) {
+    if (target.isCluster) onTarget(name, target, define, () => ({}));
+    else skip(target, name, 'no second node, by peer or TIGHTBEAM_EMQX_PEER_MQTT_URL', define);
+  }
+  if (clusters().length === 0) skip(NOWHERE, name, `set ${VARIABLES}, or start a Docker engine`, define);
 }
 
-function onTargets(
-  name: string,
-  found: readonly Target[],
-  why: string,
-  define: Define,
-  options: () => BenchOptions,
-): void {
-  for (const target of found) {
-    describe(`${name}, on ${target.name}`, () => {
+/** Titles by which matrix-reporter.js finds the EMQX, and why something was not tried. */
+function onTarget(name: string, target: Target, define: Define, options: () => BenchOptions): void {
+  describe(`On ${target.name}`, () => {
+    describe(name, () => {
       define(withBench(target, options), target);
     });
-  }
-  if (found.length > 0) return;
-  process.stderr.write(`${name}: skipped, ${why}.\n`);
-  describe.skip(`${name}, without an EMQX`, () => {
-    define(() => {
-      throw new Error('there is no EMQX');
-    }, NOWHERE);
+  });
+}
+
+function skip(target: Target, name: string, why: string, define: Define): void {
+  describe(`On ${target.name}`, () => {
+    describe.skip(`${name} [not tried: ${why}]`, () => {
+      define(() => {
+        throw new Error('there is no EMQX');
+      }, target);
+    });
   });
 }
 
 const NOWHERE: Target = {
   name: 'no EMQX',
   canRestart: false,
+  canCtl: false,
+  isCluster: false,
   canKillPeer: false,
   isLocal: false,
   start: () => Promise.reject(new Error('there is no EMQX')),
@@ -61,6 +65,9 @@ function withBench(target: Target, options: () => BenchOptions): () => Bench {
   beforeAll(async () => {
     emqx = await target.start();
     bench = await openBench(emqx, options());
+    const versions = (await bench.api.nodes()).map(({ version }) => version);
+    // Of what is called a run on one version, nothing may be one on another.
+    if (target.version !== undefined) expect(new Set(versions)).toEqual(new Set([target.version]));
   }, 300_000);
   afterAll(async () => {
     await bench?.close();
@@ -72,5 +79,10 @@ function withBench(target: Target, options: () => BenchOptions): () => Bench {
   };
 }
 
-/** A test that the summary counts as skipped where the target does not allow it. */
-export const testIf = (condition: boolean): typeof test.skip => (condition ? test : test.skip);
+/** A test that the summary counts as skipped where the target does not allow it, with what it lacks. */
+export function testIf(condition: boolean, lacks: string): typeof test.skip {
+  if (condition) return test;
+  return ((title: string, ...rest: [() => void, number?]) => {
+    test.skip(`${title} [not tried: ${lacks}]`, ...rest);
+  }) as typeof test.skip;
+}

@@ -1,9 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import { named } from './named.js';
+import { PACKAGE, packageFile } from './package.js';
 
 /** An EMQX that the suite runs against. */
 export interface Emqx {
@@ -17,6 +18,8 @@ export interface Emqx {
   placePlugin(): Promise<void>;
   /** Restarts the broker, its data kept; absent where the suite cannot. */
   readonly restart?: () => Promise<void>;
+  /** What `emqx ctl ARGUMENTS` prints; absent where the suite cannot run it. */
+  readonly ctl?: (...args: readonly string[]) => Promise<string>;
   /** The second node, where this is a cluster. */
   readonly peer?: Peer;
   close(): Promise<void>;
@@ -31,9 +34,16 @@ export interface Peer {
 }
 
 export interface Target {
+  /** One name for one EMQX: by it the summary counts. */
   readonly name: string;
+  /** The version that EMQX must have, where it was named. */
+  readonly version?: string;
   /** Whether `restart` is there. */
   readonly canRestart: boolean;
+  /** Whether `ctl` is there. */
+  readonly canCtl: boolean;
+  /** Whether `peer` is there. */
+  readonly isCluster: boolean;
   /** Whether `kill` and `start` of the second node are there. */
   readonly canKillPeer: boolean;
   /** Whether every port of the broker can be reached, and not just those that a container publishes. */
@@ -45,16 +55,11 @@ export interface Target {
 const VERSIONS = ['5.8.9', '6.0.1'];
 const API_KEY = 'tightbeam';
 const API_SECRET = 'tightbeam-secret';
-const ROOT = join(import.meta.dirname, '../../..');
 
-const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-/** The plugin package, as `sh emqx-plugin/build.sh` makes it. */
-export const PACKAGE = join(ROOT, 'emqx-plugin', 'build', `tightbeam-${version}.tar.gz`);
-
-/** Where the suite can run: the EMQX that the environment names, else containers, else nowhere. */
+/** Where the suite can run: those that the environment names, else containers, else nowhere. */
 export function targets(): readonly Target[] {
-  const named = fromEnvironment();
-  if (named !== undefined) return [named];
+  const given = named();
+  if (given.length > 0) return given;
   return hasDocker() ? VERSIONS.map(inContainer) : [];
 }
 
@@ -62,50 +67,13 @@ export function hasDocker(): boolean {
   return spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 10_000 }).status === 0;
 }
 
-/** The EMQX that the environment names; of a cluster, its first node. */
-export function fromEnvironment(): Target | undefined {
-  const { env } = process;
-  const { TIGHTBEAM_EMQX_MQTT_URL: mqttUrl, TIGHTBEAM_EMQX_API_URL: apiUrl } = env;
-  if (mqttUrl === undefined || apiUrl === undefined) return undefined;
-  const restart = byCommand('TIGHTBEAM_EMQX_RESTART');
-  return {
-    name: `EMQX at ${mqttUrl}`,
-    canRestart: restart !== undefined,
-    canKillPeer: false,
-    isLocal: /\/\/(127\.0\.0\.1|localhost)\b/.test(mqttUrl),
-    start: () =>
-      Promise.resolve({
-        mqttUrl,
-        apiUrl,
-        apiKey: env['TIGHTBEAM_EMQX_API_KEY'] ?? '',
-        apiSecret: env['TIGHTBEAM_EMQX_API_SECRET'] ?? '',
-        exHookHost: env['TIGHTBEAM_EXHOOK_HOST'] ?? '127.0.0.1',
-        placePlugin: () => {
-          const folder = env['TIGHTBEAM_EMQX_PLUGINS_DIR'];
-          if (folder !== undefined) copyFileSync(packageFile(), join(folder, basename(PACKAGE)));
-          return Promise.resolve();
-        },
-        ...(restart && { restart }),
-        close: () => Promise.resolve(),
-      }),
-  };
-}
-
-/** The command that the environment's owner has put into the variable; undefined where there is none. */
-export function byCommand(variable: string): (() => Promise<void>) | undefined {
-  const command = process.env[variable];
-  if (command === undefined) return undefined;
-  return async () => {
-    // Asynchronously: the hook provider lives in this process, and EMQX asks for it while it starts.
-    const [status] = (await once(spawn('sh', ['-c', command], { stdio: 'ignore' }), 'exit')) as [number | null];
-    if (status !== 0) throw new Error(`${variable} ended with ${String(status)}: ${command}`);
-  };
-}
-
 function inContainer(emqxVersion: string): Target {
   return {
     name: `EMQX ${emqxVersion} in a container`,
+    version: emqxVersion,
     canRestart: true,
+    canCtl: true,
+    isCluster: false,
     canKillPeer: false,
     isLocal: false,
     start: async () => (await startContainer(emqxVersion)).emqx,
@@ -151,6 +119,7 @@ export async function startContainer(
         { source: packageFile(), target: `/opt/emqx/plugins/${basename(PACKAGE)}`, mode: 0o666 },
       ]),
     restart: () => container.restart(),
+    ctl: async (...args) => (await container.exec(['emqx', 'ctl', ...args])).output,
     close: async () => {
       await container.stop();
     },
@@ -166,9 +135,4 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-function packageFile(): string {
-  if (!existsSync(PACKAGE)) throw new Error(`${PACKAGE} is missing: run \`npm run build:plugin\``);
-  return PACKAGE;
 }

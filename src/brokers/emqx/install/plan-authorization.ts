@@ -1,6 +1,7 @@
 import { DIRECT_FILTER } from '../../../direct/topic.js';
 import type { Source } from '../api.js';
 import { hasServiceRule, isShipped, type Memory, memoryOf, otherRules, serviceUserOf, withBlock } from './acl.js';
+import { keeping, keptNoMatch } from './remembered.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
 import { type EmqxState, mountpoints } from './state.js';
 
@@ -27,7 +28,7 @@ export function planAuthorization(state: EmqxState, options: AuthorizationOption
   return joined(
     planFile(file, memory, username, options.exclusive),
     options.exclusive ? planOthersOff(others) : NOTHING,
-    planSettings(state),
+    planSettings(state, memory),
     { ...NOTHING, left: leftOfMountpoints(state) },
     { ...NOTHING, notes: options.exclusive ? [] : notesOnOthers(file, others, username) },
   );
@@ -81,8 +82,9 @@ function planOthersOff(others: readonly Source[]): Plan {
   };
 }
 
-function planSettings({ settings }: EmqxState): Plan {
-  const after = { ...settings, no_match: 'deny' as const };
+function planSettings({ settings }: EmqxState, { noMatch }: Memory): Plan {
+  // Without a memory, as where somebody has restored the ACL by hand, `deny` may be the installation's own.
+  const after = { ...keeping(settings, noMatch ?? keptNoMatch(settings)), no_match: 'deny' as const };
   const detail = difference(settings, after);
   if (detail.length === 0) return NOTHING;
   return {

@@ -6,6 +6,7 @@ import { settingsOf } from './plan-exhook.js';
 import { removal } from './plan-plugin.js';
 import type { ProbeResult } from './probe.js';
 import { admission, RELEASE_HOOKS } from './provider.js';
+import { keeping, keptNoMatch } from './remembered.js';
 import { type EmqxState, NAME, nodesDown } from './state.js';
 
 /** Has a client connect to every node that the service knows, as `probe` does. */
@@ -15,8 +16,8 @@ export type Knock = () => Promise<readonly ProbeResult[]>;
 const SETTLED_AFTER_MS = 1_000;
 
 /**
- * Undoes an installation: what bears Tightbeam's name goes, and what was changed becomes what it was, by the memory in
- * the ACL. What the platform's engineers have changed since is left as they have it.
+ * Undoes an installation: what bears Tightbeam's name goes, and what was changed becomes what it was, by what was kept
+ * in the ACL and beside `no_match`. What the platform's engineers have changed since is left as they have it.
  *
  * The plugin goes before the hooks, for its guard denies what no provider answers. The hooks go last, and whether clients
  * get in without them is tried: EMQX 5.9 and later count them too high when the service comes back after it was away, and
@@ -28,15 +29,18 @@ export function planUninstall(state: EmqxState, knock?: Knock): Plan {
   const file = state.sources.find(({ type }) => type === 'file');
   const memory = memoryOf(file?.rules ?? '');
   return joined(
-    memory === undefined ? NOTHING : planSettings(state.settings, memory),
+    planSettings(state.settings, memory),
     memory === undefined ? NOTHING : planSourcesOn(state.sources, memory),
     memory === undefined || file === undefined ? NOTHING : planFile(file, memory),
     planRemovals(state, knock),
   );
 }
 
-function planSettings(settings: AuthorizationSettings, memory: Memory): Plan {
-  const after: AuthorizationSettings = { ...settings, no_match: memory.noMatch ?? settings.no_match };
+function planSettings(settings: AuthorizationSettings, memory: Memory | undefined): Plan {
+  const after: AuthorizationSettings = {
+    ...keeping(settings, undefined),
+    no_match: memory?.noMatch ?? keptNoMatch(settings) ?? settings.no_match,
+  };
   const detail = difference(settings, after);
   if (detail.length === 0) return NOTHING;
   return {
