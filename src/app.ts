@@ -71,7 +71,7 @@ async function start(
   stops: (() => unknown)[],
 ): Promise<Omit<Service, 'stop'>> {
   const telemetry = await startTelemetry(config, options);
-  const { events, diagnostics } = telemetry;
+  const { events, diagnostics, tracing } = telemetry;
   stops.push(() => telemetry.close());
   const metrics = await telemetry.listen(config.telemetry);
 
@@ -108,6 +108,7 @@ async function start(
   const broker = await BROKERS[options.broker]({
     config,
     exhookPort: hooks.port,
+    clients: { authenticator, authorizer, events, tracing, diagnostics, serviceUsername: username },
     limits,
     perReceiver,
     diagnostics,

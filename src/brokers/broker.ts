@@ -1,3 +1,4 @@
+import type { ClientOptions } from '../clients/context.js';
 import type { Config } from '../config/schema.js';
 import type { DirectDelivery } from '../direct/delivery.js';
 import type { Limits } from '../direct/limits.js';
@@ -28,6 +29,8 @@ export interface BrokerSetting {
   readonly config: Config;
   /** Port of the hook provider, which listens by now. */
   readonly exhookPort: number;
+  /** What decides about clients, for a broker that asks in this process. */
+  readonly clients: ClientOptions;
   readonly limits: Limits;
   /** How many direct messages one receiver may be sent. */
   readonly perReceiver: RateLimiter | undefined;

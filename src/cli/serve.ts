@@ -32,10 +32,10 @@ interface Options {
 export function addServeCommands(program: Command): void {
   program
     .command('serve')
-    .description('run beside EMQX: hook provider, data-plane API, telemetry')
+    .description('run beside EMQX, or as the door before another MQTT broker: data-plane API, policies, telemetry')
     .option('--config <file>', 'settings, YAML or JSON (default: environment variables alone)')
     .addHelpText('after', environmentHelp())
-    .action((options: Options) => run(options, {}, 'emqx'));
+    .action((options: Options) => run(options, {}));
   program
     .command('dev')
     .description('run with an embedded broker and example policies; nothing else to install; not for production')
@@ -57,22 +57,23 @@ function environmentHelp(): string {
   return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies and credentials.`;
 }
 
-async function run(options: Options, defaults: object, broker: BrokerName): Promise<void> {
+/** @param only the broker, whatever the settings say. */
+async function run(options: Options, defaults: object, only?: BrokerName): Promise<void> {
   let service: Service;
   let config: Config;
   try {
     // First: where it is missing, so are the files that come with it.
-    if (broker === 'embedded') await loadEmbeddedBroker();
+    if (only === 'embedded') await loadEmbeddedBroker();
     config = loadConfig(options.config, process.env, { ...defaults });
     // Only now: the other commands need none of it, and should not wait for it.
     const { startService } = await import('../app.js');
-    service = await startService(config, { broker });
+    service = await startService(config, { broker: only ?? config.broker.kind });
   } catch (error) {
     process.stderr.write(`tightbeam: ${describe(error)}\n`);
     process.exitCode = 1;
     return;
   }
-  if (broker === 'embedded' && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
+  if (only === 'embedded' && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
   process.on('SIGHUP', () => void service.reload());
   await stopSignal();
   await service.stop();

@@ -5,7 +5,9 @@ import { EVENT_TYPES } from '../observing/events.js';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
-const url = z.string().regex(/^mqtts?:\/\/[^/]+$/, 'must be mqtt://HOST:PORT or mqtts://HOST:PORT');
+const url = z
+  .string()
+  .regex(/^(mqtts?:\/\/[^/]+|unix:.+)$/, 'must be mqtt://HOST:PORT, mqtts://HOST:PORT or, behind the door, unix:PATH');
 const text = z.string().min(1);
 /** Messages or requests: so many a second on average, so many at once. */
 const rate = z.strictObject({ perSecond: z.coerce.number().positive(), burst: count(1, 1_000_000) });
@@ -99,13 +101,36 @@ export const ConfigSchema = z
       .strictObject({ host: text.default('127.0.0.1'), port: port.default(1883) })
       .prefault({})
       .describe('the embedded broker of `tightbeam dev`'),
+    door: z
+      .strictObject({
+        host: text.default('127.0.0.1').describe('address that devices connect to'),
+        port: port.default(1883),
+        authenticatedBy: z
+          .enum(['tightbeam', 'broker'])
+          .default('tightbeam')
+          .describe(
+            'whose word counts for who a client is: the credentials file, or the broker that accepts the CONNECT; the broker may refuse it in either case',
+          ),
+        packetBytes: count(1_024, 268_435_455).default(1_048_576).describe('largest packet of a client'),
+        connectTimeoutMs: count(100, 120_000)
+          .default(10_000)
+          .describe('a client that is not connected by then is disconnected'),
+      })
+      .prefault({})
+      .describe('where `broker.kind` is `door`: what stands before the broker'),
     broker: z
       .strictObject({
+        kind: z
+          .enum(['emqx', 'door'])
+          .default('emqx')
+          .describe('EMQX with the delivery plugin, or the door before any other MQTT broker, Mosquitto for one'),
         urls: z
           .array(url)
           .min(1)
           .default(['mqtt://127.0.0.1:1883'])
-          .describe('MQTT addresses of the broker nodes: `mqtt://HOST:PORT` or `mqtts://HOST:PORT`'),
+          .describe(
+            'MQTT addresses of the broker nodes: `mqtt://HOST:PORT` or `mqtts://HOST:PORT`; behind the door one, which may be `unix:PATH`',
+          ),
         username: text
           .default('tightbeam')
           .describe("the service's own user on the broker, which alone publishes to `$dm/#` without being asked about"),
@@ -135,6 +160,14 @@ export const ConfigSchema = z
       .refine((broker) => broker.maxConnections >= broker.connections, {
         path: ['maxConnections'],
         message: 'must not be less than connections',
+      })
+      .refine(({ kind, urls }) => kind === 'door' || urls.every((one) => !one.startsWith('unix:')), {
+        path: ['urls'],
+        message: 'must be mqtt://HOST:PORT or mqtts://HOST:PORT where kind is emqx',
+      })
+      .refine(({ kind, urls }) => kind !== 'door' || urls.length === 1, {
+        path: ['urls'],
+        message: 'must be one address where kind is door',
       }),
     policies: text.default('policies').describe('folder of policies and `principals.json`; read again when it changes'),
     authorization: z

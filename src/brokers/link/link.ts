@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import type { Config } from '../../config/schema.js';
 import type { BrokerSetting } from '../broker.js';
 import { DirectLink } from './direct-link.js';
 import { MqttPublisher } from './publisher.js';
+import { readTls } from './tls.js';
 
 /** The service's MQTT connections to one broker. */
 export interface Link {
@@ -28,13 +27,5 @@ export function openLink({ config, onConnection }: BrokerSetting, urls: readonly
     close: async () => {
       await Promise.all([delivery.close(), publisher.close()]);
     },
-  };
-}
-
-function readTls({ ca, cert, key }: Config['broker']['tls']): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
-  return {
-    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
-    ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
-    ...(key === undefined ? {} : { key: readFileSync(key) }),
   };
 }

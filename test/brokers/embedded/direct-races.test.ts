@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
-import { nextMessage, send, startBroker, type RawClient, type Running, type StartOptions } from './harness.js';
+import {
+  embeddedOnly,
+  nextMessage,
+  send,
+  startBroker,
+  type RawClient,
+  type Running,
+  type StartOptions,
+} from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
 
 let running: Running;
@@ -221,94 +229,98 @@ describe('order', () => {
     expect(await receiveAll(device)).toEqual(numbers.map(String));
   });
 
-  test('holds between remembered and new permissions', async () => {
-    await start({ broker: { authorizationCacheMs: 60_000 } });
-    const device = await running.raw('lock-17');
-    const backend = await running.raw('backend');
-    backend.publish('$dm/lock-17/known', 99, { payload: '0' });
-    device.acknowledge(await device.next('publish'));
-    await backend.next('puback');
-    for (const id of numbers) {
-      backend.publish(id % 2 === 0 ? '$dm/lock-17/known' : `$dm/lock-17/new/${id}`, id, { payload: String(id) });
-    }
-    expect(await receiveAll(device)).toEqual(numbers.map(String));
-  });
-});
-
-describe('a slow authorization', () => {
-  test('for one device, or to one device, does not hold up the others', async () => {
-    let release: () => void = () => undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
-    const provider = await startScriptedProvider({
-      answers: {
-        OnClientAuthorize: async ({ topic }) => {
-          if (topic.includes('slow')) await released;
-          return { type: 'STOP_AND_RETURN', bool_result: true };
-        },
-      },
+  embeddedOnly(() => {
+    test('holds between remembered and new permissions', async () => {
+      await start({ broker: { authorizationCacheMs: 60_000 } });
+      const device = await running.raw('lock-17');
+      const backend = await running.raw('backend');
+      backend.publish('$dm/lock-17/known', 99, { payload: '0' });
+      device.acknowledge(await device.next('publish'));
+      await backend.next('puback');
+      for (const id of numbers) {
+        backend.publish(id % 2 === 0 ? '$dm/lock-17/known' : `$dm/lock-17/new/${id}`, id, { payload: String(id) });
+      }
+      expect(await receiveAll(device)).toEqual(numbers.map(String));
     });
-    await start({ broker: { exhookAddress: `127.0.0.1:${provider.port}` } });
-    await running.connect('slow');
-    await running.connect('quick');
-    const backend = await running.connect('backend');
-    const service = await running.connect('tightbeam');
-    const slow = [send(backend, '$dm/slow/t'), send(service, '$dm/slow/t')];
-    await provider.next('OnClientAuthorize', ({ type }) => type === 'PUBLISH');
-    await provider.next('OnClientAuthorize', ({ type }) => type === 'SUBSCRIBE');
-    expect(await send(backend, '$dm/quick/t')).toBe(0x00);
-    expect(await send(service, '$dm/quick/t')).toBe(0x00);
-    expect(running.broker.load.pendingMessages).toBe(2);
-    release();
-    expect(await Promise.all(slow)).toEqual([0x00, 0x00]);
-    await running.broker.close();
-    provider.stop();
   });
 });
 
-describe('a permission to receive', () => {
-  const receives = () => running.authorizer.asked.filter(({ action }) => action === 'iot:Receive').length;
-
-  test('is asked each time where nothing is to be remembered', async () => {
-    await start({ broker: { authorizationCacheMs: 0 } });
-    await running.connect('lock-17');
-    const service = await running.connect('tightbeam');
-    await send(service, '$dm/lock-17/t');
-    await send(service, '$dm/lock-17/t');
-    expect(receives()).toBe(2);
+embeddedOnly(() => {
+  describe('a slow authorization', () => {
+    test('for one device, or to one device, does not hold up the others', async () => {
+      let release: () => void = () => undefined;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      const provider = await startScriptedProvider({
+        answers: {
+          OnClientAuthorize: async ({ topic }) => {
+            if (topic.includes('slow')) await released;
+            return { type: 'STOP_AND_RETURN', bool_result: true };
+          },
+        },
+      });
+      await start({ broker: { exhookAddress: `127.0.0.1:${provider.port}` } });
+      await running.connect('slow');
+      await running.connect('quick');
+      const backend = await running.connect('backend');
+      const service = await running.connect('tightbeam');
+      const slow = [send(backend, '$dm/slow/t'), send(service, '$dm/slow/t')];
+      await provider.next('OnClientAuthorize', ({ type }) => type === 'PUBLISH');
+      await provider.next('OnClientAuthorize', ({ type }) => type === 'SUBSCRIBE');
+      expect(await send(backend, '$dm/quick/t')).toBe(0x00);
+      expect(await send(service, '$dm/quick/t')).toBe(0x00);
+      expect(running.broker.load.pendingMessages).toBe(2);
+      release();
+      expect(await Promise.all(slow)).toEqual([0x00, 0x00]);
+      await running.broker.close();
+      provider.stop();
+    });
   });
 
-  test('that is being asked for does for the messages that come meanwhile', async () => {
-    await start({ broker: { authorizationCacheMs: 60_000 } });
-    await running.connect('lock-17');
-    const service = await running.connect('tightbeam');
-    await Promise.all([1, 2, 3].map(() => send(service, '$dm/lock-17/t')));
-    expect(receives()).toBe(1);
-  });
+  describe('a permission to receive', () => {
+    const receives = () => running.authorizer.asked.filter(({ action }) => action === 'iot:Receive').length;
 
-  test('that is refused is asked for by each message', async () => {
-    const authorizer = fakeAuthorizer(({ action }) => action === 'iot:Receive');
-    await start({ provider: { authorizer }, broker: { authorizationCacheMs: 60_000 } });
-    await running.connect('lock-17');
-    const service = await running.connect('tightbeam');
-    expect(await Promise.all([1, 2, 3].map(() => send(service, '$dm/lock-17/t')))).toEqual([0x87, 0x87, 0x87]);
-    expect(authorizer.asked.filter(({ action }) => action === 'iot:Receive')).toHaveLength(3);
-  });
+    test('is asked each time where nothing is to be remembered', async () => {
+      await start({ broker: { authorizationCacheMs: 0 } });
+      await running.connect('lock-17');
+      const service = await running.connect('tightbeam');
+      await send(service, '$dm/lock-17/t');
+      await send(service, '$dm/lock-17/t');
+      expect(receives()).toBe(2);
+    });
 
-  test('is remembered for a connection and a topic, and forgotten with the connection', async () => {
-    await start({ broker: { authorizationCacheMs: 60_000 } });
-    const device = await running.connect('lock-17');
-    const service = await running.connect('tightbeam');
-    await send(service, '$dm/lock-17/t');
-    await send(service, '$dm/lock-17/t');
-    expect(receives()).toBe(1);
-    await send(service, '$dm/lock-17/other');
-    expect(receives()).toBe(2);
-    await device.endAsync();
-    await running.events.next('Disconnect');
-    await running.connect('lock-17');
-    await send(service, '$dm/lock-17/t');
-    expect(receives()).toBe(3);
-    // The sender itself needed no call at all.
-    expect(running.authorizer.asked.some(({ action }) => action === 'iot:SendDirectMessage')).toBe(false);
+    test('that is being asked for does for the messages that come meanwhile', async () => {
+      await start({ broker: { authorizationCacheMs: 60_000 } });
+      await running.connect('lock-17');
+      const service = await running.connect('tightbeam');
+      await Promise.all([1, 2, 3].map(() => send(service, '$dm/lock-17/t')));
+      expect(receives()).toBe(1);
+    });
+
+    test('that is refused is asked for by each message', async () => {
+      const authorizer = fakeAuthorizer(({ action }) => action === 'iot:Receive');
+      await start({ provider: { authorizer }, broker: { authorizationCacheMs: 60_000 } });
+      await running.connect('lock-17');
+      const service = await running.connect('tightbeam');
+      expect(await Promise.all([1, 2, 3].map(() => send(service, '$dm/lock-17/t')))).toEqual([0x87, 0x87, 0x87]);
+      expect(authorizer.asked.filter(({ action }) => action === 'iot:Receive')).toHaveLength(3);
+    });
+
+    test('is remembered for a connection and a topic, and forgotten with the connection', async () => {
+      await start({ broker: { authorizationCacheMs: 60_000 } });
+      const device = await running.connect('lock-17');
+      const service = await running.connect('tightbeam');
+      await send(service, '$dm/lock-17/t');
+      await send(service, '$dm/lock-17/t');
+      expect(receives()).toBe(1);
+      await send(service, '$dm/lock-17/other');
+      expect(receives()).toBe(2);
+      await device.endAsync();
+      await running.events.next('Disconnect');
+      await running.connect('lock-17');
+      await send(service, '$dm/lock-17/t');
+      expect(receives()).toBe(3);
+      // The sender itself needed no call at all.
+      expect(running.authorizer.asked.some(({ action }) => action === 'iot:SendDirectMessage')).toBe(false);
+    });
   });
 });

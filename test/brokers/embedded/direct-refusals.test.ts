@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { RateLimiter } from '../../../src/throttling/rate-limiter.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
-import { send, startBroker, type Running, type StartOptions } from './harness.js';
+import { embeddedOnly, send, startBroker, type Running, type StartOptions } from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
 
 let running: Running;
@@ -36,18 +36,20 @@ describe('a direct message is answered', () => {
     expect(await send(await running.connect('backend'), '$dm/lock-17/t')).toBe(0x83);
   });
 
-  test('0x90 again where that session has expired', async () => {
-    const provider = await startScriptedProvider();
-    await start({ broker: { exhookAddress: `127.0.0.1:${provider.port}` } });
-    const device = await running.connect('lock-17', { properties: { sessionExpiryInterval: 1 } });
-    const backend = await running.connect('backend');
-    await device.endAsync();
-    await provider.next('OnClientDisconnected');
-    expect(await send(backend, '$dm/lock-17/t')).toBe(0x83);
-    await provider.next('OnSessionTerminated', ({ reason }) => reason === '{shutdown,expired}');
-    expect(await send(backend, '$dm/lock-17/t')).toBe(0x90);
-    await running.broker.close();
-    provider.stop();
+  embeddedOnly(() => {
+    test('0x90 again where that session has expired', async () => {
+      const provider = await startScriptedProvider();
+      await start({ broker: { exhookAddress: `127.0.0.1:${provider.port}` } });
+      const device = await running.connect('lock-17', { properties: { sessionExpiryInterval: 1 } });
+      const backend = await running.connect('backend');
+      await device.endAsync();
+      await provider.next('OnClientDisconnected');
+      expect(await send(backend, '$dm/lock-17/t')).toBe(0x83);
+      await provider.next('OnSessionTerminated', ({ reason }) => reason === '{shutdown,expired}');
+      expect(await send(backend, '$dm/lock-17/t')).toBe(0x90);
+      await running.broker.close();
+      provider.stop();
+    });
   });
 
   test.each([
@@ -208,16 +210,18 @@ describe('MQTT 3.1.1, which has no negative answer, is disconnected without a PU
 });
 
 describe('what is no client’s own PUBLISH', () => {
-  test('is not a direct message: a will to a direct topic is dropped', async () => {
-    await start();
-    const device = await running.raw('lock-17');
-    const dying = await running.raw('dying', {
-      will: { topic: '$dm/lock-17/last-words', payload: 'x', qos: 1, retain: false },
+  embeddedOnly(() => {
+    test('is not a direct message: a will to a direct topic is dropped', async () => {
+      await start();
+      const device = await running.raw('lock-17');
+      const dying = await running.raw('dying', {
+        will: { topic: '$dm/lock-17/last-words', payload: 'x', qos: 1, retain: false },
+      });
+      dying.destroy();
+      await running.events.next('Disconnect', ({ identity }) => identity.clientId === 'dying');
+      await device.settled();
+      expect(device.received).toEqual([]);
     });
-    dying.destroy();
-    await running.events.next('Disconnect', ({ identity }) => identity.clientId === 'dying');
-    await device.settled();
-    expect(device.received).toEqual([]);
   });
 });
 

@@ -14,8 +14,26 @@ export interface StartOptions {
   readonly broker?: Partial<EmbeddedBrokerOptions>;
 }
 
+/** What stands where the embedded broker does: see `testInstead`. */
+let starter: (options?: StartOptions) => Promise<Running> = startEmbedded;
+
+/** Lets the tests that are imported from now on run against another broker with the direct topic. */
+export function testInstead(start: (options?: StartOptions) => Promise<unknown>): void {
+  starter = start as typeof starter;
+}
+
+/** Tests of what the embedded broker alone has: its hook calls. */
+export function embeddedOnly(register: () => void): void {
+  if (starter === startEmbedded) register();
+}
+
+/** The broker under test: the embedded one, unless told otherwise. */
+export function startBroker(options?: StartOptions): Promise<Running> {
+  return starter(options);
+}
+
 /** A broker with a hook provider behind it, both on free ports, and clients that are gone with it. */
-export async function startBroker({ provider: providerOptions, broker: brokerOptions }: StartOptions = {}) {
+async function startEmbedded({ provider: providerOptions, broker: brokerOptions }: StartOptions = {}) {
   const provider = await startProvider(providerOptions);
   const logged: unknown[][] = [];
   const broker: EmbeddedBroker = createEmbeddedBroker({
@@ -84,7 +102,7 @@ export async function startBroker({ provider: providerOptions, broker: brokerOpt
   };
 }
 
-export type Running = Awaited<ReturnType<typeof startBroker>>;
+export type Running = Awaited<ReturnType<typeof startEmbedded>>;
 
 /** Packets in and out of one socket. */
 export class RawClient {

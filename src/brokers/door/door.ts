@@ -1,0 +1,219 @@
+import { once } from 'node:events';
+import { connect as connectSocket, createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls, type SecureContextOptions } from 'node:tls';
+import type { Limits } from '../../direct/limits.js';
+import type { Diagnostics } from '../../observing/diagnostics.js';
+import type { RateLimiter } from '../../throttling/rate-limiter.js';
+import { Dispatcher } from '../direct/dispatch.js';
+import type { ReceiverLimits } from '../direct/receiver.js';
+import { AwaySessions } from './away.js';
+import { Code } from './codes.js';
+import { DoorConnection } from './connection.js';
+import type { Admission, DoorContext, DoorLimits } from './context.js';
+import type { Endpoints } from './endpoints.js';
+import type { Gate } from './gate.js';
+import { PacketIds } from './packet-ids.js';
+import { Turns } from './turns.js';
+import type { Connect } from './wire/connect.js';
+
+/** Where the broker behind the door listens. */
+export type BrokerAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tls'; readonly host: string; readonly port: number; readonly tls: SecureContextOptions }
+  | { readonly kind: 'unix'; readonly path: string };
+
+export interface DoorOptions {
+  readonly broker: BrokerAddress;
+  readonly gate: Gate;
+  readonly diagnostics: Diagnostics;
+  /** Of direct messages. */
+  readonly limits: Limits;
+  /** How many direct messages one receiver may be sent; shared with whoever sends through the service's user. */
+  readonly perReceiver?: RateLimiter | undefined;
+  readonly receiver?: Partial<ReceiverLimits>;
+  /** Overrides; see DoorLimits. */
+  readonly connectTimeoutMs?: number;
+  readonly packetBytes?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Longest fields of a CONNECT are 65,535 bytes each; one with a will of that size and the other fields usual fits. */
+const CONNECT_BYTES = 81_920;
+const PACKET_BYTES = 1_048_576;
+/** Inflight window and queue are the defaults of EMQX. */
+const RECEIVER_LIMITS: ReceiverLimits = { window: 32, queue: 1_000, sendBufferBytes: 1_048_576 };
+/** TCP keep-alive probes find peers that are gone without a word, where MQTT's Keep Alive is off. */
+const TCP_PROBE_MS = 60_000;
+
+/**
+ * Stands in front of an MQTT broker that cannot be taught direct messages: clients connect to it, and each has one
+ * connection to the broker behind it. All but `$dm/` passes, as the bytes that came, where policies allow it.
+ */
+export class Door implements DoorContext {
+  readonly limits: DoorLimits;
+  readonly diagnostics: Diagnostics;
+  readonly dispatcher: Dispatcher;
+  readonly turns = new Turns();
+  readonly rules: Gate;
+  readonly away = new AwaySessions();
+  readonly #options: DoorOptions;
+  readonly #live = new Map<string, DoorConnection>();
+  readonly #all = new Set<DoorConnection>();
+  readonly #servers = new Set<Server>();
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+    this.diagnostics = options.diagnostics;
+    this.rules = options.gate;
+    this.limits = {
+      connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      connectBytes: CONNECT_BYTES,
+      packetBytes: options.packetBytes ?? PACKET_BYTES,
+      receiver: { ...RECEIVER_LIMITS, ...options.receiver },
+    };
+    this.dispatcher = new Dispatcher({
+      limits: options.limits,
+      ...(options.perReceiver && { perReceiver: options.perReceiver }),
+      connectionOf: (clientId) => this.#live.get(clientId),
+      hasSession: (clientId) => this.away.get(clientId) !== undefined,
+      authorize: (connection: DoorConnection, type, topic) => this.rules.direct(connection, type, topic),
+      report: (message, reason) => {
+        this.rules.told(message, reason);
+      },
+    });
+  }
+
+  /** What the door holds at the moment. */
+  get load(): { readonly connections: number; readonly pendingMessages: number } {
+    return { connections: this.#live.size, pendingMessages: this.dispatcher.pending.size };
+  }
+
+  connectionOf(clientId: string): DoorConnection | undefined {
+    return this.#live.get(clientId);
+  }
+
+  /**
+   * Listens for clients in clear text.
+   *
+   * @param internal whether the service itself alone is let in there.
+   * @returns the port.
+   * @throws where the address cannot be listened on.
+   */
+  async listen(host: string, port: number, internal = false): Promise<number> {
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_PROBE_MS }, (socket) => {
+      this.accept(socket, endpointsOf(socket, internal));
+    });
+    server.listen(port, host);
+    await once(server, 'listening');
+    this.#servers.add(server);
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** A client's stream, from whichever listener. */
+  accept(stream: Duplex, endpoints: Endpoints): void {
+    const connection = new DoorConnection(stream, endpoints, this);
+    this.#all.add(connection);
+    stream.once('close', () => {
+      this.#all.delete(connection);
+    });
+  }
+
+  /** Takes no more clients, tells those there are (MQTT 5: 0x8B, Server shutting down), and ends. */
+  async close(): Promise<void> {
+    const closed = [...this.#servers].map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => {
+            resolve();
+          });
+        }),
+    );
+    for (const connection of this.#all) connection.end(Code.SERVER_SHUTTING_DOWN, 'server_shutting_down');
+    await Promise.all(closed);
+  }
+
+  admit(connection: DoorConnection, connect: Connect): Promise<Admission> {
+    return this.rules.admit(connection, connect);
+  }
+
+  dial(): Duplex {
+    const { broker } = this.#options;
+    switch (broker.kind) {
+      case 'unix':
+        return connectSocket({ path: broker.path });
+      case 'tcp':
+        return connectSocket({ host: broker.host, port: broker.port, noDelay: true });
+      case 'tls': {
+        const { host, port, tls } = broker;
+        // A name for the certificate; addresses have none (RFC 6066, section 3).
+        const socket = connectTls({ ...tls, host, port, ...(isIP(host) === 0 && { servername: host }) });
+        socket.setNoDelay(true);
+        return socket;
+      }
+    }
+  }
+
+  brokerFailed(error: Error): void {
+    this.diagnostics('warn', 'The broker behind the door cannot be reached.', { error: error.message });
+  }
+
+  refusedByBroker(connection: DoorConnection, reasonCode: number): void {
+    this.rules.refusedByBroker(connection, reasonCode);
+  }
+
+  packetIds(clientId: string, sessionPresent: boolean): PacketIds {
+    const ids = new PacketIds();
+    if (!sessionPresent) return ids;
+    const renamed = this.#live.get(clientId)?.session?.ids.renamedOfSession() ?? this.away.get(clientId)?.renamed;
+    if (renamed !== undefined) ids.resume(renamed);
+    return ids;
+  }
+
+  admitted(connection: DoorConnection): void {
+    const { clientId } = connection;
+    const before = this.#live.get(clientId);
+    this.#live.set(clientId, connection);
+    this.away.delete(clientId);
+    // The broker ends it too; direct messages for it must not wait for that.
+    before?.end(Code.SESSION_TAKEN_OVER, 'takenover');
+    this.rules.connected(connection);
+  }
+
+  ended(connection: DoorConnection): void {
+    const { clientId, session } = connection;
+    if (session === undefined) return;
+    if (this.#live.get(clientId) === connection) {
+      this.#live.delete(clientId);
+      if (session.sessionExpiry > 0) this.#goneAway(connection, session);
+    }
+    session.receiver.close();
+    this.dispatcher.forgetSender(connection);
+    this.rules.disconnected(connection);
+  }
+
+  #goneAway(
+    { clientId, endpoints, endReason = 'tcp_closed' }: DoorConnection,
+    session: NonNullable<DoorConnection['session']>,
+  ): void {
+    const { keepAlive, sessionExpiry } = session;
+    const renamed = session.ids.renamedOfSession();
+    this.away.set(clientId, { endpoints, keepAlive, sessionExpiry, since: Date.now(), endReason, renamed });
+  }
+}
+
+/** IPv4 on a dual-stack listener comes as `::ffff:10.0.0.1`. */
+function plainAddress(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:(?=\d+\.)/, '');
+}
+
+function endpointsOf(socket: Socket, internal: boolean): Endpoints {
+  return {
+    sourceIp: plainAddress(socket.remoteAddress) ?? '',
+    sourcePort: socket.remotePort ?? 0,
+    targetIp: plainAddress(socket.localAddress),
+    targetPort: socket.localPort,
+    secureTransport: false,
+    internal,
+  };
+}
