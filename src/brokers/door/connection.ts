@@ -290,7 +290,9 @@ export class DoorConnection implements Party {
   #loseBroker(): void {
     if (this.session === undefined) this.end(Code.SERVER_UNAVAILABLE, 'internal_error');
     this.pumpBroker();
-    this.bye('server_shutting_down');
+    // The broker's own DISCONNECT can be lost with its connection; a successor that waits for CONNACK tells why it ended.
+    if (this.context.turns.isTaken(this.clientId)) this.end(Code.SESSION_TAKEN_OVER, 'takenover');
+    else this.end(Code.SERVER_SHUTTING_DOWN, 'server_shutting_down');
     this.broker?.stream.destroy();
     this.#closeClient();
   }

@@ -16,4 +16,9 @@ export class Turns {
     });
     return { begins, release: end };
   }
+
+  /** Whether somebody has the turn, or waits for it. */
+  isTaken(key: string): boolean {
+    return this.#last.has(key);
+  }
 }
