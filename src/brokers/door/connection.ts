@@ -1,8 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { generate, type Packet } from 'mqtt-packet';
 import type { Identity } from '../../identity/identity.js';
-import type { Party } from '../direct/party.js';
-import type { PendingMessage } from '../direct/pending.js';
+import type { Party, PendingMessage } from '../direct/message.js';
 import type { Receiver } from '../direct/receiver.js';
 import { Code, RETURN_CODES, wordOf } from './codes.js';
 import type { DoorContext } from './context.js';

@@ -8,7 +8,7 @@ import { maySubscribe } from '../../clients/subscribe.js';
 import { parseDirectTopic } from '../../direct/topic.js';
 import type { Authentication, Authenticator, Credentials } from '../../identity/authenticator.js';
 import type { Reason } from '../../reasons.js';
-import type { PendingMessage } from '../direct/pending.js';
+import type { PendingMessage } from '../direct/message.js';
 import { pairsOf } from '../direct/user-properties.js';
 import type { DoorConnection } from './connection.js';
 import type { Admission, Rules } from './context.js';
