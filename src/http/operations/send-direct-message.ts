@@ -1,12 +1,19 @@
-import type { DirectMessaging } from '../../direct/send.js';
-import { retryAfter } from '../rendering.js';
-import { PROPERTY_HEADERS, readParameters, type Operation, type OperationRequest } from '../operation.js';
+import type { DirectMessaging, Outcome } from '../../direct/send.js';
+import type { Events } from '../../observing/events.js';
+import { retryAfter, type Ending } from '../rendering.js';
+import {
+  PROPERTY_HEADERS,
+  readParameters,
+  type Operation,
+  type OperationRequest,
+  type RefusedRequest,
+} from '../operation.js';
 
 /**
  * What repeats of one message have in common: the caller's own key, else what the SDKs of AWS send with all attempts of one
  * call (read: smithy-core and botocore).
  */
-function readIdempotencyKey(request: OperationRequest): string | undefined {
+export function readIdempotencyKey(request: OperationRequest): string | undefined {
   const { key, invocation } = readParameters(request, {
     headers: { 'idempotency-key': 'key', 'amz-sdk-invocation-id': 'invocation' },
   });
@@ -27,27 +34,37 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
       const { clientId = '' } = request.labels;
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
-      const outcome = await messaging.send(request.caller, input, request.trace);
-      const { reason, details, retryAfterMs, written, device, joined, firstTraceId, earlierWritten } = outcome;
-      return {
-        reason,
-        details,
-        headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
-        more: {
-          ...(firstTraceId !== undefined && { traceId: firstTraceId }),
-          ...(written !== undefined && { written }),
-          ...(joined === true && { joined }),
-          ...(earlierWritten === true && { earlierWritten }),
-          ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
-        },
-      };
+      return endingOf(await messaging.send(request.caller, input, request.trace));
     },
-    refused(events, { traceId, caller, labels, query, payloadBytes, ending }) {
-      const { clientId: targetClientId = '' } = labels;
-      const topic = query.get('topic')?.[0] ?? '';
-      const { reason, details } = ending;
-      const message = { targetClientId, topic, payloadBytes };
-      events.tell('SendDirectMessage', { traceId, sender: caller, message, reason, details, durationMs: 0 });
+    refused,
+  };
+}
+
+/** What the caller is told of an outcome. */
+export function endingOf(outcome: Outcome): Ending {
+  const { reason, details, retryAfterMs, written, device, joined, firstTraceId, earlierWritten } = outcome;
+  return {
+    reason,
+    details,
+    headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
+    more: {
+      ...(firstTraceId !== undefined && { traceId: firstTraceId }),
+      ...(written !== undefined && { written }),
+      ...(joined === true && { joined }),
+      ...(earlierWritten === true && { earlierWritten }),
+      ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
     },
   };
+}
+
+/** Tells of a message that did not get so far as to be sent. */
+export function refused(
+  events: Events,
+  { traceId, caller, labels, query, payloadBytes, ending }: RefusedRequest,
+): void {
+  const { clientId: targetClientId = '' } = labels;
+  const topic = query.get('topic')?.[0] ?? '';
+  const { reason, details } = ending;
+  const message = { targetClientId, topic, payloadBytes };
+  events.tell('SendDirectMessage', { traceId, sender: caller, message, reason, details, durationMs: 0 });
 }
