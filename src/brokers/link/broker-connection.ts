@@ -16,7 +16,7 @@ import { forMqttPacket, type PublishProperties } from './properties.js';
 export type ConnectionState = 'down' | 'ready' | 'pluginMissing' | 'refused';
 
 /** What was found of a connection that was just made. `lost`: it is gone, and there is nothing to be said of it. */
-export type Finding =
+export type Fitness =
   { readonly state: Exclude<ConnectionState, 'down'>; readonly details: string } | { readonly state: 'lost' };
 
 /** What a connection is for. */
@@ -24,7 +24,7 @@ export interface Purpose {
   /** Start of its MQTT client ID. */
   readonly clientIdPrefix: string;
   /** Is it fit for that? Asked after each CONNACK, and again from time to time while it is not. Never rejects. */
-  examine(connection: BrokerConnection): Promise<Finding>;
+  examine(connection: BrokerConnection): Promise<Fitness>;
   /** What the broker sends to it. @returns what that tells of an answer which is still to come. */
   received?(packet: IPublishPacket): ToldOutcome | undefined;
 }
@@ -315,10 +315,10 @@ export class BrokerConnection {
       this.#examineLater(client);
       return;
     }
-    const finding = await this.options.purpose.examine(this);
-    if (this.#client !== client || this.#leaving || finding.state === 'lost') return;
-    this.#become(finding.state, finding.details);
-    if (finding.state === 'ready') this.options.onFree();
+    const fitness = await this.options.purpose.examine(this);
+    if (this.#client !== client || this.#leaving || fitness.state === 'lost') return;
+    this.#become(fitness.state, fitness.details);
+    if (fitness.state === 'ready') this.options.onFree();
     else this.#examineLater(client);
   }
 

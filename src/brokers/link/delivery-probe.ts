@@ -3,7 +3,7 @@ import { CONTROL_TIMEOUT } from '../../direct/controls.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode } from '../../reasons.js';
 import { OUTCOME_TOPIC, readOutcome, type ToldOutcome } from '../direct/outcome-message.js';
-import type { Answer, BrokerConnection, Finding, Purpose } from './broker-connection.js';
+import type { Answer, BrokerConnection, Fitness, Purpose } from './broker-connection.js';
 import { toUserProperties } from './properties.js';
 
 const TIMEOUT_MS = 2_500;
@@ -21,7 +21,7 @@ export class DeliveryProbe implements Purpose {
     return topic === OUTCOME_TOPIC ? readOutcome(payload) : undefined;
   }
 
-  async examine(connection: BrokerConnection): Promise<Finding> {
+  async examine(connection: BrokerConnection): Promise<Fitness> {
     this.#echoed = false;
     const answer = await connection.publish({
       topic: formatDirectTopic({ targetClientId: connection.clientId, topic: TOPIC }),
