@@ -2,11 +2,15 @@ import { describe, expect, test } from '@jest/globals';
 import { readControls } from '../../src/direct/controls.js';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 
-const read = (...properties: [string, string][]) => readControls(properties, DEFAULT_LIMITS, { qos: 1, isService: false });
+const read = (...properties: [string, string][]) =>
+  readControls(properties, DEFAULT_LIMITS, { qos: 1, isService: false });
 
 describe('control properties', () => {
   test('default to confirmation within 5 seconds', () => {
-    expect(read(['colour', 'red'])).toEqual({ ok: true, controls: { confirmation: true, timeoutMs: 5_000, isRequest: false } });
+    expect(read(['colour', 'red'])).toEqual({
+      ok: true,
+      controls: { confirmation: true, timeoutMs: 5_000, isRequest: false },
+    });
   });
 
   test('steer confirmation and timeout', () => {
@@ -28,7 +32,9 @@ describe('control properties', () => {
     const atQos0 = (value: string) => readControls([['dm-qos', value]], DEFAULT_LIMITS, { qos: 0, isService: false });
     expect(atQos0('0')).toMatchObject({ ok: true, controls: { confirmation: false } });
     expect(atQos0('1')).toMatchObject({ ok: false, reason: 'INVALID_PARAMETER' });
-    expect(readControls([], DEFAULT_LIMITS, { qos: 0, isService: false })).toMatchObject({ controls: { confirmation: false } });
+    expect(readControls([], DEFAULT_LIMITS, { qos: 0, isService: false })).toMatchObject({
+      controls: { confirmation: false },
+    });
   });
 
   test('are ignored where their name is unknown', () => {

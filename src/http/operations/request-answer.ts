@@ -1,7 +1,8 @@
 import type { DeviceResponse } from '../../direct/delivery.js';
 import type { DirectMessaging } from '../../direct/send.js';
 import { PROPERTY_HEADERS, readParameters, type Operation } from '../operation.js';
-import { endingOf, readIdempotencyKey, refused } from './send-direct-message.js';
+import { retryAfter } from '../rendering.js';
+import { readIdempotencyKey, tellDelivery, tellRefused } from './send-direct-message.js';
 
 /**
  * A request to a device: `POST /connections/{clientId}/requests`, the body is the payload, the device's answer is in
@@ -21,11 +22,15 @@ export function requestAnswer(messaging: Pick<DirectMessaging, 'request'>): Oper
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
       const outcome = await messaging.request(request.caller, input, request.trace);
-      const ending = endingOf(outcome);
-      if (outcome.response === undefined) return ending;
-      return { ...ending, more: { ...ending.more, response: shapeOf(outcome.response) } };
+      const { reason, details, retryAfterMs, response } = outcome;
+      return {
+        reason,
+        details,
+        headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
+        more: { ...tellDelivery(outcome), ...(response !== undefined && { response: shapeOf(response) }) },
+      };
     },
-    refused,
+    refused: tellRefused,
   };
 }
 

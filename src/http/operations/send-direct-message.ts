@@ -1,6 +1,7 @@
-import type { DirectMessaging, Outcome } from '../../direct/send.js';
+import type { Delivery } from '../../direct/delivery.js';
+import type { DirectMessaging } from '../../direct/send.js';
 import type { Events } from '../../observing/events.js';
-import { retryAfter, type Ending } from '../rendering.js';
+import { retryAfter } from '../rendering.js';
 import {
   PROPERTY_HEADERS,
   readParameters,
@@ -20,6 +21,18 @@ export function readIdempotencyKey(request: OperationRequest): string | undefine
   return key ?? invocation;
 }
 
+/** What a sender is told of a delivery beside its reason. A `traceId` there is that of the first attempt. */
+export function tellDelivery(delivery: Partial<Delivery>): Readonly<Record<string, unknown>> {
+  const { written, device, joined, firstTraceId, earlierWritten } = delivery;
+  return {
+    ...(firstTraceId !== undefined && { traceId: firstTraceId }),
+    ...(written !== undefined && { written }),
+    ...(joined === true && { joined }),
+    ...(earlierWritten === true && { earlierWritten }),
+    ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
+  };
+}
+
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
 export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Operation {
   return {
@@ -34,31 +47,21 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
       const { clientId = '' } = request.labels;
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
-      return endingOf(await messaging.send(request.caller, input, request.trace));
+      const outcome = await messaging.send(request.caller, input, request.trace);
+      const { reason, details, retryAfterMs } = outcome;
+      return {
+        reason,
+        details,
+        headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
+        more: tellDelivery(outcome),
+      };
     },
-    refused,
-  };
-}
-
-/** What the caller is told of an outcome. */
-export function endingOf(outcome: Outcome): Ending {
-  const { reason, details, retryAfterMs, written, device, joined, firstTraceId, earlierWritten } = outcome;
-  return {
-    reason,
-    details,
-    headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
-    more: {
-      ...(firstTraceId !== undefined && { traceId: firstTraceId }),
-      ...(written !== undefined && { written }),
-      ...(joined === true && { joined }),
-      ...(earlierWritten === true && { earlierWritten }),
-      ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
-    },
+    refused: tellRefused,
   };
 }
 
 /** Tells of a message that did not get so far as to be sent. */
-export function refused(
+export function tellRefused(
   events: Events,
   { traceId, caller, labels, query, payloadBytes, ending }: RefusedRequest,
 ): void {
