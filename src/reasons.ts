@@ -200,6 +200,7 @@ const table = {
     causes: [
       'No policy is attached to the principal.',
       'The condition on `iot:Topic` does not match.',
+      'Of a request: no policy allows `iot:Receive` on the response topic.',
       'An explicit Deny.',
     ],
     next: ['Run `tightbeam policy explain` with the principal and resource of the log line.'],
@@ -484,7 +485,10 @@ const table = {
     meaning:
       'The device published its answer to the request, and payload, content type and user properties together are over the limit ' +
       'of a payload; or of a repeat, there was no room to keep the answer. The answer went on to whoever subscribes to the topic.',
-    causes: ['An answer over 131,072 bytes (or the limit configured).', 'Of a repeat: many large answers in five minutes.'],
+    causes: [
+      'An answer over 131,072 bytes (or the limit configured).',
+      'Of a repeat: many large answers in five minutes.',
+    ],
     next: ['Let the device answer with a reference (a URL) in place of the data.'],
   },
   IDEMPOTENCY_KEY_REUSED: {

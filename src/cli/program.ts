@@ -4,6 +4,7 @@ import { addDemoCommand } from './demo.js';
 import { addEmqxCommands } from './emqx.js';
 import { addLogsCommands } from './logs.js';
 import { addPolicyCommands } from './policy/commands.js';
+import { addRequestCommand } from './request.js';
 import { addSendCommand } from './send.js';
 import { addServeCommands } from './serve.js';
 import { addTailCommand } from './tail.js';
@@ -16,6 +17,7 @@ export const program = new Command('tightbeam')
 
 addServeCommands(program);
 addSendCommand(program);
+addRequestCommand(program);
 addTailCommand(program);
 addLogsCommands(program);
 addEmqxCommands(program);

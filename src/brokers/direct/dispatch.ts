@@ -1,11 +1,11 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
-import { CONTROL_PRINCIPAL, CONTROL_TRACE_ID, readControls } from '../../direct/controls.js';
+import { CONTROL_PRINCIPAL, CONTROL_TRACE_ID } from '../../direct/controls.js';
 import type { Delivery } from '../../direct/delivery.js';
-import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../direct/limits.js';
-import { parseDirectTopic } from '../../direct/topic.js';
+import type { Limits } from '../../direct/limits.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import { parseTraceparent } from '../../observing/trace-id.js';
+import { admit } from './admission.js';
 import { Answers } from './answers.js';
 import { Identities } from './identities.js';
 import type { MemoryLimits } from './memory.js';
@@ -93,7 +93,7 @@ export class Dispatcher {
     // Sent again while the first one has no answer (section 4.4 forbids it but on a new connection): that one answers.
     if (qos > 0 && sender.sent.has(messageId)) return;
 
-    const admission = this.#admit(sender, packet);
+    const admission = admit(sender, packet, this.#context.limits);
     const message: PendingMessage = {
       sender,
       packet,
@@ -128,33 +128,6 @@ export class Dispatcher {
       this.answers.left(message);
     }
     sender.sent.clear();
-  }
-
-  /** Everything that can be said of the PUBLISH alone, before anything that tells whether a client exists. */
-  #admit(
-    sender: Party,
-    packet: IPublishPacket,
-  ): Pick<PendingMessage, 'address' | 'timeoutMs' | 'request'> & { confirmation: boolean; id?: string; fault?: Fault } {
-    const { limits } = this.#context;
-    const parsed = parseDirectTopic(packet.topic);
-    const { isService } = sender;
-    const controls = readControls(pairsOf(packet.properties?.userProperties), limits, { qos: packet.qos, isService });
-    const address = parsed.ok ? parsed.address : { targetClientId: '', topic: packet.topic };
-    const fault =
-      refusal(sender, packet) ??
-      (parsed.ok ? undefined : parsed) ??
-      checkClientId(address.targetClientId, limits) ??
-      checkTopic(address.topic, limits) ??
-      checkPayload(packet.payload.length, limits) ??
-      (controls.ok ? undefined : controls);
-    if (fault !== undefined || !controls.ok) {
-      const unread = { confirmation: packet.qos > 0, timeoutMs: limits.defaultTimeoutMs, request: undefined };
-      return { address, ...unread, ...(fault && { fault }) };
-    }
-    const { isRequest, ...asked } = controls.controls;
-    const request = isRequest ? readRequest(packet, limits) : undefined;
-    if (request !== undefined && 'reason' in request) return { address, ...asked, request: undefined, fault: request };
-    return { address, ...asked, request };
   }
 
   #authorizeSender(message: PendingMessage): void {
@@ -276,32 +249,4 @@ function identityOf(sender: Party, packet: IPublishPacket, id: string): PendingM
     principal: said(CONTROL_PRINCIPAL) ?? own,
     traceId: traceId !== undefined && TRACE_ID.test(traceId) ? traceId : undefined,
   };
-}
-
-/** Where the answer to a request is to come, or what is wrong with that. */
-function readRequest({ properties }: IPublishPacket, limits: Limits): NonNullable<PendingMessage['request']> | Fault {
-  const { responseTopic = '', correlationData: correlation } = properties ?? {};
-  if (correlation === undefined) return { reason: 'INVALID_PARAMETER', details: 'A request has no Correlation Data.' };
-  return checkTopic(responseTopic, limits) ?? { responseTopic, correlation };
-}
-
-/** The rows of the contract that are refused, whoever sends them. */
-function refusal(sender: Party, packet: IPublishPacket): Fault | undefined {
-  const fault = (details: string): Fault => ({ reason: 'INVALID_PARAMETER', details });
-  if (packet.retain) return fault('A direct message cannot be retained.');
-  if (packet.qos === 2) return fault('A direct message cannot be sent at QoS 2.');
-  if (packet.qos === 1 && !sender.isMqtt5) return fault('MQTT 3.1.1 has no PUBACK that could say no.');
-  const { contentType = '', responseTopic = '' } = packet.properties ?? {};
-  // The Response Topic is a topic name (section 3.3.2.3.5).
-  if (/[+#]/.test(responseTopic)) return fault('The Response Topic holds a wildcard.');
-  const unfit = unfitText('The Content Type', contentType) ?? unfitText('The Response Topic', responseTopic);
-  return unfit === undefined ? unfitProperty(packet) : fault(unfit);
-}
-
-function unfitProperty(packet: IPublishPacket): Fault | undefined {
-  for (const [name, value] of pairsOf(packet.properties?.userProperties)) {
-    const details = unfitText('The name of a user property', name) ?? unfitText('The value of a user property', value);
-    if (details !== undefined) return { reason: 'INVALID_PARAMETER', details };
-  }
-  return undefined;
 }
