@@ -67,7 +67,12 @@ export async function run(args: string[]): Promise<void> {
     await once(server, 'exit');
     show(results, base);
     verdict('SigV4, share of the rate without', ratioOf(results, sigv4, base), 'at least', LEAST_SIGV4);
-    verdict("SigV4, server's CPU a request against without", cpuRatio(results, sigv4, base), 'at most', 1 / LEAST_SIGV4);
+    verdict(
+      "SigV4, server's CPU a request against without",
+      cpuRatio(results, sigv4, base),
+      'at most',
+      1 / LEAST_SIGV4,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
