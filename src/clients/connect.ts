@@ -1,5 +1,5 @@
 import { isUnderDirect } from '../direct/topic.js';
-import type { Credentials } from '../identity/authenticator.js';
+import type { PresentedCredentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
 import { isGuardedTopic, settle } from './enforcement.js';
@@ -17,7 +17,7 @@ export interface ConnectTerms {
 }
 
 export interface ConnectRequest {
-  readonly claim: Credentials;
+  readonly claim: PresentedCredentials;
   /** Absent where the broker tells none of it: then no condition on it holds, and each denies. */
   readonly terms?: ConnectTerms | undefined;
   /** Whether the connection is TLS; absent where the broker does not tell. */

@@ -9,7 +9,7 @@ import { REASONS } from '../reasons.js';
 import type { Events } from '../observing/events.js';
 import type { Tracing } from '../observing/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
-import { clientErrorDetails, guardConnections } from './connections.js';
+import { clientErrorDetails, guardConnections } from './guard-connections.js';
 import { addHealthRoutes } from './health.js';
 import type { Operation } from './operation.js';
 import { answerAndClose } from './raw-answer.js';

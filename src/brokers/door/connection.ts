@@ -183,7 +183,7 @@ export class DoorConnection implements Party {
       return;
     }
     this.broker?.flush();
-    setFlowing(this.client.stream, !this.#isClientHeld);
+    this.client.setFlowing(!this.#isClientHeld);
     this.#closeBrokerWhenDone();
   }
 
@@ -203,7 +203,7 @@ export class DoorConnection implements Party {
       return;
     }
     this.client.flush();
-    setFlowing(broker.stream, !this.client.isFull);
+    broker.setFlowing(!this.client.isFull);
   }
 
   get #isClientHeld(): boolean {
@@ -295,10 +295,4 @@ export class DoorConnection implements Party {
     this.broker?.stream.destroy();
     this.#closeClient();
   }
-}
-
-function setFlowing(stream: Duplex, flowing: boolean): void {
-  if (flowing !== stream.isPaused()) return;
-  if (flowing) stream.resume();
-  else stream.pause();
 }

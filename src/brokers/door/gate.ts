@@ -6,7 +6,7 @@ import { mayPublish } from '../../clients/publish.js';
 import { mayReceive } from '../../clients/receive.js';
 import { maySubscribe } from '../../clients/subscribe.js';
 import { parseDirectTopic } from '../../direct/topic.js';
-import type { Authentication, Authenticator, Credentials } from '../../identity/authenticator.js';
+import type { Authentication, Authenticator, PresentedCredentials } from '../../identity/authenticator.js';
 import type { Reason } from '../../reasons.js';
 import type { PendingMessage } from '../direct/message.js';
 import { pairsOf } from '../direct/user-properties.js';
@@ -123,7 +123,7 @@ function leftToBroker({ authenticator, serviceUsername }: ClientOptions): Authen
   };
 }
 
-function claimOf({ clientId, endpoints }: DoorConnection, { username, password }: Connect): Credentials {
+function claimOf({ clientId, endpoints }: DoorConnection, { username, password }: Connect): PresentedCredentials {
   const { certificate, sourceIp, sourcePort } = endpoints;
   return {
     clientId,
