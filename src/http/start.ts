@@ -18,6 +18,8 @@ export interface DataPlaneParts {
   readonly accessKeys: AccessKeys;
   readonly telemetry: Pick<Telemetry, 'events' | 'tracing'>;
   readonly ready: () => boolean;
+  /** Whether policies are in shadow for anybody. */
+  readonly shadow: () => boolean;
 }
 
 /** The API on its ports: plain HTTP, and HTTPS with client certificates where that is configured. */
@@ -44,6 +46,7 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
     payloadBytes: config.limits.payloadBytes,
     timeouts: { requestMs: requestTimeoutMs, headersMs: requestTimeoutMs },
     ready: parts.ready,
+    shadow: parts.shadow,
   };
   const stop = async (): Promise<void> => {
     for (const close of closes) close();
