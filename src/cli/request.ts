@@ -17,9 +17,8 @@ interface RequestOptions extends CallOptions {
 }
 
 /** `tightbeam request`: a message to one device, and what the device answers. */
-export function addRequestCommand(program: Command): void {
-  addCallOptions(program.command('request'))
-    .description('send one message to one device and print the answer of the device')
+export function requestCommand(command: Command): void {
+  addCallOptions(command)
     .requiredOption('--response-topic <topic>', 'topic on which the device publishes its answer')
     .option('--timeout <seconds>', 'how long to wait for the answer, 1 to 60 (default: 5)', wholeNumber)
     .action(async (options: RequestOptions) => {

@@ -17,9 +17,8 @@ interface SendOptions extends CallOptions {
 }
 
 /** `tightbeam send`: SendDirectMessage with the access key of the environment, as any AWS client would send it. */
-export function addSendCommand(program: Command): void {
-  addCallOptions(program.command('send'))
-    .description('send one message to one device and print what became of it')
+export function sendCommand(command: Command): void {
+  addCallOptions(command)
     .option('--no-confirmation', "do not wait for the device's PUBACK (QoS 0)")
     .option('--timeout <seconds>', 'how long to wait for the PUBACK, 1 to 15 (default: 5)', wholeNumber)
     .action(async (options: SendOptions) => {
