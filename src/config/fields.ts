@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isPattern } from '../clients/modes.js';
 import { isNetwork } from '../networks.js';
 
 /* Kinds of settings. What comes from the environment is text. */
@@ -15,3 +16,8 @@ export const path = text.regex(/^\/[^?#]*$/, 'must begin with / and hold neither
 export const rate = z.strictObject({ perSecond: z.coerce.number().positive(), burst: count(1, 1_000_000) });
 export const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
 export const network = text.refine(isNetwork, { message: 'must be an IP address or a network such as 10.0.0.0/8' });
+/** With `*` and `?`, as in principals.json. */
+export const principalPattern = text.refine(
+  (pattern) => isPattern(pattern),
+  'must be a name or a pattern with * and ?',
+);

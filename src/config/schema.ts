@@ -3,7 +3,7 @@ import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
 import { DoorSchema } from './door.js';
-import { count, flag, port, rate, text, url } from './fields.js';
+import { count, flag, port, principalPattern, rate, text, url } from './fields.js';
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
@@ -148,6 +148,22 @@ export const ConfigSchema = z
     policies: text.default('policies').describe('folder of policies and `principals.json`; read again when it changes'),
     authorization: z
       .strictObject({
+        mode: z
+          .enum(['enforce', 'shadow'])
+          .default('enforce')
+          .describe(
+            'shadow: what the policies deny to MQTT clients is told (WouldDeny) and goes on; read again on SIGHUP, as are the next two',
+          ),
+        modes: z
+          .record(principalPattern, z.enum(['enforce', 'shadow']))
+          .default({})
+          .describe('modes of single principals, by name or pattern, before the general one: `{ "lock-*": enforce }`'),
+        inShadow: z
+          .enum(['broker', 'allow'])
+          .default('broker')
+          .describe(
+            'what decides in place of policies in shadow: the broker as it would without them (EMQX by `authorization.no_match`), or nobody (allow)',
+          ),
         receiveOnSubscribe: z
           .enum(['every', 'some', 'off'])
           .default('every')
