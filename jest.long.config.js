@@ -12,6 +12,7 @@ export default {
     '<rootDir>/test/aws/sdk.test.ts',
     '<rootDir>/test/http/fuzz.test.ts',
     '<rootDir>/test/policy/properties.test.ts',
+    '<rootDir>/test/policy/questions.test.ts',
   ],
   testTimeout: 600_000,
 };
