@@ -12,6 +12,8 @@ export interface DirectMessage {
    * message's life in the broker.
    */
   readonly timeoutMs: number;
+  /** How long to wait for the receiver to connect, in milliseconds, 0..300000; 0 where absent. */
+  readonly waitMs?: number | undefined;
   readonly properties: DirectProperties;
   /** The device's answer is waited for; response topic and correlation data are there. */
   readonly isRequest?: boolean | undefined;

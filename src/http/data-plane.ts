@@ -18,6 +18,7 @@ import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
 import { createTlsServer, replaceMaterial, type MutualTlsMaterial } from './tls.js';
+import { Withdrawals } from './withdrawals.js';
 import {
   announcedBytes,
   checkHead,
@@ -66,6 +67,7 @@ export class DataPlane {
   #fresh = new WeakSet<Duplex>();
   /** Connections on which nothing can be read any more, and whose answer under way is the last. */
   readonly #spoilt = new WeakSet<Duplex>();
+  readonly #withdrawals = new Withdrawals();
   #draining = false;
 
   /** @throws Error where no authenticator is given: there is no unauthenticated mode. */
@@ -94,6 +96,7 @@ export class DataPlane {
   /** Takes no new requests, lets those in flight finish, closes. */
   async stop(): Promise<void> {
     this.#draining = true;
+    this.#withdrawals.all();
     await this.#app.close();
   }
 
@@ -189,7 +192,17 @@ export class DataPlane {
     const trace = this.#spans.traceOf(raw);
     const caller = verdict.identity;
     const answer = await operation
-      .answer({ traceId, trace, caller, path, labels, query, headers, body })
+      .answer({
+        traceId,
+        trace,
+        caller,
+        path,
+        labels,
+        query,
+        headers,
+        body,
+        withdrawal: () => this.#withdrawals.of(reply.raw),
+      })
       .catch((error: unknown) => Promise.reject(new Ended(endingOf(error), caller)));
     if ('reason' in answer) this.#spans.ended(raw, answer.reason);
     return send(reply, answer, traceId);

@@ -18,6 +18,8 @@ export interface OperationRequest {
   readonly query: ReadonlyMap<string, readonly string[]>;
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly body: Uint8Array;
+  /** Aborted where nothing more is to be begun for this request: its caller has gone, or the service drains. */
+  withdrawal(): AbortSignal;
 }
 
 /** A request that was refused before its operation took it over, with what is known of it by then. */

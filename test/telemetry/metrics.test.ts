@@ -3,6 +3,7 @@ import { METRICS, prometheusName, type MetricEntry } from '../../src/telemetry/m
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
 import { captureLog } from './capture.js';
 import { allowed, delivered, denied, device } from './samples.js';
+import { FakeDelivery } from '../fakes.js';
 import { readExposition, scrape, sumOf } from './scrape.js';
 
 const COUNT = (name: string) => `${name}_count`;
@@ -42,9 +43,7 @@ describe('the metrics', () => {
       .request({ method: 'POST', path: '/', scheme: 'http' })
       .end({ status: 504, route: '/x', reason: 'PUBACK_TIMEOUT' });
     telemetry.authorizer({ connect: () => allowed } as never).connect(device);
-    await telemetry
-      .delivery({ deliver: () => Promise.resolve({ reason: 'DELIVERED', written: 'yes' }) })
-      .deliver({} as never);
+    await telemetry.delivery(new FakeDelivery()).deliver({ confirmation: true } as never);
     // Listeners hear of events after what is under way.
     await new Promise(setImmediate);
   }
@@ -93,7 +92,9 @@ describe('the metrics', () => {
   it('show what is under way, and end it also where a delivery fails', async () => {
     const pending = async () => sumOf(await scrape(port), prometheusName(METRICS.pending));
     let fail: (error: Error) => void = () => undefined;
-    const delivery = telemetry.delivery({ deliver: () => new Promise((_, reject) => (fail = reject)) });
+    const delivery = telemetry.delivery(
+      Object.assign(new FakeDelivery(), { deliver: () => new Promise<never>((_, reject) => (fail = reject)) }),
+    );
     const outcome = delivery.deliver({} as never);
     expect(await pending()).toBe(1);
     fail(new Error('lost'));

@@ -6,6 +6,7 @@ import type { Diagnostics } from '../../observing/diagnostics.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import { Dispatcher } from '../direct/dispatch.js';
 import type { ReceiverLimits } from '../direct/receiver.js';
+import type { WaitingLimits } from '../direct/waiting.js';
 import { AwaySessions } from './away.js';
 import { Code } from './codes.js';
 import { DoorConnection } from './connection.js';
@@ -31,6 +32,8 @@ export interface DoorOptions {
   /** How many direct messages one receiver may be sent; shared with whoever sends through the service's user. */
   readonly perReceiver?: RateLimiter | undefined;
   readonly receiver?: Partial<ReceiverLimits>;
+  /** How many direct messages may wait for their receivers to connect. */
+  readonly waiting?: Partial<WaitingLimits> | undefined;
   /** Overrides; see DoorLimits. */
   readonly connectTimeoutMs?: number;
   readonly packetBytes?: number;
@@ -71,6 +74,7 @@ export class Door implements DoorContext {
     this.dispatcher = new Dispatcher({
       limits: options.limits,
       ...(options.perReceiver && { perReceiver: options.perReceiver }),
+      waiting: options.waiting,
       connectionOf: (clientId) => this.#live.get(clientId),
       hasSession: (clientId) => this.away.get(clientId) !== undefined,
       authorize: (connection: DoorConnection, type, topic) => this.rules.direct(connection, type, topic),
@@ -153,6 +157,7 @@ export class Door implements DoorContext {
     // The broker ends it too; direct messages for it must not wait for that.
     before?.end(Code.SESSION_TAKEN_OVER, 'takenover');
     this.rules.connected(connection);
+    this.dispatcher.connected(clientId);
   }
 
   ended(connection: DoorConnection): void {

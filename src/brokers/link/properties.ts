@@ -7,7 +7,9 @@ import {
   CONTROL_REQUEST,
   CONTROL_TIMEOUT,
   CONTROL_TRACE_ID,
+  CONTROL_WAIT,
 } from '../../direct/controls.js';
+import type { ConnectionWait } from '../../direct/delivery.js';
 import type { DirectMessage, DirectProperties } from '../../direct/message.js';
 import type { BrokerMessage } from '../../operations/broker.js';
 
@@ -53,6 +55,15 @@ export function directProperties(message: DirectMessage): PublishProperties {
     user.push([CONTROL_ID, identity.id], [CONTROL_PRINCIPAL, identity.principal], [CONTROL_TRACE_ID, identity.traceId]);
   }
   return commonProperties(properties, user);
+}
+
+/** Properties of a wait for a client. */
+export function waitProperties({ principal, waitMs }: ConnectionWait): PublishProperties {
+  const pairs: Pair[] = [
+    [CONTROL_WAIT, String(waitMs)],
+    [CONTROL_PRINCIPAL, principal],
+  ];
+  return { userProperties: toUserProperties(pairs) };
 }
 
 /** Properties of an ordinary message. */
