@@ -40,7 +40,7 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
     events,
     tracing,
     payloadBytes: config.limits.payloadBytes,
-    timeouts: { requestMs: requestTimeoutMs, headersMs: requestTimeoutMs },
+    timeouts: { requestMs: requestTimeoutMs, headersMs: requestTimeoutMs, idleMs: requestTimeoutMs },
     ready: parts.ready,
   };
   const plain = new DataPlane(common);

@@ -1,6 +1,7 @@
+import type { Delivery } from '../../direct/delivery.js';
 import type { DirectMessaging } from '../../direct/send.js';
 import { retryAfter } from '../rendering.js';
-import { PROPERTY_HEADERS, readParameters, type Operation, type OperationRequest } from '../operation.js';
+import { PROPERTY_HEADERS, readParameters, type OperationRequest, type WholeOperation } from '../operation.js';
 
 /**
  * What repeats of one message have in common: the caller's own key, else what the SDKs of AWS send with all attempts of one
@@ -13,8 +14,20 @@ function readIdempotencyKey(request: OperationRequest): string | undefined {
   return key ?? invocation;
 }
 
+/** What a sender is told of a delivery beside its reason. A `traceId` there is that of the first attempt. */
+export function tellDelivery(delivery: Partial<Delivery>): Readonly<Record<string, unknown>> {
+  const { written, device, joined, firstTraceId, earlierWritten } = delivery;
+  return {
+    ...(firstTraceId !== undefined && { traceId: firstTraceId }),
+    ...(written !== undefined && { written }),
+    ...(joined === true && { joined }),
+    ...(earlierWritten === true && { earlierWritten }),
+    ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
+  };
+}
+
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
-export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Operation {
+export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): WholeOperation {
   return {
     method: 'POST',
     path: '/connections/:clientId/messages',
@@ -28,18 +41,12 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
       const outcome = await messaging.send(request.caller, input, request.trace);
-      const { reason, details, retryAfterMs, written, device, joined, firstTraceId, earlierWritten } = outcome;
+      const { reason, details, retryAfterMs } = outcome;
       return {
         reason,
         details,
         headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
-        more: {
-          ...(firstTraceId !== undefined && { traceId: firstTraceId }),
-          ...(written !== undefined && { written }),
-          ...(joined === true && { joined }),
-          ...(earlierWritten === true && { earlierWritten }),
-          ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
-        },
+        more: tellDelivery(outcome),
       };
     },
     refused(events, { traceId, caller, labels, query, payloadBytes, ending }) {

@@ -22,8 +22,11 @@ export interface SignatureClaim {
   readonly sessionToken?: string | undefined;
 }
 
+/** A claim is in the head of a request alone. */
+type Head = Pick<CallerRequest, 'headers' | 'query'>;
+
 /** The claim of a request; its fault where it is malformed; undefined where the request is not signed with SigV4. */
-export function readClaim(request: CallerRequest): SignatureClaim | { readonly fault: string } | undefined {
+export function readClaim(request: Head): SignatureClaim | { readonly fault: string } | undefined {
   const authorization = request.headers.get('authorization') ?? [];
   const byHeader = authorization.some(isAws);
   const byQuery = request.query.has('X-Amz-Signature') || request.query.has('X-Amz-Algorithm');
@@ -44,7 +47,7 @@ function isAws(authorization: string): boolean {
 /** Stays inside this file: it carries the fault out of the readers. */
 class Malformed extends Error {}
 
-function readHeader(request: CallerRequest, authorization: string): SignatureClaim {
+function readHeader(request: Head, authorization: string): SignatureClaim {
   const text = authorization.trim();
   const [algorithm = ''] = /^\S*/.exec(text) ?? [];
   const parts = new Map<string, string>();
@@ -67,7 +70,7 @@ function readHeader(request: CallerRequest, authorization: string): SignatureCla
   });
 }
 
-function readQuery(request: CallerRequest): SignatureClaim {
+function readQuery(request: Head): SignatureClaim {
   const expires = parameterOf(request, 'X-Amz-Expires');
   const expiresSeconds = /^[0-9]{1,6}$/.test(expires) ? Number(expires) : 0;
   if (expiresSeconds < 1 || expiresSeconds > 604_800) {
@@ -90,7 +93,7 @@ function partOf(parts: ReadonlyMap<string, string>, name: string): string {
   return parts.get(name) ?? missing(`${name} in the Authorization header`);
 }
 
-function parameterOf({ query }: CallerRequest, name: string): string {
+function parameterOf({ query }: Head, name: string): string {
   return only(query.get(name), `query parameter ${name}`);
 }
 
