@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type SendAnswer, sendDirectMessage } from './client.js';
+import { sendBatchFile, type BatchSummary } from './batch/send-batch.js';
+import { BatchRefused, type SendAnswer, sendDirectMessage, type Signing } from './client.js';
 
 /** Exit codes of `tightbeam send`, by the HTTP status of the answer. */
 const EXIT_CODES: readonly (readonly [status: number, code: number, what: string])[] = [
@@ -12,13 +13,21 @@ const EXIT_CODES: readonly (readonly [status: number, code: number, what: string
   [413, 6, 'the payload is too large'],
   [429, 7, 'throttled'],
   [504, 8, 'no acknowledgement came'],
+  [409, 10, 'the idempotency key stands for another message'],
+  [422, 11, 'the device has refused the message'],
 ];
+/** Of a batch whose failures are of several kinds. */
+const EXIT_MIXED = 9;
 /** Anything else: the service or the broker failed, or could not be reached. */
 const EXIT_FAILURE = 1;
 
 interface SendOptions {
-  readonly clientId: string;
-  readonly topic: string;
+  readonly clientId?: string;
+  readonly topic?: string;
+  readonly idempotencyKey?: string;
+  readonly batch?: string;
+  readonly outcomes?: string;
+  readonly resume?: boolean;
   readonly payload?: string;
   readonly file?: string;
   readonly confirmation: boolean;
@@ -33,11 +42,20 @@ export function addSendCommand(program: Command): void {
   const exits = EXIT_CODES.map(([, code, what]) => `  ${code}  ${what}`).join('\n');
   program
     .command('send')
-    .description('send one message to one device and print what became of it')
-    .requiredOption('--client-id <id>', 'MQTT client ID of the device')
-    .requiredOption('--topic <topic>', 'topic on which the device receives it')
+    .description('send one message to one device, or a batch of them, and print what became of it')
+    .addOption(new Option('--client-id <id>', 'MQTT client ID of the device').conflicts('batch'))
+    .addOption(new Option('--topic <topic>', 'topic on which the device receives it').conflicts('batch'))
     .addOption(new Option('--payload <text>', 'payload (default: empty)').conflicts('file'))
     .option('--file <path>', 'file with the payload; - for standard input')
+    .option('--idempotency-key <key>', 'what repeats of this message have in common: it is delivered once')
+    .addOption(
+      new Option(
+        '--batch <file>',
+        'send a message a line (NDJSON: clientId, topic, payload, confirmation, ...); - for standard input',
+      ).conflicts(['payload', 'file', 'timeout', 'idempotencyKey']),
+    )
+    .option('--outcomes <file>', 'where the outcome of each line of a batch goes (default: FILE.outcomes)')
+    .option('--resume', 'go on with the batch of the outcomes file: send what has none, or failed')
     .option('--no-confirmation', "do not wait for the device's PUBACK (QoS 0)")
     .option('--timeout <seconds>', 'how long to wait for the PUBACK, 1 to 15 (default: 5)', wholeNumber)
     .addOption(
@@ -50,10 +68,10 @@ export function addSendCommand(program: Command): void {
     .option('--json', 'print the answer as JSON')
     .addHelpText(
       'after',
-      `\nCredentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.\nExit codes:\n${exits}\n  ${EXIT_FAILURE}  anything else`,
+      `\nCredentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.\nExit codes:\n${exits}\n  ${EXIT_MIXED}  a batch whose messages failed in several ways; in one way, its code\n  ${EXIT_FAILURE}  anything else`,
     )
     .action(async (options: SendOptions) => {
-      process.exitCode = await send(options);
+      process.exitCode = options.batch === undefined ? await send(options) : await sendBatch(options, options.batch);
     });
 }
 
@@ -72,19 +90,51 @@ async function send(options: SendOptions): Promise<number> {
     const outcome = body.reason ?? exception ?? 'OK';
     process.stdout.write(`${status} ${outcome}: ${body.message ?? ''} (trace ${body.traceId ?? 'none'})\n`);
   }
-  return EXIT_CODES.find(([known]) => known === status)?.[1] ?? EXIT_FAILURE;
+  return exitOf(status);
 }
 
 async function request(options: SendOptions): Promise<SendAnswer> {
+  const { clientId, topic, confirmation, timeout, idempotencyKey } = options;
+  if (clientId === undefined || topic === undefined) throw new Error('--client-id and --topic are needed, or --batch');
+  return sendDirectMessage({
+    ...signingOf(options),
+    clientId,
+    topic,
+    confirmation,
+    ...(timeout !== undefined && { timeout }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    payload: readPayload(options),
+  });
+}
+
+async function sendBatch(options: SendOptions, file: string): Promise<number> {
+  const { outcomes, resume = false, json = false } = options;
+  try {
+    return exitOfBatch(await sendBatchFile({ ...signingOf(options), file, outcomes, resume, json }));
+  } catch (error) {
+    process.stderr.write(`tightbeam send: ${describeFailure(error, options.endpoint)}\n`);
+    return error instanceof BatchRefused ? exitOf(error.answer.status) : EXIT_FAILURE;
+  }
+}
+
+function exitOfBatch({ tally: { failures }, cut }: BatchSummary): number {
+  if (cut !== undefined) return EXIT_FAILURE;
+  const codes = new Set([...failures].map(exitOf));
+  const [code = 0, ...others] = codes;
+  return others.length > 0 ? EXIT_MIXED : code;
+}
+
+function exitOf(status: number): number {
+  return EXIT_CODES.find(([known]) => known === status)?.[1] ?? EXIT_FAILURE;
+}
+
+function signingOf({ endpoint, region }: SendOptions): Signing {
   const accessKeyId = process.env['AWS_ACCESS_KEY_ID'];
   const secretAccessKey = process.env['AWS_SECRET_ACCESS_KEY'];
   const sessionToken = process.env['AWS_SESSION_TOKEN'];
   if (!accessKeyId || !secretAccessKey) throw new Error('set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
-  return sendDirectMessage({
-    ...options,
-    credentials: { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) },
-    payload: readPayload(options),
-  });
+  const credentials = { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
+  return { endpoint, region, credentials };
 }
 
 function readPayload({ payload, file }: SendOptions): Uint8Array<ArrayBuffer> {
