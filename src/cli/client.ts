@@ -89,7 +89,7 @@ export class BatchRefused extends Error {
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<readonly BatchAnswer[]> {
   let rest = '';
-  for await (const text of stream.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>) {
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     yield lines.map((line) => JSON.parse(line) as BatchAnswer);

@@ -37,9 +37,7 @@ interface InstallFlags extends ApiFlags {
 }
 
 /** `tightbeam emqx install | doctor | uninstall`. `version` is this release's, and so the plugin's. */
-export function addEmqxCommands(program: Command, version = VERSION): void {
-  const emqx = program.command('emqx').description('set up, examine and restore an EMQX that you run');
-
+export function emqxCommand(emqx: Command, version = VERSION): void {
   apiOptions(emqx.command('install'))
     .description(
       'let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand, and exits with ' +
@@ -126,9 +124,10 @@ async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
 }
 
 async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {
-  const { broker, limits } = loadConfig(flags.config);
+  const { broker, limits, authorization: modes } = loadConfig(flags.config);
   const { urls, username, password, tls } = broker;
-  const diagnoses = await diagnose(connect(flags), { version, broker: { urls, username, password, tls }, limits });
+  const user = { urls, username, password, tls };
+  const diagnoses = await diagnose(connect(flags), { version, broker: user, limits, modes });
   print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
   if (!isHealthy(diagnoses)) process.exitCode = 1;
 }

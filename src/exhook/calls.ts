@@ -74,21 +74,23 @@ export const HANDLERS: { readonly [Name in CallName]?: Handler<Name> } = {
 
   /**
    * The request does not tell QoS and retain flag of a PUBLISH (exhook.v2.proto and exhook.v3.proto,
-   * ClientAuthorizeRequest).
+   * ClientAuthorizeRequest). `result` is what the chain held before: `authorization.no_match`, as no rule of EMQX's own
+   * has decided. It stands where the policies are in shadow, and as the answer, not as none: the guard comes after, and
+   * denies what nobody answered.
    */
-  OnClientAuthorize: ({ clientinfo, type, topic }, context, span) => {
+  OnClientAuthorize: ({ clientinfo, type, topic, result }, context, span) => {
     if (clientinfo === null) return DENY;
     const identity = identityOf(clientinfo);
     const topicName = askedTopic(topic, clientinfo.mountpoint);
     const asked = { identity, topicName, traceId: span.traceId };
     switch (type) {
       case 'PUBLISH':
-        return answer(mayPublish(asked, context), span);
+        return answer(mayPublish({ ...asked, brokersOwn: result }, context), span);
       case 'SUBSCRIBE': {
         const receiving = receivingOn(topicName, clientinfo);
         return receiving === undefined
-          ? answer(maySubscribe({ ...asked, topicFilter: topicName }, context), span)
-          : answer(mayReceive({ ...asked, topicName: receiving.topic }, context), span);
+          ? answer(maySubscribe({ ...asked, topicFilter: topicName, brokersOwn: result }, context), span)
+          : answer(mayReceive({ ...asked, topicName: receiving.topic, direct: true }, context), span);
       }
       default:
         // A type of a later generation comes as its number.

@@ -9,7 +9,7 @@ import { REASONS } from '../reasons.js';
 import type { Events } from '../observing/events.js';
 import type { Tracing } from '../observing/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
-import { clientErrorDetails, guardConnections, REQUEST_TIMEOUT } from './connections.js';
+import { clientErrorDetails, guardConnections, REQUEST_TIMEOUT } from './guard-connections.js';
 import { addHealthRoutes } from './health.js';
 import type { Operation } from './operation.js';
 import { Operating } from './operating.js';
@@ -34,6 +34,8 @@ export interface DataPlaneOptions {
   readonly timeouts?: Partial<HttpTimeouts>;
   /** Whether messages can be delivered now, for `/readyz`. Default: always. */
   readonly ready?: () => boolean;
+  /** Whether policies are in shadow for anybody, for `/readyz` too. Default: never. */
+  readonly shadow?: () => boolean;
   /** Rate limits of callers; none where it is not given. */
   readonly throttle?: CallerThrottle;
   /** Speaks HTTPS, and asks for a client certificate. */
@@ -76,7 +78,7 @@ export class DataPlane {
     this.#addHooks();
     const operating = new Operating(options, this.#spans, this.#streams);
     addRoutes(this.#app, options.operations, (...asked) => operating.answer(...asked));
-    addHealthRoutes(this.#app, options.ready ?? (() => true));
+    addHealthRoutes(this.#app, options);
     const streamed = options.operations.filter((one) => 'stream' in one).map(({ path }) => path);
     guardConnections(
       this.#app.server,

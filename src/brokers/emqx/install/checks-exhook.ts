@@ -1,7 +1,8 @@
+import { REQUIRED_HOOKS } from '../../../exhook/hooks.js';
 import { over, secrecy, WHOSE_LOG } from './exhook-tls.js';
 import { fail, type Finding, INSTALL, list, unless, warn } from './finding.js';
 import { hasLeftHooks, type Provider, RELEASE_HOOKS } from './provider.js';
-import { blockersOf, type EmqxState, failedActionBeside, hasHook, NAME, NEEDED_HOOKS, publishers } from './state.js';
+import { blockersOf, type EmqxState, failedActionBeside, hasHook, NAME, publishers } from './state.js';
 
 export function exHook(state: EmqxState, provider: Provider): readonly Finding[] {
   const server = state.exHooks.find(({ name }) => name === NAME);
@@ -54,7 +55,7 @@ export function hooks(state: EmqxState): readonly Finding[] {
   if (server === undefined || server.hooks.length === 0) {
     return [fail('no hook is loaded', 'EMQX loads them when it has reached the service: mend "exhook" first.')];
   }
-  const missing = NEEDED_HOOKS.filter((hook) => !hasHook(server, hook));
+  const missing = REQUIRED_HOOKS.map(({ name }) => name).filter((hook) => !hasHook(server, hook));
   const wide = server.hooks.filter(({ name, params }) => name.startsWith('message.') && !params?.topics?.length);
   return unless(
     [

@@ -13,15 +13,6 @@ import type {
 /** Name of the ExHook server and of the plugin: by it both are known to be Tightbeam's. */
 export const NAME = 'tightbeam';
 
-/** Hooks that the service cannot do without. `message.dropped` must be filtered on `$dm/#`. */
-export const NEEDED_HOOKS = [
-  'client.authenticate',
-  'client.authorize',
-  'client.connected',
-  'client.disconnected',
-  'message.dropped',
-] as const;
-
 /** What EMQX says about itself, as far as installing and diagnosing need it; one reading, so that checks agree. */
 export interface EmqxState {
   readonly nodes: readonly Node[];
