@@ -14,15 +14,23 @@ export interface Signing {
   readonly credentials: AwsCredentials;
 }
 
-export interface SendRequest extends Signing {
+/** Of one device. */
+interface DeviceCall extends Signing {
   readonly clientId: string;
   readonly topic: string;
   readonly payload: Uint8Array<ArrayBuffer>;
-  readonly confirmation: boolean;
   /** Seconds; the service's default where absent. */
   readonly timeout?: number;
   /** What repeats of the same message have in common. */
   readonly idempotencyKey?: string;
+}
+
+export interface SendRequest extends DeviceCall {
+  readonly confirmation: boolean;
+}
+
+export interface DeviceRequest extends DeviceCall {
+  readonly responseTopic: string;
 }
 
 /** The answer of the data-plane API as it came. */
@@ -33,22 +41,36 @@ export interface SendAnswer {
   readonly body: { readonly message?: string; readonly reason?: string; readonly traceId?: string };
 }
 
+/** With the answer of the device, where there is one. */
+export interface RequestAnswer extends SendAnswer {
+  readonly body: SendAnswer['body'] & { readonly response?: { readonly payload: string } };
+}
+
 /**
  * SendDirectMessage, signed with SigV4 as any AWS client signs it.
  *
  * @throws what `fetch` throws where the endpoint cannot be reached; Error where something else than the data plane answers.
  */
-export async function sendDirectMessage(request: SendRequest): Promise<SendAnswer> {
-  const { clientId, topic, confirmation, timeout, idempotencyKey } = request;
-  const query: Record<string, string> = { topic, confirmation: String(confirmation) };
+export function sendDirectMessage(request: SendRequest): Promise<SendAnswer> {
+  return call(request, 'messages', { confirmation: String(request.confirmation) });
+}
+
+/**
+ * A request to a device, signed likewise.
+ *
+ * @throws as sendDirectMessage does.
+ */
+export function requestAnswer(request: DeviceRequest): Promise<RequestAnswer> {
+  return call(request, 'requests', { responseTopic: request.responseTopic });
+}
+
+async function call(request: DeviceCall, what: string, parameters: Record<string, string>): Promise<RequestAnswer> {
+  const { clientId, topic, timeout, idempotencyKey, payload: body } = request;
+  const query: Record<string, string> = { topic, ...parameters };
   if (timeout !== undefined) query['timeout'] = String(timeout);
-  const response = await post(request, {
-    path: `/connections/${encodeURIComponent(clientId)}/messages`,
-    query,
-    headers: idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
-    body: request.payload,
-  });
-  return answerOf(request, response);
+  const headers: Record<string, string> = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
+  const path = `/connections/${encodeURIComponent(clientId)}/${what}`;
+  return answerOf(request, await post(request, { path, query, headers, body }));
 }
 
 /** A line of the answer to a batch: an outcome, or, without `line`, why the batch ended before its end. */
@@ -127,7 +149,7 @@ async function post(
   return fetch(target, { method: 'POST', headers: signed.headers, body });
 }
 
-async function answerOf({ endpoint }: Signing, response: Response): Promise<SendAnswer> {
+async function answerOf({ endpoint }: Signing, response: Response): Promise<RequestAnswer> {
   return {
     status: response.status,
     exception: response.headers.get('x-amzn-errortype'),
@@ -135,7 +157,7 @@ async function answerOf({ endpoint }: Signing, response: Response): Promise<Send
   };
 }
 
-function bodyOf(text: string, answered: string): SendAnswer['body'] {
+function bodyOf(text: string, answered: string): RequestAnswer['body'] {
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null) return body;

@@ -1,50 +1,39 @@
-import { readFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { sendBatchFile, type BatchSummary } from './batch/send-batch.js';
-import { BatchRefused, type SendAnswer, sendDirectMessage, type Signing } from './client.js';
+import {
+  addCommonOptions,
+  credentialsOfEnvironment,
+  describeFailure,
+  EXIT_FAILURE,
+  exitCodeOf,
+  readPayload,
+  wholeNumber,
+  type CallOptions,
+} from './calling.js';
+import { BatchRefused, sendDirectMessage, type SendAnswer } from './client.js';
 
-/** Exit codes of `tightbeam send`, by the HTTP status of the answer. */
-const EXIT_CODES: readonly (readonly [status: number, code: number, what: string])[] = [
-  [200, 0, 'delivered (or, with --no-confirmation, handed over)'],
-  [400, 2, 'the request is not valid'],
-  [401, 3, 'the credentials are not valid'],
-  [403, 4, 'sender or receiver is not authorized'],
-  [404, 5, 'the client is not connected'],
-  [413, 6, 'the payload is too large'],
-  [429, 7, 'throttled'],
-  [504, 8, 'no acknowledgement came'],
-  [409, 10, 'the idempotency key stands for another message'],
-  [422, 11, 'the device has refused the message'],
-];
-/** Of a batch whose failures are of several kinds. */
-const EXIT_MIXED = 9;
-/** Anything else: the service or the broker failed, or could not be reached. */
-const EXIT_FAILURE = 1;
+/** Exit code of a batch whose messages failed in several ways. */
+const EXIT_MIXED = 10;
 
-interface SendOptions {
+interface SendOptions extends Omit<CallOptions, 'clientId' | 'topic'> {
   readonly clientId?: string;
   readonly topic?: string;
+  readonly confirmation: boolean;
+  readonly timeout?: number;
   readonly idempotencyKey?: string;
   readonly batch?: string;
   readonly outcomes?: string;
   readonly resume?: boolean;
-  readonly payload?: string;
-  readonly file?: string;
-  readonly confirmation: boolean;
-  readonly timeout?: number;
-  readonly endpoint: string;
-  readonly region: string;
-  readonly json?: boolean;
 }
 
 /** `tightbeam send`: SendDirectMessage with the access key of the environment, as any AWS client would send it. */
 export function sendCommand(command: Command): void {
-  const exits = EXIT_CODES.map(([, code, what]) => `  ${code}  ${what}`).join('\n');
   command
     .addOption(new Option('--client-id <id>', 'MQTT client ID of the device').conflicts('batch'))
-    .addOption(new Option('--topic <topic>', 'topic on which the device receives it').conflicts('batch'))
-    .addOption(new Option('--payload <text>', 'payload (default: empty)').conflicts('file'))
-    .option('--file <path>', 'file with the payload; - for standard input')
+    .addOption(new Option('--topic <topic>', 'topic on which the device receives it').conflicts('batch'));
+  addCommonOptions(command)
+    .option('--no-confirmation', "do not wait for the device's PUBACK (QoS 0)")
+    .option('--timeout <seconds>', 'how long to wait for the PUBACK, 1 to 15 (default: 5)', wholeNumber)
     .option('--idempotency-key <key>', 'what repeats of this message have in common: it is delivered once')
     .addOption(
       new Option(
@@ -54,20 +43,7 @@ export function sendCommand(command: Command): void {
     )
     .option('--outcomes <file>', 'where the outcome of each line of a batch goes (default: FILE.outcomes)')
     .option('--resume', 'go on with the batch of the outcomes file: send what has none, or failed')
-    .option('--no-confirmation', "do not wait for the device's PUBACK (QoS 0)")
-    .option('--timeout <seconds>', 'how long to wait for the PUBACK, 1 to 15 (default: 5)', wholeNumber)
-    .addOption(
-      new Option('--endpoint <url>', 'data-plane API: http(s)://HOST:PORT')
-        .env('TIGHTBEAM_URL')
-        .default('http://127.0.0.1:8080')
-        .argParser(origin),
-    )
-    .option('--region <name>', 'region of the signature', process.env['AWS_REGION'] ?? 'us-east-1')
-    .option('--json', 'print the answer as JSON')
-    .addHelpText(
-      'after',
-      `\nCredentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.\nExit codes:\n${exits}\n  ${EXIT_MIXED}  a batch whose messages failed in several ways; in one way, its code\n  ${EXIT_FAILURE}  anything else`,
-    )
+    .addHelpText('after', `  ${EXIT_MIXED}  a batch whose messages failed in several ways; in one way, its code`)
     .action(async (options: SendOptions) => {
       process.exitCode = options.batch === undefined ? await send(options) : await sendBatch(options, options.batch);
     });
@@ -76,7 +52,11 @@ export function sendCommand(command: Command): void {
 async function send(options: SendOptions): Promise<number> {
   let answer: SendAnswer;
   try {
-    answer = await request(options);
+    const { clientId, topic } = options;
+    if (clientId === undefined || topic === undefined)
+      throw new Error('--client-id and --topic are needed, or --batch');
+    const credentials = credentialsOfEnvironment();
+    answer = await sendDirectMessage({ ...options, clientId, topic, credentials, payload: readPayload(options) });
   } catch (error) {
     process.stderr.write(`tightbeam send: ${describeFailure(error, options.endpoint)}\n`);
     return EXIT_FAILURE;
@@ -88,73 +68,23 @@ async function send(options: SendOptions): Promise<number> {
     const outcome = body.reason ?? exception ?? 'OK';
     process.stdout.write(`${status} ${outcome}: ${body.message ?? ''} (trace ${body.traceId ?? 'none'})\n`);
   }
-  return exitOf(status);
-}
-
-async function request(options: SendOptions): Promise<SendAnswer> {
-  const { clientId, topic, confirmation, timeout, idempotencyKey } = options;
-  if (clientId === undefined || topic === undefined) throw new Error('--client-id and --topic are needed, or --batch');
-  return sendDirectMessage({
-    ...signingOf(options),
-    clientId,
-    topic,
-    confirmation,
-    ...(timeout !== undefined && { timeout }),
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-    payload: readPayload(options),
-  });
+  return exitCodeOf(status);
 }
 
 async function sendBatch(options: SendOptions, file: string): Promise<number> {
-  const { outcomes, resume = false, json = false } = options;
+  const { endpoint, region, outcomes, resume = false, json = false } = options;
   try {
-    return exitOfBatch(await sendBatchFile({ ...signingOf(options), file, outcomes, resume, json }));
+    const credentials = credentialsOfEnvironment();
+    return exitOfBatch(await sendBatchFile({ endpoint, region, credentials, file, outcomes, resume, json }));
   } catch (error) {
-    process.stderr.write(`tightbeam send: ${describeFailure(error, options.endpoint)}\n`);
-    return error instanceof BatchRefused ? exitOf(error.answer.status) : EXIT_FAILURE;
+    process.stderr.write(`tightbeam send: ${describeFailure(error, endpoint)}\n`);
+    return error instanceof BatchRefused ? exitCodeOf(error.answer.status) : EXIT_FAILURE;
   }
 }
 
 function exitOfBatch({ tally: { failures }, cut }: BatchSummary): number {
   if (cut !== undefined) return EXIT_FAILURE;
-  const codes = new Set([...failures].map(exitOf));
+  const codes = new Set([...failures].map(exitCodeOf));
   const [code = 0, ...others] = codes;
   return others.length > 0 ? EXIT_MIXED : code;
-}
-
-function exitOf(status: number): number {
-  return EXIT_CODES.find(([known]) => known === status)?.[1] ?? EXIT_FAILURE;
-}
-
-function signingOf({ endpoint, region }: SendOptions): Signing {
-  const accessKeyId = process.env['AWS_ACCESS_KEY_ID'];
-  const secretAccessKey = process.env['AWS_SECRET_ACCESS_KEY'];
-  const sessionToken = process.env['AWS_SESSION_TOKEN'];
-  if (!accessKeyId || !secretAccessKey) throw new Error('set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
-  const credentials = { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
-  return { endpoint, region, credentials };
-}
-
-function readPayload({ payload, file }: SendOptions): Uint8Array<ArrayBuffer> {
-  if (file !== undefined) return new Uint8Array(readFileSync(file === '-' ? 0 : file));
-  return new TextEncoder().encode(payload ?? '');
-}
-
-function describeFailure(error: unknown, endpoint: string): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? `${endpoint}: ${cause.message || String(cause)}` : message;
-}
-
-/** The signature is of the paths of AWS, so there is no place for a path in front of them. */
-function origin(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname + url.search + url.hash !== '/') {
-    throw new InvalidArgumentError('It must be http://HOST:PORT or https://HOST:PORT, without a path.');
-  }
-  return text;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number of seconds.');
-  return Number(text);
 }

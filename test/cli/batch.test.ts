@@ -89,7 +89,7 @@ describe('tightbeam send --batch', () => {
       Promise.resolve<Reason>(targetClientId === 'gone' ? 'CLIENT_NOT_CONNECTED' : 'DELIVERED');
     expect(await send('--batch', file)).toMatchObject({ code: 5 });
     write(['lock-1', 'gone', '']);
-    expect(await send('--batch', file, '--outcomes', join(folder, 'others'))).toMatchObject({ code: 9 });
+    expect(await send('--batch', file, '--outcomes', join(folder, 'others'))).toMatchObject({ code: 10 });
     const broken = outcomes(join(folder, 'others')).find(({ line }) => line === 3);
     expect(broken).toMatchObject({ reason: 'INVALID_CLIENT_ID', field: 'clientId' });
   });

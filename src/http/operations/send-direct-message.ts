@@ -1,13 +1,20 @@
 import type { Delivery } from '../../direct/delivery.js';
 import type { DirectMessaging } from '../../direct/send.js';
+import type { Events } from '../../observing/events.js';
 import { retryAfter } from '../rendering.js';
-import { PROPERTY_HEADERS, readParameters, type OperationRequest, type WholeOperation } from '../operation.js';
+import {
+  PROPERTY_HEADERS,
+  readParameters,
+  type OperationRequest,
+  type RefusedRequest,
+  type WholeOperation,
+} from '../operation.js';
 
 /**
  * What repeats of one message have in common: the caller's own key, else what the SDKs of AWS send with all attempts of one
  * call (read: smithy-core and botocore).
  */
-function readIdempotencyKey(request: OperationRequest): string | undefined {
+export function readIdempotencyKey(request: OperationRequest): string | undefined {
   const { key, invocation } = readParameters(request, {
     headers: { 'idempotency-key': 'key', 'amz-sdk-invocation-id': 'invocation' },
   });
@@ -49,12 +56,18 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Who
         more: tellDelivery(outcome),
       };
     },
-    refused(events, { traceId, caller, labels, query, payloadBytes, ending }) {
-      const { clientId: targetClientId = '' } = labels;
-      const topic = query.get('topic')?.[0] ?? '';
-      const { reason, details } = ending;
-      const message = { targetClientId, topic, payloadBytes };
-      events.tell('SendDirectMessage', { traceId, sender: caller, message, reason, details, durationMs: 0 });
-    },
+    refused: tellRefused,
   };
+}
+
+/** Tells of a message that did not get so far as to be sent. */
+export function tellRefused(
+  events: Events,
+  { traceId, caller, labels, query, payloadBytes, ending }: RefusedRequest,
+): void {
+  const { clientId: targetClientId = '' } = labels;
+  const topic = query.get('topic')?.[0] ?? '';
+  const { reason, details } = ending;
+  const message = { targetClientId, topic, payloadBytes };
+  events.tell('SendDirectMessage', { traceId, sender: caller, message, reason, details, durationMs: 0 });
 }
