@@ -3,25 +3,20 @@ import { isPattern } from '../clients/modes.js';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
+import { count, flag, port, rate, ratio, text } from './values.js';
 
-const port = z.coerce.number().int().min(0).max(65535);
-const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const url = z
   .string()
   .regex(/^(mqtts?:\/\/[^/]+|unix:.+)$/, 'must be mqtt://HOST:PORT, mqtts://HOST:PORT or, behind the door, unix:PATH');
-const text = z.string().min(1);
 /** With `*` and `?`, as in principals.json. */
 const principalPattern = text.refine((pattern) => isPattern(pattern), 'must be a name or a pattern with * and ?');
-/** Messages or requests: so many a second on average, so many at once. */
-const rate = z.strictObject({ perSecond: z.coerce.number().positive(), burst: count(1, 1_000_000) });
-const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
-
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
  * Unknown names are errors, so that a misspelt setting cannot be ignored. The descriptions make docs/configuration.md.
  */
 export const ConfigSchema = z
   .strictObject({
+    $schema: z.string().optional().describe('for editors: policies/schema/config.schema.json'),
     http: z
       .strictObject({
         host: text.default('127.0.0.1'),
@@ -145,7 +140,14 @@ export const ConfigSchema = z
             "connections at the most: more are opened when all windows (the broker's Receive Maximum) are full",
           ),
         api: z
-          .strictObject({ url: z.url({ protocol: /^https?$/ }), key: text, secret: text })
+          .strictObject({
+            url: z.url({
+              protocol: /^https?$/,
+              error: 'must be http://HOST:PORT or https://HOST:PORT, with a path where there is one',
+            }),
+            key: text,
+            secret: text,
+          })
           .optional()
           .describe(
             "EMQX's management API, for the operations beside SendDirectMessage and Publish, which are answered NOT_SUPPORTED without it",
@@ -212,7 +214,7 @@ export const ConfigSchema = z
           .regex(/^[a-z0-9-]+$/, 'must be an AWS region name')
           .default('us-east-1'),
         accountId: z
-          .string()
+          .string({ error: 'must be 12 digits, in quotes' })
           .regex(/^\d{12}$/, 'must be 12 digits')
           .default('000000000000'),
         partition: z.enum(['aws', 'aws-cn', 'aws-us-gov']).default('aws'),
@@ -258,10 +260,7 @@ export const ConfigSchema = z
           .partialRecord(z.enum(EVENT_TYPES), z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED']))
           .default({})
           .describe('least levels of single event types, before the general one: `{ Connect: ERROR }`'),
-        successRatio: z.coerce
-          .number()
-          .min(0)
-          .max(1)
+        successRatio: ratio
           .default(1)
           .describe('share of success lines written, chosen by trace; failures are always written'),
         publishIn: z
