@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { isPattern } from '../clients/modes.js';
+import { isNetwork } from '../networks.js';
 
 /**
- * The kinds of values that settings have. Each says its whole rule in one sentence, whatever part of it is broken. Numbers
+ * The kinds of settings. Each says its whole rule in one sentence, whatever part of it is broken. Numbers
  * and flags may be texts, as they are in the environment; an empty value is no number.
  */
 function numeric(value: unknown): unknown {
@@ -41,3 +43,18 @@ export const flag = z.preprocess(
 
 /** A text that is not empty. */
 export const text = z.string({ error: 'must be a text' }).min(1, 'must not be empty');
+
+export const url = z
+  .string({ error: 'must be a text' })
+  .regex(/^(mqtts?:\/\/[^/]+|unix:.+)$/, 'must be mqtt://HOST:PORT, mqtts://HOST:PORT or, behind the door, unix:PATH');
+
+/** Of a URL. */
+export const path = text.regex(/^\/[^?#]*$/, 'must begin with / and hold neither ? nor #');
+
+export const network = text.refine(isNetwork, { message: 'must be an IP address or a network such as 10.0.0.0/8' });
+
+/** With `*` and `?`, as in principals.json. */
+export const principalPattern = text.refine(
+  (pattern) => isPattern(pattern),
+  'must be a name or a pattern with * and ?',
+);
