@@ -58,3 +58,5 @@ export const principalPattern = text.refine(
   (pattern) => isPattern(pattern),
   'must be a name or a pattern with * and ?',
 );
+
+export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be a URL with http: or https:' });

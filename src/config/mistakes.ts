@@ -40,7 +40,8 @@ function ruleOf(issue: z.core.$ZodIssue): string {
   const { code, message } = issue;
   if (code === 'invalid_type') return own(message, `must be ${KINDS[issue.expected] ?? issue.expected}`);
   if (code === 'invalid_value') return own(message, `must be ${issue.values.map(String).join(' or ')}`);
-  if (code === 'too_small' && issue.origin === 'array') return own(message, 'must have at least one entry');
+  if (code === 'too_small')
+    return own(message, issue.origin === 'array' ? 'must have at least one entry' : 'must not be empty');
   if (code === 'invalid_key') return issue.issues.map((inner) => inner.message).join(', ');
   return message;
 }

@@ -3,7 +3,7 @@ import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
 import { DoorSchema } from './door.js';
-import { count, flag, port, principalPattern, rate, ratio, text, url } from './fields.js';
+import { count, flag, httpUrl, port, principalPattern, rate, ratio, text, url } from './fields.js';
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
@@ -44,8 +44,7 @@ export const ConfigSchema = z
           .default(['RS256', 'ES256'])
           .describe('the `alg` that tokens may have'),
         subjectClaim: text.default('sub').describe('the claim that names the caller'),
-        jwksUrl: z
-          .url({ protocol: /^https?$/ })
+        jwksUrl: httpUrl
           .optional()
           .describe('where the keys are; fetched again when a token names a key that is not known'),
         jwksFile: text.optional().describe('a file with the keys, in place of the URL'),
@@ -120,10 +119,7 @@ export const ConfigSchema = z
           ),
         api: z
           .strictObject({
-            url: z.url({
-              protocol: /^https?$/,
-              error: 'must be http://HOST:PORT or https://HOST:PORT, with a path where there is one',
-            }),
+            url: httpUrl,
             key: text,
             secret: text,
           })
