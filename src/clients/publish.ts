@@ -1,5 +1,6 @@
 import { isUnderDirect } from '../direct/topic.js';
 import { isService, type ClientContext } from './context.js';
+import { isUnderQuestions, NO_CLIENT_THERE } from './reserved.js';
 import { maySend } from './send.js';
 import type { OfClient, Verdict } from './verdict.js';
 
@@ -15,15 +16,22 @@ export interface PublishRequest extends MessageOfClient {
   readonly retain?: boolean | undefined;
 }
 
-/** May the client publish? Under `$dm/` the question is whether it may send a direct message. */
+/** May the client publish? Nobody can under `$tightbeam/`; under `$dm/` the question is whether it may send a direct message. */
 export function mayPublish(request: PublishRequest, context: ClientContext): Verdict {
   if (isUnderDirect(request.topicName)) return maySend(request, context);
   const { identity, traceId, topicName, qos, payloadBytes, retain } = request;
   // What callers of the HTTP API publish was authorized there, as theirs.
   if (isService(identity, context)) return { allowed: true };
+  const reason = 'PUBLISH_NOT_AUTHORIZED';
+  if (isUnderQuestions(topicName)) {
+    context.afterwards(() => {
+      const event = { identity, traceId, topicName, qos, payloadBytes, reason, details: NO_CLIENT_THERE } as const;
+      context.events.tell('Publish-In', event);
+    });
+    return { allowed: false, reason };
+  }
   const decision = context.authorizer.publish(identity, topicName, retain === undefined ? undefined : { retain });
   if (decision.effect === 'allow') return { allowed: true, decision };
-  const reason = 'PUBLISH_NOT_AUTHORIZED';
   context.afterwards(() => {
     context.events.tell('Publish-In', { identity, traceId, topicName, qos, payloadBytes, decision, reason });
   });

@@ -1,6 +1,7 @@
 import { isUnderDirect } from '../direct/topic.js';
 import { realFilter } from '../policy/matching/topics.js';
 import type { ClientContext } from './context.js';
+import { isUnderQuestions, NO_CLIENT_THERE } from './reserved.js';
 import type { OfClient, Verdict } from './verdict.js';
 
 export interface SubscribeRequest extends OfClient {
@@ -10,13 +11,14 @@ export interface SubscribeRequest extends OfClient {
   readonly qos?: number | undefined;
 }
 
-/** May the client subscribe? Nobody can under `$dm/`: direct messages come without a subscription. */
+/** May the client subscribe? Nobody can under `$dm/` (direct messages come without a subscription) and `$tightbeam/`. */
 export function maySubscribe(request: SubscribeRequest, { authorizer, events, afterwards }: ClientContext): Verdict {
   const { identity, traceId, topicFilter: topicName, qos } = request;
   const reason = 'SUBSCRIBE_NOT_AUTHORIZED';
-  if (isUnderDirect(realFilter(topicName))) {
+  const filter = realFilter(topicName);
+  if (isUnderDirect(filter) || isUnderQuestions(filter)) {
     afterwards(() => {
-      const details = 'Nobody can subscribe under $dm/.';
+      const details = isUnderDirect(filter) ? 'Nobody can subscribe under $dm/.' : NO_CLIENT_THERE;
       events.tell('Subscribe', { identity, traceId, topicName, qos, reason, details });
     });
     return { allowed: false, reason };
