@@ -27,13 +27,17 @@ on_authenticate(Credential, _Default) ->
 
 %% @doc Called just before ExHook: for what EMQX's own sources have not decided.
 -spec on_authorize(map(), term(), term(), term()) -> ok | {stop, map()}.
-on_authorize(ClientInfo, Action, Topic, _Default) ->
+on_authorize(ClientInfo, Action, Topic, Default) ->
     {Kind, Members} = about(Action, Topic),
-    case ask(Kind, ClientInfo, tightbeam_facts:of_connection(ClientInfo), Members) of
+    case ask(Kind, ClientInfo, tightbeam_facts:of_connection(ClientInfo), Members, is_allowed(Default)) of
         unasked -> ok;
         allow -> decision(allow);
         _ -> decision(deny)
     end.
+
+%% What EMQX answers by itself: the service lets it stand where policies are not in force yet.
+is_allowed(#{result := allow}) -> true;
+is_allowed(_) -> false.
 
 %% As the answer of ExHook's provider, which it is.
 decision(Result) ->
@@ -65,6 +69,9 @@ about_will(ClientInfo, Facts, {Topic, Retain}) ->
 %% Only where the service is the first that ExHook would ask: a provider before it keeps its say.
 -spec ask(binary(), map(), tightbeam_facts:facts(), iodata()) -> answer().
 ask(Kind, ClientInfo, Known, Members) ->
+    ask(Kind, ClientInfo, Known, Members, false).
+
+ask(Kind, ClientInfo, Known, Members, IsAllowed) ->
     case tightbeam_provider:first() of
         none ->
             unasked;
@@ -74,7 +81,7 @@ ask(Kind, ClientInfo, Known, Members) ->
                 clientinfo => emqx_exhook_handler:clientinfo(ClientInfo),
                 type => 'PUBLISH',
                 topic => iolist_to_binary([<<"$tightbeam/+/">>, Facts]),
-                result => false
+                result => IsAllowed
             },
             answer(emqx_exhook_server:call('client.authorize', Request, Server), Server)
     end.

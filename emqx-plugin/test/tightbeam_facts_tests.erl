@@ -67,7 +67,7 @@ actions() ->
     opened(#{}),
     answers(?ALLOW),
     ?assertEqual(allow, authorize(?CLIENT, ?RETAINED, <<"a/\"b">>)),
-    {_, 'client.authorize', #{type := 'PUBLISH', topic := Asked} = Request} = question(),
+    {_, 'client.authorize', #{type := 'PUBLISH', topic := Asked, result := true} = Request} = question(),
     ?assertMatch(<<"$tightbeam/+/{", _/binary>>, Asked),
     ?assert(lists:member(<<"\"retain\":true">>, facts(Request))),
     ?assert(lists:member(<<"\"topic\":\"a/\\\"b\"">>, facts(Request))),

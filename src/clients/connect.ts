@@ -2,6 +2,7 @@ import { isUnderDirect } from '../direct/topic.js';
 import type { PresentedCredentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
+import { isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
 import type { Allowed, OfClient, Refused, Verdict } from './verdict.js';
 
@@ -80,15 +81,20 @@ export function mayKeepWill(request: Asked, context: ClientContext): Verdict {
 function mayHaveTerms({ identity, terms, traceId }: Asked, context: ClientContext): Verdict {
   const refusal = { identity, reason: 'CONNECT_NOT_AUTHORIZED', traceId } as const;
   const decision = context.authorizer.connect(identity, terms && factsOf(terms));
-  if (decision.effect === 'deny') return refuse({ ...refusal, decision }, context);
+  const asked = { identity, traceId };
+  const verdict = settle({ decision, reason: refusal.reason, asked }, context);
+  if (!verdict.allowed) return refuse({ ...refusal, decision }, context);
   const will = terms?.will;
-  if (will === undefined || will === 'untold') return { allowed: true, decision };
+  if (will === undefined || will === 'untold') return verdict;
   if (isUnderDirect(will.topicName)) {
     return refuse({ ...refusal, details: 'A will cannot be a direct message.' }, context);
   }
   const ofWill = context.authorizer.publish(identity, will.topicName, { retain: will.retain });
-  if (ofWill.effect === 'allow') return { allowed: true, decision };
-  return refuse({ ...refusal, decision: ofWill, details: 'The topic of the will.' }, context);
+  const details = 'The topic of the will.';
+  const askedOfWill = { ...asked, topicName: will.topicName, details };
+  const guarded = isGuardedTopic(will.topicName);
+  const may = settle({ decision: ofWill, reason: refusal.reason, asked: askedOfWill, guarded }, context);
+  return may.allowed ? verdict : refuse({ ...refusal, decision: ofWill, details }, context);
 }
 
 /**
@@ -107,11 +113,11 @@ function mayConnectUnlessWill(
     connectAttributes: [...connectAttributes, 'LastWill'],
     lastWillTopicUntold: true,
   });
-  const decision = without.effect === 'allow' ? without : withWill;
-  if (decision.effect === 'deny') {
-    return refuse({ identity, traceId, reason: 'CONNECT_NOT_AUTHORIZED', decision: without }, context);
-  }
-  return { allowed: true, decision, ...(without.effect !== withWill.effect && { onApproval: true }) };
+  const decision = without.effect === 'deny' && withWill.effect === 'allow' ? withWill : without;
+  const reason = 'CONNECT_NOT_AUTHORIZED';
+  const verdict = settle({ decision, reason, asked: { identity, traceId } }, context);
+  if (!verdict.allowed) return refuse({ identity, traceId, reason, decision }, context);
+  return { ...verdict, ...(without.effect !== withWill.effect && { onApproval: true }) };
 }
 
 /**

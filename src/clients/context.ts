@@ -4,6 +4,7 @@ import type { Diagnostics } from '../observing/diagnostics.js';
 import type { Events } from '../observing/events.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 import type { Authorizer } from '../policy/authorizer.js';
+import { ENFORCE, type Enforcement } from './enforcement.js';
 
 export interface ClientOptions {
   /** With its limit of guesses, where there is one. */
@@ -13,6 +14,8 @@ export interface ClientOptions {
   readonly diagnostics: Diagnostics;
   /** Default: none. */
   readonly tracing?: Tracing;
+  /** Whose decisions count. Default: those of the policies. */
+  readonly enforcement?: Enforcement;
   /** Username of the service's own connections to the broker. */
   readonly serviceUsername: string;
 }
@@ -24,10 +27,11 @@ export interface ClientContext extends Required<ClientOptions> {
 }
 
 export function clientContext(options: ClientOptions): ClientContext {
-  const { diagnostics, tracing = noTracing } = options;
+  const { diagnostics, tracing = noTracing, enforcement = ENFORCE } = options;
   return {
     ...options,
     tracing,
+    enforcement,
     afterwards: (task) => {
       setImmediate(() => {
         try {

@@ -3,7 +3,7 @@ import type { PresentedCredentials } from '../identity/authenticator.js';
 import { CertificateReader } from '../identity/certificates.js';
 import type { Identity } from '../identity/identity.js';
 import type { HookSpan } from '../observing/tracing.js';
-import { ALLOW, answer, authorize, type CallContext } from './answers.js';
+import { ALLOW, answer, authorize, type Asker, type CallContext } from './answers.js';
 import { credentialsOf, identityOf } from './normalise.js';
 import type { Question } from './question.js';
 import type { ClientInfo, ValuedResponse } from './wire.js';
@@ -13,14 +13,14 @@ const ALLOW_UNLESS_WILL: ValuedResponse = Object.freeze({ type: 'CONTINUE', bool
 
 const certificates = new CertificateReader();
 
-/** Answers what the plugin asks with the facts of a connection; `askedBy` is the address of the node that asks. */
+/** Answers what the plugin asks with the facts of a connection. */
 export async function answerQuestion(
   question: Question,
-  clientinfo: ClientInfo,
+  asker: Asker,
   context: CallContext,
   span: HookSpan,
-  askedBy: string,
 ): Promise<ValuedResponse> {
+  const { clientinfo, askedBy } = asker;
   const { traceId } = span;
   const { secureTransport } = question;
   switch (question.ask) {
@@ -38,10 +38,10 @@ export async function answerQuestion(
     }
     case 'publish':
     case 'subscribe': {
-      const { topic, qos, retain } = question;
+      const { topic = '', qos, retain } = question;
       const type = question.ask === 'publish' ? 'PUBLISH' : 'SUBSCRIBE';
       const identity = identityIn(question, clientinfo);
-      return authorize({ type, topic, identity, qos, retain }, clientinfo, context, span);
+      return authorize({ type, topic, identity, qos, retain }, asker, context, span);
     }
     default:
       return question.ask satisfies never;

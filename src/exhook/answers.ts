@@ -39,19 +39,32 @@ export interface Wish {
   readonly retain?: boolean | undefined;
 }
 
+/** Who asks, about whom. */
+export interface Asker {
+  readonly clientinfo: ClientInfo;
+  /** What the broker answers without policies. */
+  readonly brokersOwn: boolean;
+  /** Address of the node. */
+  readonly askedBy: string;
+}
+
 /** Answers whether a client may publish on a topic, subscribe to a filter, or receive a direct message. */
-export function authorize(wish: Wish, clientinfo: ClientInfo, context: CallContext, span: HookSpan): ValuedResponse {
+export function authorize(wish: Wish, asker: Asker, context: CallContext, span: HookSpan): ValuedResponse {
+  const { clientinfo, brokersOwn } = asker;
   const { type, identity, qos, retain } = wish;
   const topicName = askedTopic(wish.topic, clientinfo.mountpoint);
   const asked = { identity, topicName, qos, traceId: span.traceId };
   switch (type) {
     case 'PUBLISH':
-      return answer(mayPublish({ ...asked, retain }, context), span);
+      return answer(mayPublish({ ...asked, retain, brokersOwn }, context), span);
     case 'SUBSCRIBE': {
       const receiving = receivingOn(topicName, clientinfo);
       return receiving === undefined
-        ? answer(maySubscribe({ ...asked, topicFilter: topicName }, context), span)
-        : answer(mayReceive({ identity, traceId: span.traceId, topicName: receiving.topic }, context), span);
+        ? answer(maySubscribe({ ...asked, topicFilter: topicName, brokersOwn }, context), span)
+        : answer(
+            mayReceive({ identity, traceId: span.traceId, topicName: receiving.topic, direct: true }, context),
+            span,
+          );
     }
     default:
       // A type of a later generation comes as its number.

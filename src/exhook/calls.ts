@@ -6,7 +6,7 @@ import { tellPublished } from '../clients/publish.js';
 import { tellUnsubscribed } from '../clients/unsubscribe.js';
 import type { HookSpan } from '../observing/tracing.js';
 import { answerQuestion } from './answer-question.js';
-import { answer, authorize, DENY, type CallContext } from './answers.js';
+import { answer, authorize, DENY, type Asker, type CallContext } from './answers.js';
 import { mergeHooks, REQUIRED_HOOKS } from './hooks.js';
 import { credentialsOf, identityOf, outcomeOfReport, outcomeWithoutPlugin, senderOf } from './normalise.js';
 import { OUTCOME_REPORTS, OUTCOME_REPORTS_TOPIC, readOutcomeReports } from './outcome-report.js';
@@ -46,13 +46,16 @@ export const HANDLERS: { readonly [Name in CallName]?: Handler<Name> } = {
 
   /**
    * The request does not tell QoS and retain flag of a PUBLISH (exhook.v2.proto and exhook.v3.proto,
-   * ClientAuthorizeRequest); the plugin does, in a topic that no client can publish on.
+   * ClientAuthorizeRequest); the plugin does, in a topic that no client can publish on. `result` is what the chain held
+   * before: `authorization.no_match`, as no rule of EMQX's own has decided. It stands where the policies are in shadow, and
+   * as the answer, not as none: the guard comes after, and denies what nobody answered.
    */
-  OnClientAuthorize: ({ clientinfo, type, topic }, context, span, caller) => {
+  OnClientAuthorize: ({ clientinfo, type, topic, result }, context, span, caller) => {
     if (clientinfo === null) return DENY;
     const question = type === 'PUBLISH' ? readQuestion(topic) : undefined;
-    if (question !== undefined) return answerQuestion(question, clientinfo, context, span, hostOf(caller.getPeer()));
-    return authorize({ type, topic, identity: identityOf(clientinfo) }, clientinfo, context, span);
+    const asker: Asker = { clientinfo, brokersOwn: result, askedBy: hostOf(caller.getPeer()) };
+    if (question !== undefined) return answerQuestion(question, asker, context, span);
+    return authorize({ type, topic, identity: identityOf(clientinfo) }, asker, context, span);
   },
 
   OnClientConnected: ({ clientinfo }, context) => {

@@ -13,7 +13,8 @@ export interface Question extends QuestionFacts {
    * The others: may it do this with the topic or filter?
    */
   readonly ask: 'connect' | 'will' | 'publish' | 'subscribe';
-  readonly topic: string;
+  /** Of `publish` and `subscribe`, as EMQX asks about it; of the others there is none. */
+  readonly topic?: string;
   readonly qos?: number | undefined;
   readonly retain?: boolean | undefined;
   readonly will?: { readonly topic: string; readonly retain: boolean } | undefined;
@@ -37,7 +38,7 @@ const KINDS: readonly unknown[] = ['connect', 'will', 'publish', 'subscribe'] sa
 export function readQuestion(topic: string): Question | undefined {
   if (!topic.startsWith(PREFIX)) return undefined;
   const value = objectIn(topic.slice(PREFIX.length));
-  return value !== undefined && isQuestion(value) ? { ...value, topic: value.topic ?? '' } : undefined;
+  return value !== undefined && isQuestion(value) ? value : undefined;
 }
 
 function objectIn(text: string): Record<string, unknown> | undefined {

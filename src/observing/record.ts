@@ -4,10 +4,12 @@ import { REASONS, type Reason } from '../reasons.js';
 import { brokerWord, disconnectReason, type DisconnectReason } from './disconnect-reasons.js';
 import type {
   ActionEvent,
+  AuthorizationModeEvent,
   BrokerConnectionEvent,
   DirectMessageEvent,
   DisconnectEvent,
   PolicyReloadEvent,
+  WouldDenyEvent,
 } from './events.js';
 
 /**
@@ -147,6 +149,15 @@ export function disconnectRecord(event: DisconnectEvent, traceId: string): Event
     details: shorten(event.details ?? brokerWord(event.disconnectReason)),
     disconnectReason: disconnectReason(event.disconnectReason),
   };
+}
+
+/** Of a success: nothing was refused. */
+export function wouldDenyRecord(event: WouldDenyEvent, traceId: string): EventFacts {
+  return { ...actionRecord(event, traceId), status: 'Success' };
+}
+
+export function authorizationModeRecord({ details }: AuthorizationModeEvent, traceId: string): EventFacts {
+  return { traceId, status: 'Success', details: shorten(details) };
 }
 
 export function policyReloadRecord(event: PolicyReloadEvent, traceId: string): EventFacts {
