@@ -75,7 +75,10 @@ onEmqx('Facts that policies ask about', (bench, { isLocal }) => {
   test.each(PROTOCOLS)('a retained will needs iot:RetainPublish too (%j)', async (protocol) => {
     const watcher = await connect('retainer-watch');
     for (const topic of ['kept/will', 'loose/will']) {
-      const dying = await connect(`dying-${topic.split('/')[0]}-${protocol.protocolVersion}`, { ...protocol, will: will(topic, true) });
+      const dying = await connect(`dying-${topic.split('/')[0]}-${protocol.protocolVersion}`, {
+        ...protocol,
+        will: will(topic, true),
+      });
       const closed = closedWith(dying);
       dying.stream.destroy();
       await closed;
