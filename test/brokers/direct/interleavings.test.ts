@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 6,
     arbitrary: fc
       .record({ as, identity, timeoutMs: fc.constantFrom(1, 500, 1000, 5000, 15_000) })
-      .map(({ identity: one, ...rest }) => ({ do: 'send', ...rest, ...one }) as Step),
+      .map(({ identity: one, ...rest }) => ({ do: 'send', ...rest, ...one })),
   },
   {
     weight: 5,
@@ -55,7 +55,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('leave'), as }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('session'), there: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('slow'), slow: fc.boolean() }) },
-) as fc.Arbitrary<Step>;
+);
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });

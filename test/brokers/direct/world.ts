@@ -1,4 +1,4 @@
-import { parser, type IPublishPacket, type Packet } from 'mqtt-packet';
+import { parser, type Packet } from 'mqtt-packet';
 import { CONTROL_ID, CONTROL_PRINCIPAL, CONTROL_QOS, CONTROL_TIMEOUT } from '../../../src/direct/controls.js';
 import { DELIVERY_MARGIN_MS } from '../../../src/direct/delivery.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
@@ -180,7 +180,7 @@ class Sender implements Party {
       dup: false,
       messageId: this.#packetId,
       properties: forMqttPacket({ userProperties: toUserProperties(pairs) }),
-    } as IPublishPacket);
+    });
   }
 
   /** Nobody waits for what is open. */
