@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 6,
     arbitrary: fc
       .record({ as, identity, timeoutMs: fc.constantFrom(1, 500, 1000, 5000, 15_000) })
-      .map(({ identity: one, ...rest }) => ({ do: 'send', ...rest, ...one })),
+      .map(({ identity: one, ...rest }) => ({ do: 'send' as const, ...rest, ...one })),
   },
   {
     weight: 5,

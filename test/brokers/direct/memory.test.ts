@@ -8,7 +8,11 @@ beforeEach(() => {
 });
 
 function memoryOf(limits: Partial<MemoryLimits>): Memory {
-  return new Memory(() => now, () => undefined, limits);
+  return new Memory(
+    () => now,
+    () => undefined,
+    limits,
+  );
 }
 
 const whose = (principal: string, id: string) => ({ principal, id, targetClientId: 'lock-17' });
