@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -134,6 +135,49 @@ test('test compares the decisions with the table', async () => {
   expect(exitCode).toBe(1);
   expect(output).toContain('FAILED the backend may open a lock\n');
   expect(output).toContain('10 of 11 passed\n');
+});
+
+test('who-can names everybody who may, the statement and the facts that it takes', async () => {
+  const asked = ['who-can', '--action', 'iot:SendDirectMessage', '--resource', 'client/lock-17', '--topic', 'cmd/open'];
+  expect((await run(...asked)).output.split('\n')).toEqual([
+    'backend (accessKeyId=AKIAIOSFODNN7EXAMPLE) by backend/CommandLocks',
+    'backend (username=backend) by backend/CommandLocks',
+    '',
+  ]);
+  const connect = await run('who-can', '--action', 'iot:Connect', '--resource', 'client/lock-17');
+  expect(connect.output).toContain('lock (username=lock-17 clientId=lock-17) by device/ConnectAsItself\n');
+  const nobody = await run('who-can', '--action', 'iot:Publish', '--resource', 'topic/nowhere');
+  expect(nobody).toEqual({ output: 'nobody\n', exitCode: 0 });
+});
+
+describe('diff', () => {
+  test('says that nothing changes in meaning', async () => {
+    expect(await run('diff', EXAMPLES)).toEqual({ output: 'no change in meaning\n', exitCode: 0 });
+  });
+
+  test('proves what is newly allowed by a request, and fails where that is asked for', async () => {
+    await edit('backend.json', '"cmd/*"', '["cmd/*", "config/*"]');
+    const { output, exitCode } = await run('diff', EXAMPLES, '--fail-on-new-access');
+    expect(output).toMatch(/^newly allowed for backend: iot:SendDirectMessage on client\/\S+ by .*iot:topic=config\//);
+    expect(exitCode).toBe(3);
+    expect((await run('diff', EXAMPLES)).exitCode).toBe(0);
+    const markdown = await run('diff', EXAMPLES, '--format', 'markdown');
+    expect(markdown.output).toMatch(/^## Policies\n\n### Newly allowed\n\n\| principal \| action/);
+  });
+
+  test('takes a revision of git for the folder of the policies', async () => {
+    const git = (...args: string[]): void => {
+      execFileSync('git', ['-C', folder, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
+    };
+    git('init', '--quiet');
+    git('add', '.');
+    git('commit', '--quiet', '-m', 'Policies');
+    await edit('backend.json', '"cmd/*"', '"cmd/open"');
+    expect((await run('diff', 'HEAD', '--fail-on-new-access')).output).toMatch(/^newly denied for backend/);
+    const { output, exitCode } = await run('diff', 'nowhere');
+    expect(output).toMatch(/^error nowhere \$: is neither a folder nor a revision of git/);
+    expect(exitCode).toBe(1);
+  });
 });
 
 describe('the configuration of the service', () => {
