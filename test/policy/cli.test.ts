@@ -150,6 +150,49 @@ test('who-can names everybody who may, the statement and the facts that it takes
   expect(nobody).toEqual({ output: 'nobody\n', exitCode: 0 });
 });
 
+test('what-can leaves out what other statements take in, and tells what a Deny takes away', async () => {
+  await edit(
+    'device.json',
+    '"Statement": [',
+    `"Statement": [${JSON.stringify({
+      Sid: 'Again',
+      Effect: 'Allow',
+      Action: 'iot:Connect',
+      Resource: 'arn:aws:iot:us-east-1:000000000000:client/lock-17',
+      Condition: { Bool: { 'iot:Connection.Thing.IsAttached': 'true' } },
+    })},`,
+  );
+  const device = (await run('what-can', '--principal', 'lock-17')).output;
+  expect(device).toContain('allow iot:Connect on client/${iot:Connection.Thing.ThingName} (device/ConnectAsItself)\n');
+  expect(device).not.toContain('device/Again');
+  const backend = (await run('what-can', '--principal', 'backend')).output;
+  expect(backend).toMatch(/^allow iot:SendDirectMessage on client\/lock-\* where StringLike iot:Topic: cmd\/\*/m);
+  expect(backend).toMatch(/^deny iot:SendDirectMessage .*NoFirmwareByDirectMessage/m);
+});
+
+test('lint tells statements that change nothing, and wildcards on both ends', async () => {
+  expect(await run('lint', '--strict')).toEqual({ output: '', exitCode: 0 });
+  await edit(
+    'backend.json',
+    '"Statement": [',
+    `"Statement": [${JSON.stringify({
+      Sid: 'Again',
+      Effect: 'Allow',
+      Action: 'iot:Connect',
+      Resource: 'arn:aws:iot:us-east-1:000000000000:client/backend-1',
+    })}, ${JSON.stringify({
+      Sid: 'Wide',
+      Effect: 'Allow',
+      Action: 'iot:Publish',
+      Resource: 'arn:aws:iot:us-east-1:000000000000:topic/*door*',
+    })},`,
+  );
+  const { output, exitCode } = await run('lint', '--strict');
+  expect(output).toContain('(Again) $.Statement[0]: the statement changes nothing for anybody who has it');
+  expect(output).toContain('topic/*door* has a wildcard on both ends of the name');
+  expect(exitCode).toBe(1);
+});
+
 describe('diff', () => {
   test('says that nothing changes in meaning', async () => {
     expect(await run('diff', EXAMPLES)).toEqual({ output: 'no change in meaning\n', exitCode: 0 });
