@@ -4,18 +4,31 @@ import type { DirectMessage } from './message.js';
 /** Whether a message was written to the device's connection, and so whether to send it again is safe. */
 export type Written = 'yes' | 'no' | 'unknown';
 
+/** What a device published in answer to a request. */
+export interface DeviceResponse {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly contentType?: string | undefined;
+  /** In order, names may repeat. */
+  readonly userProperties?: readonly (readonly [name: string, value: string])[] | undefined;
+}
+
 /** What became of the delivery of a direct message. */
 export interface Delivery {
   readonly reason: Reason;
   readonly written: Written;
   /** The device's own PUBACK, where it said no: reason code, and Reason String (MQTT 5, section 3.4.2). */
   readonly device?: { readonly code: number; readonly reasonString?: string | undefined } | undefined;
+  /** Of a message that was refused for what it is: the rule that it broke. */
+  readonly details?: string | undefined;
   /** This was a repeat: the outcome is that of an attempt which was made before. */
   readonly joined?: boolean | undefined;
   /** Trace ID of that attempt. */
   readonly firstTraceId?: string | undefined;
   /** An earlier attempt, which is over, was written to the device. */
   readonly earlierWritten?: boolean | undefined;
+  /** Of ANSWERED. */
+  readonly response?: DeviceResponse | undefined;
 }
 
 /**

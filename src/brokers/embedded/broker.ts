@@ -70,8 +70,8 @@ class Broker implements EmbeddedBroker {
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
       authorize: (connection: ClientConnection, type, topic) => this.#authorization.ask(connection, type, topic),
-      report: (message, reason) => {
-        this.#outcomes.add(message, reason);
+      report: (message, reason, details) => {
+        this.#outcomes.add(message, reason, details);
       },
     });
     this.#aedes = new Aedes(this.#aedesOptions());
@@ -180,8 +180,12 @@ class Broker implements EmbeddedBroker {
           else callback(notAuthorized(), null);
         });
       },
-      authorizePublish: (client, { topic }, callback) => {
-        void this.#mayPublish(client, topic).then((allowed) => {
+      authorizePublish: (client, packet, callback) => {
+        void this.#mayPublish(client, packet.topic).then((allowed) => {
+          // The will of a connection that has ended is no PUBLISH of its.
+          if (allowed && client !== null && !client.closed && this.#dispatcher.answers.areAwaited) {
+            this.#dispatcher.answers.published(this.#connectionOf(client), packet);
+          }
           callback(allowed ? null : notAuthorized());
         });
       },
