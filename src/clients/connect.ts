@@ -52,9 +52,10 @@ export async function mayConnect(request: ConnectRequest, context: ClientContext
     ...(secureTransport === undefined ? {} : { secureTransport }),
   };
   if (isService(identity, context)) return { allowed: true, identity, isService: true };
-  const refusal = { identity, reason: 'CONNECT_NOT_AUTHORIZED', traceId: request.traceId } as const;
-  const decision = context.authorizer.connect(identity, terms && factsOf(terms));
-  const asked = { identity, traceId: request.traceId };
+  const connect = terms && factsOf(terms);
+  const refusal = { identity, reason: 'CONNECT_NOT_AUTHORIZED', traceId: request.traceId, connect } as const;
+  const decision = context.authorizer.connect(identity, connect);
+  const asked = { identity, traceId: request.traceId, connect };
   const verdict = settle({ decision, reason: refusal.reason, asked }, context);
   if (!verdict.allowed) return refuse({ ...refusal, decision }, context);
   const admitted: Admitted = { ...verdict, identity, isService: false };
@@ -65,7 +66,7 @@ export async function mayConnect(request: ConnectRequest, context: ClientContext
   }
   const ofWill = context.authorizer.publish(identity, will.topicName, { retain: will.retain });
   const details = 'The topic of the will.';
-  const askedOfWill = { ...asked, topicName: will.topicName, details };
+  const askedOfWill = { identity, traceId: request.traceId, topicName: will.topicName, retain: will.retain, details };
   const guarded = isGuardedTopic(will.topicName);
   const may = settle({ decision: ofWill, reason: refusal.reason, asked: askedOfWill, guarded }, context);
   return may.allowed ? admitted : refuse({ ...refusal, decision: ofWill, details }, context);
@@ -87,12 +88,12 @@ export function tellConnected(
 }
 
 function refuse(
-  refusal: OfClient & Omit<Refused, 'allowed'> & { readonly details?: string },
+  refusal: OfClient & Omit<Refused, 'allowed'> & { readonly connect?: ConnectFacts | undefined },
   { afterwards, events }: ClientContext,
 ): Refused {
-  const { identity, traceId, reason, decision, details } = refusal;
+  const { identity, traceId, reason, decision, details, connect } = refusal;
   afterwards(() => {
-    events.tell('Connect', { identity, traceId, reason, decision, details });
+    events.tell('Connect', { identity, traceId, reason, decision, details, connect });
   });
   return { allowed: false, reason, ...(decision && { decision }) };
 }

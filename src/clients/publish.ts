@@ -23,7 +23,7 @@ export function mayPublish(request: PublishRequest, context: ClientContext): Ver
   // What callers of the HTTP API publish was authorized there, as theirs.
   if (isService(identity, context)) return { allowed: true };
   const decision = context.authorizer.publish(identity, topicName, retain === undefined ? undefined : { retain });
-  const asked = { identity, traceId, topicName, qos, payloadBytes };
+  const asked = { identity, traceId, topicName, qos, payloadBytes, retain };
   const guarded = isGuardedTopic(topicName);
   const verdict = settle({ decision, reason: 'PUBLISH_NOT_AUTHORIZED', asked, brokersOwn, guarded }, context);
   if (!verdict.allowed) {

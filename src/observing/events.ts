@@ -2,6 +2,7 @@ import type { Delivery } from '../direct/delivery.js';
 import type { DirectMessage } from '../direct/message.js';
 import type { Identity } from '../identity/identity.js';
 import type { Decision } from '../policy/authorizer.js';
+import type { ConnectFacts } from '../policy/conditions/context.js';
 import { REASONS, type Reason } from '../reasons.js';
 import {
   actionRecord,
@@ -187,6 +188,10 @@ export interface ActionEvent extends Told {
   readonly qos?: number | undefined;
   readonly payloadBytes?: number | undefined;
   readonly durationMs?: number | undefined;
+  /** Of a publish: whether it is to be retained, where the broker tells. */
+  readonly retain?: boolean | undefined;
+  /** Of a CONNECT: what it asks for, where the broker tells. */
+  readonly connect?: ConnectFacts | undefined;
   /** Absent on success. */
   readonly reason?: Reason | undefined;
   /** The decision about it; absent where none was made. */

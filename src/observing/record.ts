@@ -44,6 +44,17 @@ export interface EventFacts {
   readonly action?: string | undefined;
   readonly resource?: string | undefined;
   readonly cause?: Decision['cause'] | undefined;
+  readonly username?: string | undefined;
+  readonly commonName?: string | undefined;
+  readonly distinguishedName?: string | undefined;
+  readonly fingerprint?: string | undefined;
+  readonly accessKeyId?: string | undefined;
+  readonly jwtSubject?: string | undefined;
+  readonly secureTransport?: boolean | undefined;
+  readonly connectAttributes?: readonly string[] | undefined;
+  readonly lastWillTopic?: string | undefined;
+  readonly domainName?: string | undefined;
+  readonly retain?: true | undefined;
   readonly policyVersion?: string | undefined;
   readonly policies?: number | undefined;
   readonly principals?: number | undefined;
@@ -59,6 +70,32 @@ function principalId(identity: Identity, decision: Decision | undefined): string
     identity.jwtSubject ??
     identity.username
   );
+}
+
+/**
+ * Of a denial everything that it was decided by, so that it can be decided again: who, as far as it was established, and
+ * what a CONNECT asked for. An allow is told by policy and statement.
+ */
+function basis(
+  decision: Decision,
+  identity: Identity,
+  { connect, retain }: Pick<ActionEvent, 'connect' | 'retain'> = {},
+): Partial<EventFacts> {
+  const { username, certificate, accessKeyId, jwtSubject, secureTransport } = identity;
+  return {
+    username,
+    commonName: certificate?.commonName,
+    distinguishedName: certificate?.distinguishedName,
+    fingerprint: certificate?.fingerprint,
+    accessKeyId,
+    jwtSubject,
+    secureTransport,
+    connectAttributes: connect?.connectAttributes,
+    lastWillTopic: connect?.lastWillTopic,
+    domainName: connect?.domainName,
+    retain: retain === true ? true : undefined,
+    policyVersion: decision.policyVersion,
+  };
 }
 
 /** A denial's own value, of a decision: an allow is told by policy and statement. */
@@ -91,7 +128,7 @@ const round = (milliseconds: number): number => Math.round(milliseconds * 1000) 
 
 export function directMessageRecord(event: DirectMessageEvent, traceId: string): EventFacts {
   const { message, sender, decision, reason } = event;
-  return {
+  const facts: EventFacts = {
     traceId,
     status: REASONS[reason].status,
     protocol: sender.protocol,
@@ -117,11 +154,12 @@ export function directMessageRecord(event: DirectMessageEvent, traceId: string):
     resource: ofDenial(decision, 'resource'),
     cause: ofDenial(decision, 'cause'),
   };
+  return decision?.effect === 'deny' ? { ...facts, ...basis(decision, sender) } : facts;
 }
 
 export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
   const { identity, decision, reason } = event;
-  return {
+  const facts: EventFacts = {
     traceId,
     status: reason === undefined ? 'Success' : REASONS[reason].status,
     protocol: identity.protocol,
@@ -141,6 +179,7 @@ export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
     resource: ofDenial(decision, 'resource'),
     cause: ofDenial(decision, 'cause'),
   };
+  return decision?.effect === 'deny' ? { ...facts, ...basis(decision, identity, event) } : facts;
 }
 
 export function disconnectRecord(event: DisconnectEvent, traceId: string): EventFacts {
