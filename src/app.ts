@@ -14,6 +14,7 @@ import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
+import { PolicyUsage } from './policy/usage.js';
 import { formatProblem, tellProblems } from './policy/reading/problems.js';
 import { startModes, switchModes } from './switching.js';
 import type { LogDestination } from './telemetry/log/destination.js';
@@ -74,12 +75,14 @@ async function start(
   options: ServiceOptions,
   stops: (() => unknown)[],
 ): Promise<Omit<Service, 'stop'>> {
-  const telemetry = await startTelemetry(config, options);
+  const usage = new PolicyUsage(Date.now);
+  const telemetry = await startTelemetry(config, options, usage);
   const { events, diagnostics, tracing } = telemetry;
   stops.push(() => telemetry.close());
   const metrics = await telemetry.listen(config.telemetry);
 
   const policies = await openPolicies(config, telemetry);
+  usage.follow(policies.current());
   const credentials = CredentialStore.open(config.credentials, (error) => {
     events.fault('The credentials could not be reloaded; the ones before stay in force.', error);
   });
@@ -90,7 +93,9 @@ async function start(
     });
   }
 
-  const authorizer = telemetry.authorizer(new PolicyAuthorizer(policies.current, config.authorization));
+  const authorizer = telemetry.authorizer(
+    usage.counting(new PolicyAuthorizer(policies.current, config.authorization), policies.current),
+  );
   const enforcement = startModes(config, events);
   const { username, password } = config.broker;
   const service = { username, ...(password !== undefined && { password }) };
@@ -161,7 +166,7 @@ function portsOf({ http, https, exhook, metrics, mqtt }: Omit<Ports, 'mqtt'> & {
   return { http, exhook, metrics, ...(https !== undefined && { https }), ...(mqtt !== undefined && { mqtt }) };
 }
 
-function startTelemetry(config: Config, { logDestination }: ServiceOptions): Promise<Telemetry> {
+function startTelemetry(config: Config, { logDestination }: ServiceOptions, usage: PolicyUsage): Promise<Telemetry> {
   const { level, eventLevels, successRatio } = config.log;
   return createTelemetry({
     version: VERSION,
@@ -173,6 +178,7 @@ function startTelemetry(config: Config, { logDestination }: ServiceOptions): Pro
       ...(logDestination && { destination: logDestination }),
     },
     metrics: config.telemetry.metrics,
+    usage: () => usage.report(),
     ...(config.telemetry.tailToken === undefined ? {} : { tailToken: config.telemetry.tailToken }),
   });
 }

@@ -178,6 +178,8 @@ export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
     action: ofDenial(decision, 'action'),
     resource: ofDenial(decision, 'resource'),
     cause: ofDenial(decision, 'cause'),
+    username: decision === undefined ? undefined : identity.username,
+    commonName: decision === undefined ? undefined : identity.certificate?.commonName,
   };
   return decision?.effect === 'deny' ? { ...facts, ...basis(decision, identity, event) } : facts;
 }

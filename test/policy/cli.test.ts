@@ -171,3 +171,42 @@ describe('the configuration of the service', () => {
     expect(exitCode).toBe(1);
   });
 });
+
+describe('with a log of the service', () => {
+  const LINES = [
+    { eventType: 'Connect', status: 'Success', protocol: 'MQTT', clientId: 'lock-17', principalId: 'lock' },
+    {
+      eventType: 'Subscribe',
+      status: 'Success',
+      protocol: 'MQTT',
+      clientId: 'lock-17',
+      principalId: 'lock',
+      topicName: 'state/lock-17/#',
+    },
+  ].map((line) => JSON.stringify({ ...line, username: 'lock-17', policy: 'device', statement: 'ConnectAsItself' }));
+
+  async function log(): Promise<string> {
+    const file = join(folder, 'tightbeam.log');
+    await writeFile(file, [...LINES, 'a line of another program', ''].join('\n'));
+    return file;
+  }
+
+  test('suggest prints the policy of a principal, ready for its file', async () => {
+    const { output } = await run('suggest', '--from', await log(), '--principal', 'lock');
+    const { Statement } = JSON.parse(output) as { Statement: { Sid: string; Resource: string[] }[] };
+    expect(Statement.map(({ Sid }) => Sid)).toEqual(['Connect', 'Receive', 'Subscribe']);
+    expect(Statement[0]?.Resource).toEqual([expect.stringMatching(/:client\/\$\{iot:Connection.Thing.ThingName\}$/)]);
+    await writeFile(join(folder, 'suggested.json'), output);
+    expect((await run('check')).output).toMatch(
+      /^warning suggested.json.*no principal has this policy\n0 errors, 1 warnings\n$/,
+    );
+  });
+
+  test('check --used-by names what decided nothing, and what the log does not tell', async () => {
+    const { output, exitCode } = await run('check', '--used-by', await log());
+    expect(exitCode).toBe(0);
+    expect(output).toContain('decided nothing: dashboard/ConnectAsItself\n');
+    expect(output).not.toContain('device/ConnectAsItself');
+    expect(output).toContain('see `tightbeam policy usage`: device/PublishOwnState\n');
+  });
+});

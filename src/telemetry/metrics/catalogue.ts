@@ -94,6 +94,14 @@ export const METRICS = {
     description: '1 while policies are in shadow, for all principals or some, else 0.',
     labels: [],
   },
+  statements: {
+    name: 'tightbeam.policy.statements',
+    kind: 'gauge',
+    unit: '{statement}',
+    description:
+      'Statements in force, by whether one has decided anything in this replica; `tightbeam policy usage` names them.',
+    labels: ['used'],
+  },
   reloads: {
     name: 'tightbeam.policy.reloads',
     kind: 'counter',

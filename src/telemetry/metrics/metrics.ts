@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Attributes, Counter, Meter, ObservableGauge, ObservableCounter } from '@opentelemetry/api';
 import { RPC_SYSTEM_NAME_VALUE_GRPC } from '@opentelemetry/semantic-conventions';
 import type { Action, Decision } from '../../policy/authorizer.js';
+import type { StatementUse } from '../../policy/usage.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import { disconnectReason } from '../../observing/disconnect-reasons.js';
 import {
@@ -35,6 +36,8 @@ export interface MetricsOptions {
   readonly histograms: Histograms;
   /** Lines lost so far. */
   readonly log: { readonly dropped: number };
+  /** How often each statement in force has decided. */
+  readonly usage?: () => readonly StatementUse[];
 }
 
 const SECONDS = 1000;
@@ -44,7 +47,7 @@ const DEVICE_CODES: ReadonlySet<number> = new Set([0x80, 0x83, 0x87, 0x90, 0x91,
 /** What clients over MQTT are asked about, apart from direct messages. */
 const OF_CLIENTS = ['iot:Connect', 'iot:Publish', 'iot:Subscribe', 'iot:Receive'] as const satisfies readonly Action[];
 
-export function createMetrics({ meter, histograms, log }: MetricsOptions): Metrics {
+export function createMetrics({ meter, histograms, log, usage = () => [] }: MetricsOptions): Metrics {
   const { counter, observe } = instruments(meter);
   const { directMessages, deliveries, httpRequests, hookCalls, decisions } = histograms;
   const reloads = counter(METRICS.reloads);
@@ -71,6 +74,12 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
   });
   observe(METRICS.logDropped, (report) => {
     report(log.dropped);
+  });
+  observe(METRICS.statements, (report) => {
+    const uses = usage();
+    const used = uses.filter(({ decisions }) => decisions > 0).length;
+    report(used, { used: 'yes' });
+    report(uses.length - used, { used: 'no' });
   });
   observe(METRICS.shadow, (report) => {
     report(shadow ? 1 : 0);
