@@ -1,20 +1,9 @@
 import { z } from 'zod';
-import { isPattern } from '../clients/modes.js';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
-
-const port = z.coerce.number().int().min(0).max(65535);
-const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
-const url = z
-  .string()
-  .regex(/^(mqtts?:\/\/[^/]+|unix:.+)$/, 'must be mqtt://HOST:PORT, mqtts://HOST:PORT or, behind the door, unix:PATH');
-const text = z.string().min(1);
-/** With `*` and `?`, as in principals.json. */
-const principalPattern = text.refine((pattern) => isPattern(pattern), 'must be a name or a pattern with * and ?');
-/** Messages or requests: so many a second on average, so many at once. */
-const rate = z.strictObject({ perSecond: z.coerce.number().positive(), burst: count(1, 1_000_000) });
-const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
+import { DoorSchema } from './door.js';
+import { count, flag, httpUrl, port, principalPattern, rate, ratio, text, url } from './fields.js';
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
@@ -22,6 +11,7 @@ const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false
  */
 export const ConfigSchema = z
   .strictObject({
+    $schema: z.string().optional().describe('for editors: policies/schema/config.schema.json'),
     http: z
       .strictObject({
         host: text.default('127.0.0.1'),
@@ -54,8 +44,7 @@ export const ConfigSchema = z
           .default(['RS256', 'ES256'])
           .describe('the `alg` that tokens may have'),
         subjectClaim: text.default('sub').describe('the claim that names the caller'),
-        jwksUrl: z
-          .url({ protocol: /^https?$/ })
+        jwksUrl: httpUrl
           .optional()
           .describe('where the keys are; fetched again when a token names a key that is not known'),
         jwksFile: text.optional().describe('a file with the keys, in place of the URL'),
@@ -104,23 +93,7 @@ export const ConfigSchema = z
       .strictObject({ host: text.default('127.0.0.1'), port: port.default(1883) })
       .prefault({})
       .describe('the embedded broker of `tightbeam dev`'),
-    door: z
-      .strictObject({
-        host: text.default('127.0.0.1').describe('address that devices connect to'),
-        port: port.default(1883),
-        authenticatedBy: z
-          .enum(['tightbeam', 'broker'])
-          .default('tightbeam')
-          .describe(
-            'whose word counts for who a client is: the credentials file, or the broker that accepts the CONNECT; the broker may refuse it in either case',
-          ),
-        packetBytes: count(1_024, 268_435_455).default(1_048_576).describe('largest packet of a client'),
-        connectTimeoutMs: count(100, 120_000)
-          .default(10_000)
-          .describe('a client that is not connected by then is disconnected'),
-      })
-      .prefault({})
-      .describe('where `broker.kind` is `door`: what stands before the broker'),
+    door: DoorSchema,
     broker: z
       .strictObject({
         kind: z
@@ -145,7 +118,11 @@ export const ConfigSchema = z
             "connections at the most: more are opened when all windows (the broker's Receive Maximum) are full",
           ),
         api: z
-          .strictObject({ url: z.url({ protocol: /^https?$/ }), key: text, secret: text })
+          .strictObject({
+            url: httpUrl,
+            key: text,
+            secret: text,
+          })
           .optional()
           .describe(
             "EMQX's management API, for the operations beside SendDirectMessage and Publish, which are answered NOT_SUPPORTED without it",
@@ -212,7 +189,7 @@ export const ConfigSchema = z
           .regex(/^[a-z0-9-]+$/, 'must be an AWS region name')
           .default('us-east-1'),
         accountId: z
-          .string()
+          .string({ error: 'must be 12 digits, in quotes' })
           .regex(/^\d{12}$/, 'must be 12 digits')
           .default('000000000000'),
         partition: z.enum(['aws', 'aws-cn', 'aws-us-gov']).default('aws'),
@@ -258,10 +235,7 @@ export const ConfigSchema = z
           .partialRecord(z.enum(EVENT_TYPES), z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED']))
           .default({})
           .describe('least levels of single event types, before the general one: `{ Connect: ERROR }`'),
-        successRatio: z.coerce
-          .number()
-          .min(0)
-          .max(1)
+        successRatio: ratio
           .default(1)
           .describe('share of success lines written, chosen by trace; failures are always written'),
         publishIn: z
