@@ -92,9 +92,9 @@ test('explain names the determining statement and why each of the others did not
   );
   expect(output.split('\n').slice(0, 4)).toEqual([
     'deny (implicitDeny) iot:SendDirectMessage on arn:aws:iot:us-east-1:000000000000:client/lock-17 for backend',
-    '  backend/ConnectAsItself (Allow) does not match: it is not about iot:SendDirectMessage; the resource is none of arn:aws:iot:us-east-1:000000000000:client/backend-*',
     '  backend/CommandLocks (Allow) does not match: StringLike iot:Topic: cmd/* does not hold for "config/set"',
     '  backend/NoFirmwareByDirectMessage (Deny) does not match: StringLike iot:Topic: cmd/firmware/* does not hold for "config/set"',
+    '  backend/SeeConnections (Allow) does not match: it is not about iot:SendDirectMessage',
   ]);
 });
 
@@ -295,5 +295,72 @@ describe('with a log of the service', () => {
     expect(output).toContain('decided nothing: dashboard/ConnectAsItself\n');
     expect(output).not.toContain('device/ConnectAsItself');
     expect(output).toContain('see `tightbeam policy usage`: device/PublishOwnState\n');
+  });
+});
+
+describe('explain of a decision that was made', () => {
+  const line = (of: object) =>
+    JSON.stringify({
+      timestamp: '2026-01-01T00:00:00.000Z',
+      eventType: 'Publish-In',
+      status: 'Failure',
+      protocol: 'MQTT',
+      traceId: 'a',
+      principalId: 'lock',
+      clientId: 'lock-17',
+      username: 'lock-17',
+      action: 'iot:Publish',
+      resource: 'arn:aws:iot:us-east-1:000000000000:topic/state/lock-18/door',
+      cause: 'implicitDeny',
+      ...of,
+    });
+
+  async function explained(lines: readonly string[], ...args: string[]): Promise<string> {
+    const file = join(folder, 'tightbeam.log');
+    await writeFile(file, lines.join('\n'));
+    return (await run('explain', '--log-line', file, ...args)).output;
+  }
+
+  test('decides it again by the facts of the line, and says the nearest statement first with what its variables stood for', async () => {
+    const output = (await explained([line({})])).split('\n');
+    expect(output[0]).toBe('recorded: deny (implicitDeny) by policies it does not name');
+    expect(output[1]).toMatch(/^deny \(implicitDeny\) iot:Publish on .*topic\/state\/lock-18\/door for lock$/);
+    expect(output[2]).toMatch(/device\/PublishOwnState .*does not match.*\(\$\{iot:ClientId\} is "lock-17"\)/);
+  });
+
+  test('says where it would be other today, and by which policies it was made', async () => {
+    const output = await explained([
+      line({ resource: 'arn:aws:iot:us-east-1:000000000000:topic/state/lock-17/door', policyVersion: 'before' }),
+    ]);
+    expect(output).toMatch(/^recorded: deny \(implicitDeny\) by policies before; these are [0-9a-f]{12}\n/);
+    expect(output).toContain('today it would be other: allow (explicitAllow)\n');
+  });
+
+  test('takes the one of a trace', async () => {
+    const lines = [line({ traceId: 'a' }), line({ traceId: 'b', action: 'iot:Receive' }), line({ traceId: 'c' })];
+    expect(await explained(lines, '--trace', 'b')).toContain('iot:Receive on ');
+  });
+
+  test('judges a certificate without username as the service does', async () => {
+    const principals = JSON.parse(await readFile(join(folder, 'principals.json'), 'utf8')) as { principals: object };
+    const byCertificate = {
+      match: { commonName: 'press-*' },
+      policies: ['device'],
+      thing: { name: '${commonName}' },
+    };
+    await writeFile(
+      join(folder, 'principals.json'),
+      JSON.stringify({ principals: { ...principals.principals, press: byCertificate } }),
+    );
+    const { output } = await run(
+      ...['explain', '--common-name', 'press-1', '--client-id', 'press-1'],
+      ...['--action', 'iot:Connect', '--resource', 'client/press-1'],
+    );
+    expect(output).toMatch(/^allow \(explicitAllow\) iot:Connect on .*client\/press-1 for press\n/);
+    const denied = await explained([
+      line({ principalId: 'press', username: undefined, commonName: 'press-1', clientId: 'press-1' }),
+    ]);
+    expect(denied).toMatch(/for press\n/);
+    expect(denied).not.toContain('without value');
   });
 });

@@ -7,6 +7,8 @@ import { realTopic } from '../matching/topics.js';
 /** A decision as a line of the log tells it. */
 export interface RecordedDecision {
   readonly traceId: string;
+  /** When, in milliseconds since 1970; absent where the line does not tell. */
+  readonly at: number | undefined;
   readonly effect: Decision['effect'];
   readonly cause: string | undefined;
   /** Denied by policies in shadow: it went on all the same. */
@@ -43,12 +45,14 @@ export function recordedDecision(text: string, prefix: string): RecordedDecision
   if (asked?.action === undefined || asked.resource === undefined) return undefined;
   const { action, resource } = asked;
   const eventType = textOf(line, 'eventType');
+  const at = Date.parse(textOf(line, 'timestamp') ?? '');
   const topicName = textOf(line, 'topicName');
   const target = textOf(line, 'targetClientId');
   const isSubscription = eventType === 'Subscribe' || textOf(line, 'reason') === 'SUBSCRIBE_NOT_AUTHORIZED';
   const isDelivered = eventType === 'SendDirectMessage' && line['status'] === 'Success';
   return {
     traceId: textOf(line, 'traceId') ?? '',
+    at: Number.isNaN(at) ? undefined : at,
     effect: told === undefined ? 'allow' : 'deny',
     cause: textOf(line, 'cause'),
     shadow: eventType === 'WouldDeny',
@@ -73,7 +77,7 @@ export function recordedDecision(text: string, prefix: string): RecordedDecision
 function allowedBy(line: Line, prefix: string): { action: Action; resource: string } | undefined {
   if (textOf(line, 'policy') === undefined) return undefined;
   const [client, target, topic] = [textOf(line, 'clientId'), textOf(line, 'targetClientId'), textOf(line, 'topicName')];
-  switch (textOf(line, 'eventType')) {
+  switch (textOf(line, 'eventType') ?? '') {
     case 'Connect':
       return client === undefined ? undefined : { action: 'iot:Connect', resource: `${prefix}client/${client}` };
     case 'Subscribe':
