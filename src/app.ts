@@ -34,7 +34,8 @@ export interface Ports extends Partial<BrokerPorts> {
   readonly http: number;
   /** With TLS; absent where that is not configured. */
   readonly https?: number;
-  readonly exhook: number;
+  /** Absent where the door decides in this process. */
+  readonly exhook?: number;
   readonly metrics: number;
 }
 
@@ -101,8 +102,12 @@ async function start(
     serviceUsername: username,
     clock: () => performance.now(),
   });
-  const hooks = await startHooks(config, { authenticator, authorizer, enforcement }, telemetry);
-  stops.push(() => hooks.stop());
+  // The door asks in this process.
+  const hooks =
+    options.broker === 'door'
+      ? undefined
+      : await startHooks(config, { authenticator, authorizer, enforcement }, telemetry);
+  stops.push(() => hooks?.stop());
 
   const limits = limitsOf(config);
   const clock = () => performance.now();
@@ -110,7 +115,7 @@ async function start(
   const perReceiver = receiverRate && new RateLimiter(receiverRate, clock);
   const broker = await BROKERS[options.broker]({
     config,
-    exhookPort: hooks.port,
+    exhookPort: hooks?.port,
     clients: { authenticator, authorizer, enforcement, events, tracing, diagnostics, serviceUsername: username },
     limits,
     perReceiver,
@@ -139,11 +144,11 @@ async function start(
   });
   stops.push(() => dataPlanes.stop());
 
-  const ports = portsOf({ ...dataPlanes, exhook: hooks.port, metrics, broker: broker.ports });
+  const ports = portsOf({ ...dataPlanes, exhook: hooks?.port, metrics, broker: broker.ports });
   stops.push(() => {
     events.lifecycle('draining');
   });
-  events.lifecycle('ready', { ports: { ...ports }, exhookUrl: hooks.url });
+  events.lifecycle('ready', { ports: { ...ports }, ...(hooks && { exhookUrl: hooks.url }) });
   return {
     ports,
     broker,
@@ -156,10 +161,10 @@ async function start(
 }
 
 function portsOf(
-  parts: Pick<Ports, 'http' | 'https' | 'exhook' | 'metrics'> & { broker: BrokerPorts | undefined },
+  parts: Pick<Ports, 'http' | 'https' | 'metrics'> & { exhook: number | undefined; broker: BrokerPorts | undefined },
 ): Ports {
   const { http, https, exhook, metrics, broker } = parts;
-  return { http, exhook, metrics, ...(https !== undefined && { https }), ...broker };
+  return { http, metrics, ...(exhook !== undefined && { exhook }), ...(https !== undefined && { https }), ...broker };
 }
 
 function startTelemetry(config: Config, { logDestination }: ServiceOptions): Promise<Telemetry> {

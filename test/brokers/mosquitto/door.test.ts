@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { IPublishPacket } from 'mqtt-packet';
 import { DoorOperations } from '../../../src/brokers/door/operations.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
+import type { ActionEvent } from '../../../src/observing/events.js';
 import { nextMessage, send } from '../embedded/harness.js';
 import { connectPacket, startDoor, type Running, type StartOptions } from './harness.js';
 import { hasMosquitto } from './mosquitto.js';
@@ -235,7 +236,7 @@ describeWith('the door before Mosquitto', () => {
 
     test.each([true, false])('DeleteConnection ends a connection, and prevents the will: %s', async (preventWill) => {
       await start();
-      const operations = new DoorOperations(running.broker);
+      const operations = new DoorOperations(running.broker, { username: 'tightbeam' });
       const subscriber = await running.connect('subscriber');
       await subscriber.subscribeAsync(['wills', 'last']);
       const heard: string[] = [];
@@ -263,7 +264,7 @@ describeWith('the door before Mosquitto', () => {
 
     test('ListSubscriptions has what the broker granted and the client did not give up', async () => {
       await start();
-      const operations = new DoorOperations(running.broker);
+      const operations = new DoorOperations(running.broker, { username: 'tightbeam' });
       const device = await running.connect('lock-17');
       await device.subscribeAsync({ a: { qos: 1 }, 'b/#': { qos: 2 }, c: { qos: 0 } });
       await device.unsubscribeAsync('c');
@@ -273,6 +274,45 @@ describeWith('the door before Mosquitto', () => {
       ]);
       expect(await operations.listSubscriptions('nobody')).toBeUndefined();
     });
+  });
+
+  test('what passes is told as on EMQX, where its topic is asked for', async () => {
+    await start({ gate: { logged: { publishIn: ['in/#'], publishOut: ['+/told'], unsubscribe: true } } });
+    const client = await running.raw('client');
+    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: '#', qos: 0 }] });
+    await client.next('suback');
+    for (const topic of ['out/1', 'out/told', 'in/1']) client.publish(topic, 0, { qos: 0 });
+    client.publish('in/2', 2);
+    client.send({ cmd: 'unsubscribe', messageId: 3, unsubscriptions: ['#'] });
+    await client.next('unsuback');
+    expect(await running.events.next('Unsubscribe')).toMatchObject({ topicName: '#' });
+    const told = running.events.all.filter(({ name }) => name.startsWith('Publish'));
+    const facts = ({ topicName, qos, payloadBytes }: ActionEvent) => [topicName, qos, payloadBytes];
+    expect(told.map(({ name, event }) => [name, ...facts(event as ActionEvent)])).toEqual([
+      ['Publish-In', 'in/1', 0, 1],
+      ['Publish-In', 'in/2', 1, 1],
+      ['Publish-Out', 'out/told', 0, 1],
+    ]);
+  });
+
+  test('a retained message is read from the broker, and with it nothing else', async () => {
+    await start();
+    const operations = new DoorOperations(running.broker, { username: 'tightbeam' });
+    const client = await running.connect('client');
+    const properties = { userProperties: { a: '1' } };
+    await client.publishAsync('state/1', 'on', { qos: 2, retain: true, properties });
+    await client.publishAsync('state/2', '', { qos: 0, retain: true });
+    expect(await operations.getRetainedMessage('state/1')).toEqual({
+      topic: 'state/1',
+      qos: 2,
+      payload: Buffer.from('on'),
+      payloadBytes: 2,
+      userProperties: [['a', '1']],
+    });
+    expect(await operations.getRetainedMessage('state/2')).toBeUndefined();
+    expect(await operations.getRetainedMessage('state')).toBeUndefined();
+    await running.mosquitto.stop();
+    await expect(operations.getRetainedMessage('state/1')).rejects.toMatchObject({ reason: 'BROKER_UNAVAILABLE' });
   });
 
   test('a session that is resumed keeps what was in flight, beside direct messages', async () => {

@@ -158,7 +158,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     withEnvironment(environment, () => startService(config, { broker: 'emqx', logDestination: log, readConfig }));
   const service = await start(settings(0, 0));
   // The ports that it got are its ports from now on: EMQX knows them.
-  const config = settings(service.ports.exhook, service.ports.http);
+  const config = settings(service.ports.exhook ?? 0, service.ports.http);
   const { apiUrl, apiKey, apiSecret } = emqx;
   const clients: MqttClient[] = [];
   const sdk = new IoTDataPlaneClient({
@@ -176,7 +176,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     log: log.lines,
     nextLine: (matches) => log.next(matches),
     receiver,
-    exHookUrl: `http${exHookTls ? 's' : ''}://${emqx.exHookHost}:${service.ports.exhook}`,
+    exHookUrl: `http${exHookTls ? 's' : ''}://${emqx.exHookHost}:${service.ports.exhook ?? 0}`,
     rest: async (method, path, body) => {
       const response = await fetch(`${apiUrl}/api/v5${path}`, {
         method,
