@@ -4,6 +4,7 @@ import {
   CONTROL_PREFIX,
   CONTROL_PRINCIPAL,
   CONTROL_QOS,
+  CONTROL_REQUEST,
   CONTROL_TIMEOUT,
   CONTROL_TRACE_ID,
 } from '../../direct/controls.js';
@@ -42,11 +43,12 @@ export function toUserProperties(pairs: Iterable<Pair>): UserProperty[] {
  * such a name are left out.
  */
 export function directProperties(message: DirectMessage): PublishProperties {
-  const { identity, timeoutMs, properties } = message;
+  const { identity, timeoutMs, properties, isRequest } = message;
   const { userProperties = [] } = properties;
   const user = userProperties.filter(([name]) => !name.startsWith(CONTROL_PREFIX));
   user.push([CONTROL_TIMEOUT, String(timeoutMs)]);
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
+  if (isRequest === true) user.push([CONTROL_REQUEST, '1']);
   if (identity !== undefined) {
     user.push([CONTROL_ID, identity.id], [CONTROL_PRINCIPAL, identity.principal], [CONTROL_TRACE_ID, identity.traceId]);
   }
