@@ -38,6 +38,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'set up, examine and restore an EMQX that you run',
     load: async () => (await import('./emqx.js')).emqxCommand,
   },
+  mosquitto: {
+    description: 'examine Mosquitto, or another broker, behind the door',
+    load: async () => (await import('./mosquitto.js')).mosquittoCommand,
+  },
   policy: {
     description: 'check, explain and test policies',
     load: async () => (await import('./policy/commands.js')).policyCommand,
