@@ -1,6 +1,7 @@
 import { isUnderDirect } from '../direct/topic.js';
 import type { Credentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
+import type { ActionEvent } from '../observing/events.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
 import { isService, type ClientContext } from './context.js';
 import type { Allowed, OfClient, Refused } from './verdict.js';
@@ -65,17 +66,22 @@ export async function mayConnect(request: ConnectRequest, context: ClientContext
   return refuse({ ...refusal, decision: ofWill, details: 'The topic of the will.' }, context);
 }
 
-/** A client is connected. The policies are asked once more: brokers tell of it apart from the request. */
-export function tellConnected(
-  { identity, terms, traceId }: OfClient & Pick<ConnectRequest, 'terms'>,
-  context: ClientContext,
-): void {
+type Connected = OfClient & Pick<ConnectRequest, 'terms'> & Pick<ActionEvent, 'connection' | 'endedAt'>;
+
+/** A client is connected. */
+export function tellConnected(connected: Connected, context: ClientContext): void {
   context.afterwards(() => {
-    const decision = isService(identity, context)
-      ? undefined
-      : context.authorizer.connect(identity, terms && factsOf(terms));
-    context.events.tell('Connect', { identity, traceId, decision });
+    recordConnected(connected, context);
   });
+}
+
+/** The same, at once. The policies are asked once more: brokers tell of it apart from the request. */
+export function recordConnected({ terms, ...connected }: Connected, context: ClientContext): void {
+  const { identity } = connected;
+  const decision = isService(identity, context)
+    ? undefined
+    : context.authorizer.connect(identity, terms && factsOf(terms));
+  context.events.tell('Connect', { ...connected, decision });
 }
 
 function refuse(

@@ -1,7 +1,7 @@
 import type { Authenticator } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
 import type { Diagnostics } from '../observing/diagnostics.js';
-import type { Events } from '../observing/events.js';
+import type { Events, Traffic } from '../observing/events.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 import type { Authorizer } from '../policy/authorizer.js';
 
@@ -13,6 +13,8 @@ export interface ClientOptions {
   readonly diagnostics: Diagnostics;
   /** Default: none. */
   readonly tracing?: Tracing;
+  /** Counts what a broker has counted. Default: nobody does. */
+  readonly traffic?: (counted: Traffic) => void;
   /** Username of the service's own connections to the broker. */
   readonly serviceUsername: string;
 }
@@ -24,10 +26,11 @@ export interface ClientContext extends Required<ClientOptions> {
 }
 
 export function clientContext(options: ClientOptions): ClientContext {
-  const { diagnostics, tracing = noTracing } = options;
+  const { diagnostics, tracing = noTracing, traffic = () => undefined } = options;
   return {
     ...options,
     tracing,
+    traffic,
     afterwards: (task) => {
       setImmediate(() => {
         try {

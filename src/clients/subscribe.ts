@@ -8,6 +8,8 @@ export interface SubscribeRequest extends OfClient {
   readonly topicFilter: string;
   /** Greatest QoS that it asks for; absent where the broker does not tell. */
   readonly qos?: number | undefined;
+  /** The broker tells of every subscription that it has granted: then only a refusal is told here. */
+  readonly isToldLater?: boolean | undefined;
 }
 
 /** May the client subscribe? Nobody can under `$dm/`: direct messages come without a subscription. */
@@ -23,6 +25,7 @@ export function maySubscribe(request: SubscribeRequest, { authorizer, events, af
   }
   const decision = authorizer.subscribe(identity, topicName);
   const allowed = decision.effect === 'allow';
+  if (allowed && request.isToldLater === true) return { allowed, decision };
   afterwards(() => {
     events.tell('Subscribe', { identity, traceId, topicName, qos, decision, reason: allowed ? undefined : reason });
   });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
+import { isTopicFilter } from '../policy/matching/topics.js';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -9,6 +10,9 @@ const url = z
   .string()
   .regex(/^(mqtts?:\/\/[^/]+|unix:.+)$/, 'must be mqtt://HOST:PORT, mqtts://HOST:PORT or, behind the door, unix:PATH');
 const text = z.string().min(1);
+/** What the broker's plugin is told, in a line of its own. */
+const line = text.regex(/^[^\p{Cc}]*$/u, 'must have no control characters');
+const topicFilters = z.array(line.refine(isTopicFilter, 'must be a topic filter'));
 /** Messages or requests: so many a second on average, so many at once. */
 const rate = z.strictObject({ perSecond: z.coerce.number().positive(), burst: count(1, 1_000_000) });
 const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
@@ -245,15 +249,26 @@ export const ConfigSchema = z
           .max(1)
           .default(1)
           .describe('share of success lines written, chosen by trace; failures are always written'),
-        publishIn: z
-          .array(text)
+        publishIn: topicFilters.default([]).describe('topic filters of publishes that are logged'),
+        publishOut: topicFilters
           .default([])
-          .describe('topic filters whose publishes are logged; each costs the broker a synchronous call a message'),
-        publishOut: z
-          .array(text)
+          .describe('topic filters of messages that are logged when written to a client'),
+        publishAck: topicFilters
           .default([])
-          .describe('topic filters whose deliveries are logged; each costs the broker a synchronous call a message'),
-        unsubscribe: flag.default(false).describe('log Unsubscribe events; each costs the broker a synchronous call'),
+          .describe('topic filters of messages that are logged when a client acknowledges them'),
+        dropped: topicFilters
+          .default(['#'])
+          .describe('topic filters of messages that are logged when the broker drops them for a client'),
+        noSubscribers: topicFilters
+          .default([])
+          .describe('topic filters of messages that are logged when nobody subscribes to them'),
+        unsubscribe: flag.default(false).describe('log Unsubscribe events'),
+        sessions: flag.default(true).describe('log sessions that are resumed or expire'),
+        clients: z
+          .array(line)
+          .min(1)
+          .default(['*'])
+          .describe('client IDs whose events are logged; `*` stands for any characters'),
       })
       .prefault({}),
     telemetry: z
@@ -262,6 +277,16 @@ export const ConfigSchema = z
         port: port.default(9464),
         metrics: flag.default(true).describe('whether there are metrics'),
         tailToken: text.optional().describe('opens the events to other machines, for who shows it'),
+        topicGroups: z
+          .record(
+            z.string().regex(/^[\w.-]{1,64}$/, 'must be a name of letters, digits, `_`, `.` and `-`'),
+            topicFilters.min(1),
+          )
+          .refine((groups) => Object.keys(groups).length <= 32, 'must not be more than 32 groups')
+          .default({})
+          .describe(
+            'topic filters by name, for the metrics of messages: `{ doors: [door/#] }`; the first that matches counts',
+          ),
         propagateToDevices: flag.default(false).describe('send `traceparent` to MQTT 5 devices as a user property'),
       })
       .prefault({})

@@ -17,18 +17,20 @@ export interface RunningHooks {
 
 /** @throws where the port cannot be listened on, or the TLS files do not fit together. */
 export async function startHooks(
-  { exhook: { host, port, tls }, log, broker }: Config,
+  { exhook: { host, port, tls }, log, broker, telemetry: { topicGroups } }: Config,
   parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer'>,
   telemetry: Telemetry,
 ): Promise<RunningHooks> {
-  const { events, diagnostics, tracing } = telemetry;
+  const { events, diagnostics, tracing, traffic } = telemetry;
   const provider = createHookProvider({
     ...parts,
     events,
     diagnostics,
     tracing,
+    traffic,
     serviceUsername: broker.username,
     hooks: optionalHooks(log),
+    wishes: { ...log, topicGroups },
     ...(tls && { tls: loadTls(tls, SECTION) }),
   });
   const bound = await provider.start(host, port);

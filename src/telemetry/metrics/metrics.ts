@@ -12,6 +12,7 @@ import {
   type Events,
   type EventType,
   type PolicyReloadEvent,
+  type Traffic,
 } from '../../observing/events.js';
 import { httpMethod } from '../otel/attributes.js';
 import { DIRECT_TEMPLATE, rpcMethod } from '../otel/conventions.js';
@@ -27,6 +28,7 @@ export interface Metrics extends Events {
   decision(decision: Pick<Decision, 'action' | 'effect' | 'cause'>, seconds: number): void;
   deliveryStarted(): void;
   deliveryEnded(reason: Reason, seconds: number): void;
+  traffic(counted: Traffic): void;
   close(): void;
 }
 
@@ -46,6 +48,11 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
   const { directMessages, deliveries, httpRequests, hookCalls, decisions } = histograms;
   const reloads = counter(METRICS.reloads);
   const clientEvents = counter(METRICS.clientEvents);
+  const messages = counter(METRICS.messages);
+  const messagesDropped = counter(METRICS.messagesDropped);
+  const connects = counter(METRICS.connects);
+  const sessions = counter(METRICS.sessions);
+  const eventsMissed = counter(METRICS.eventsMissed);
   const eventLoop = watchEventLoop();
 
   let pending = 0;
@@ -112,6 +119,9 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     request() {
       // Where its answer is: see below.
     },
+    eventsMissed({ of, count }) {
+      eventsMissed.add(count, { event: of });
+    },
     policyReload({ outcome, version }) {
       reloads.add(1, { outcome });
       lastReload = outcome;
@@ -144,6 +154,24 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     deliveryEnded(reason, seconds) {
       pending -= 1;
       deliveries.record(seconds, 'mqtt', 'send', 'send', DIRECT_TEMPLATE, errorType(reason));
+    },
+    traffic(counted) {
+      switch (counted.what) {
+        case 'message':
+          messages.add(counted.count, { direction: counted.direction, qos: counted.qos, topic_group: counted.group });
+          break;
+        case 'dropped':
+          messagesDropped.add(counted.count, { reason: counted.reason, topic_group: counted.group });
+          break;
+        case 'connect':
+          connects.add(counted.count, { outcome: counted.outcome });
+          break;
+        case 'session':
+          sessions.add(counted.count, { outcome: counted.outcome });
+          break;
+        case 'disconnect':
+          break;
+      }
     },
     close: () => {
       eventLoop.close();

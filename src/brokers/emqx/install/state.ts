@@ -14,13 +14,10 @@ import type {
 export const NAME = 'tightbeam';
 
 /** Hooks that the service cannot do without. `message.dropped` must be filtered on `$dm/#`. */
-export const NEEDED_HOOKS = [
-  'client.authenticate',
-  'client.authorize',
-  'client.connected',
-  'client.disconnected',
-  'message.dropped',
-] as const;
+export const NEEDED_HOOKS = ['client.authenticate', 'client.authorize', 'message.dropped'] as const;
+
+/** Hooks by which the service is told of connections where the plugin does not tell it. */
+export const TELLING_HOOKS = ['client.connected', 'client.disconnected'] as const;
 
 /** What EMQX says about itself, as far as installing and diagnosing need it; one reading, so that checks agree. */
 export interface EmqxState {
