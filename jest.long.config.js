@@ -11,6 +11,7 @@ export default {
     '<rootDir>/test/**/*.long.ts',
     '<rootDir>/test/aws/sdk.test.ts',
     '<rootDir>/test/http/fuzz.test.ts',
+    '<rootDir>/test/identity/sigv4.test.ts',
     '<rootDir>/test/policy/properties.test.ts',
   ],
   testTimeout: 600_000,

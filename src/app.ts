@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Broker } from './brokers/broker.js';
 import { BROKERS, type BrokerName } from './brokers/brokers.js';
+import { hasShadow } from './clients/modes.js';
 import { limitsOf } from './config/limits.js';
 import type { Config } from './config/schema.js';
 import { DirectMessaging } from './direct/send.js';
@@ -14,6 +15,7 @@ import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
 import { formatProblem, tellProblems } from './policy/reading/problems.js';
+import { startModes, switchModes } from './switching.js';
 import type { LogDestination } from './telemetry/log/destination.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { RateLimiter } from './throttling/rate-limiter.js';
@@ -24,6 +26,8 @@ export interface ServiceOptions {
   readonly broker: BrokerName;
   /** Where the log goes. Default: standard output. */
   readonly logDestination?: LogDestination;
+  /** Reads the configuration again, for `reload`; without it, none of it changes. */
+  readonly readConfig?: () => Config;
 }
 
 export interface Ports {
@@ -40,7 +44,7 @@ export interface Ports {
 export interface Service {
   readonly ports: Ports;
   readonly broker: Pick<Broker, 'ready' | 'inFlight' | 'load'>;
-  /** Reads policies and credentials again, as on SIGHUP. */
+  /** Reads policies, credentials and the modes of the configuration again, as on SIGHUP. */
   reload(): Promise<void>;
   /** Takes no new requests, lets confirmations in flight finish or time out, and ends. Never rejects. */
   stop(): Promise<void>;
@@ -87,6 +91,7 @@ async function start(
   }
 
   const authorizer = telemetry.authorizer(new PolicyAuthorizer(policies.current, config.authorization));
+  const enforcement = startModes(config, events);
   const { username, password } = config.broker;
   const service = { username, ...(password !== undefined && { password }) };
   const authenticator = new GuessLimit({
@@ -98,7 +103,7 @@ async function start(
     serviceUsername: username,
     clock: () => performance.now(),
   });
-  const hooks = await startHooks(config, { authenticator, authorizer }, telemetry);
+  const hooks = await startHooks(config, { authenticator, authorizer, enforcement }, telemetry);
   stops.push(() => hooks.stop());
 
   const limits = limitsOf(config);
@@ -108,7 +113,7 @@ async function start(
   const broker = await BROKERS[options.broker]({
     config,
     exhookPort: hooks.port,
-    clients: { authenticator, authorizer, events, tracing, diagnostics, serviceUsername: username },
+    clients: { authenticator, authorizer, enforcement, events, tracing, diagnostics, serviceUsername: username },
     limits,
     perReceiver,
     diagnostics,
@@ -132,6 +137,7 @@ async function start(
     accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
     telemetry,
     ready: () => broker.ready,
+    shadow: () => hasShadow(enforcement.settings),
   });
   stops.push(() => dataPlanes.stop());
 
@@ -144,6 +150,7 @@ async function start(
     ports,
     broker,
     reload: async () => {
+      if (options.readConfig) switchModes(enforcement, config, options.readConfig, telemetry);
       credentials.reload();
       await policies.reload();
     },

@@ -65,4 +65,9 @@ const ports: HttpPorts = {
 process.once('disconnect', () => {
   void Promise.all(servers.map((server) => server.stop())).then(() => process.exit(0));
 });
+// Whatever it is asked, it answers how many microseconds of CPU it has used so far.
+process.on('message', () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.(user + system);
+});
 process.send?.(ports);

@@ -126,9 +126,10 @@ async function uninstall(flags: ApiFlags & { dryRun: boolean }): Promise<void> {
 }
 
 async function doctor(flags: ApiFlags & { json: boolean }, version: string): Promise<void> {
-  const { broker, limits } = loadConfig(flags.config);
+  const { broker, limits, authorization: modes } = loadConfig(flags.config);
   const { urls, username, password, tls } = broker;
-  const diagnoses = await diagnose(connect(flags), { version, broker: { urls, username, password, tls }, limits });
+  const user = { urls, username, password, tls };
+  const diagnoses = await diagnose(connect(flags), { version, broker: user, limits, modes });
   print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
   if (!isHealthy(diagnoses)) process.exitCode = 1;
 }

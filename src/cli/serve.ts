@@ -54,7 +54,7 @@ ${environmentHelp()}`,
 function environmentHelp(): string {
   const width = Math.max(...ENVIRONMENT.map(({ name }) => name.length));
   const lines = ENVIRONMENT.map(({ name, describe }) => `  ${name.padEnd(width)}  ${describe}`);
-  return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies and credentials.`;
+  return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies, credentials and the modes of authorization.`;
 }
 
 /** @param only the broker, whatever the settings say. */
@@ -64,10 +64,11 @@ async function run(options: Options, defaults: object, only?: BrokerName): Promi
   try {
     // First: where it is missing, so are the files that come with it.
     if (only === 'embedded') await loadEmbeddedBroker();
-    config = loadConfig(options.config, process.env, { ...defaults });
+    const readConfig = (): Config => loadConfig(options.config, process.env, { ...defaults });
+    config = readConfig();
     // Only now: the other commands need none of it, and should not wait for it.
     const { startService } = await import('../app.js');
-    service = await startService(config, { broker: only ?? config.broker.kind });
+    service = await startService(config, { broker: only ?? config.broker.kind, readConfig });
   } catch (error) {
     process.stderr.write(`tightbeam: ${describe(error)}\n`);
     process.exitCode = 1;

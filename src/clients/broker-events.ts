@@ -4,6 +4,7 @@ import { newTraceId, parseTraceparent } from '../observing/trace-id.js';
 import type { Reason } from '../reasons.js';
 import { recordConnected } from './connect.js';
 import { isService, type ClientContext } from './context.js';
+import { heeded } from './enforcement.js';
 
 /**
  * What a broker tells of that has happened, by its own clock and in the order in which it happened to each client. It is
@@ -77,7 +78,7 @@ export function tellBrokerEvent(event: BrokerEvent, context: ClientContext): voi
       break;
     case 'Subscribe': {
       const { topicName, qos } = event;
-      const decision = context.authorizer.subscribe(identity, topicName);
+      const decision = heeded(context.authorizer.subscribe(identity, topicName), context);
       events.tell('Subscribe', { identity, endedAt, topicName, qos, decision });
       break;
     }

@@ -1,8 +1,9 @@
 import { isUnderDirect } from '../direct/topic.js';
-import type { Credentials } from '../identity/authenticator.js';
+import type { PresentedCredentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
 import type { ActionEvent } from '../observing/events.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
+import { heeded, isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
 import type { Allowed, OfClient, Refused } from './verdict.js';
 
@@ -17,7 +18,7 @@ export interface ConnectTerms {
 }
 
 export interface ConnectRequest {
-  readonly claim: Credentials;
+  readonly claim: PresentedCredentials;
   /** Absent where the broker tells none of it: then no condition on it holds, and each denies. */
   readonly terms?: ConnectTerms | undefined;
   /** Whether the connection is TLS; absent where the broker does not tell. */
@@ -54,16 +55,21 @@ export async function mayConnect(request: ConnectRequest, context: ClientContext
   if (isService(identity, context)) return { allowed: true, identity, isService: true };
   const refusal = { identity, reason: 'CONNECT_NOT_AUTHORIZED', traceId: request.traceId } as const;
   const decision = context.authorizer.connect(identity, terms && factsOf(terms));
-  if (decision.effect === 'deny') return refuse({ ...refusal, decision }, context);
-  const admitted: Admitted = { allowed: true, identity, isService: false, decision };
+  const asked = { identity, traceId: request.traceId };
+  const verdict = settle({ decision, reason: refusal.reason, asked }, context);
+  if (!verdict.allowed) return refuse({ ...refusal, decision }, context);
+  const admitted: Admitted = { ...verdict, identity, isService: false };
   const will = terms?.will;
   if (will === undefined) return admitted;
   if (isUnderDirect(will.topicName)) {
     return refuse({ ...refusal, details: 'A will cannot be a direct message.' }, context);
   }
   const ofWill = context.authorizer.publish(identity, will.topicName, { retain: will.retain });
-  if (ofWill.effect === 'allow') return admitted;
-  return refuse({ ...refusal, decision: ofWill, details: 'The topic of the will.' }, context);
+  const details = 'The topic of the will.';
+  const askedOfWill = { ...asked, topicName: will.topicName, details };
+  const guarded = isGuardedTopic(will.topicName);
+  const may = settle({ decision: ofWill, reason: refusal.reason, asked: askedOfWill, guarded }, context);
+  return may.allowed ? admitted : refuse({ ...refusal, decision: ofWill, details }, context);
 }
 
 type Connected = OfClient & Pick<ConnectRequest, 'terms'> & Pick<ActionEvent, 'connection' | 'endedAt'>;
@@ -80,7 +86,7 @@ export function recordConnected({ terms, ...connected }: Connected, context: Cli
   const { identity } = connected;
   const decision = isService(identity, context)
     ? undefined
-    : context.authorizer.connect(identity, terms && factsOf(terms));
+    : heeded(context.authorizer.connect(identity, terms && factsOf(terms)), context);
   context.events.tell('Connect', { ...connected, decision });
 }
 

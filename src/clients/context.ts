@@ -4,6 +4,7 @@ import type { Diagnostics } from '../observing/diagnostics.js';
 import type { Events, Traffic } from '../observing/events.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 import type { Authorizer } from '../policy/authorizer.js';
+import { ENFORCE, type Enforcement } from './enforcement.js';
 
 export interface ClientOptions {
   /** With its limit of guesses, where there is one. */
@@ -15,6 +16,8 @@ export interface ClientOptions {
   readonly tracing?: Tracing;
   /** Counts what a broker has counted. Default: nobody does. */
   readonly traffic?: (counted: Traffic) => void;
+  /** Whose decisions count. Default: those of the policies. */
+  readonly enforcement?: Enforcement;
   /** Username of the service's own connections to the broker. */
   readonly serviceUsername: string;
 }
@@ -26,11 +29,12 @@ export interface ClientContext extends Required<ClientOptions> {
 }
 
 export function clientContext(options: ClientOptions): ClientContext {
-  const { diagnostics, tracing = noTracing, traffic = () => undefined } = options;
+  const { diagnostics, tracing = noTracing, traffic = () => undefined, enforcement = ENFORCE } = options;
   return {
     ...options,
     tracing,
     traffic,
+    enforcement,
     afterwards: (task) => {
       setImmediate(() => {
         try {

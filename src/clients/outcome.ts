@@ -2,7 +2,10 @@ import type { DirectMessageEvent } from '../observing/events.js';
 import { isService, type ClientContext } from './context.js';
 
 /** What became of a direct message that a client sent over MQTT. */
-export interface Outcome extends Pick<DirectMessageEvent, 'sender' | 'message' | 'reason' | 'durationMs' | 'endedAt'> {
+export interface MqttOutcome extends Pick<
+  DirectMessageEvent,
+  'sender' | 'message' | 'reason' | 'durationMs' | 'endedAt'
+> {
   /** User property `traceparent` of the sender (W3C Trace Context). */
   readonly traceparent?: string | undefined;
 }
@@ -11,7 +14,7 @@ export interface Outcome extends Pick<DirectMessageEvent, 'sender' | 'message' |
 const TURN = 50;
 
 /** Direct messages have their outcomes. They are told in order; those of the service itself are passed over. */
-export function tellOutcomes(outcomes: readonly Outcome[], context: ClientContext, start = 0): void {
+export function tellOutcomes(outcomes: readonly MqttOutcome[], context: ClientContext, start = 0): void {
   if (start >= outcomes.length) return;
   context.afterwards(() => {
     for (const outcome of outcomes.slice(start, start + TURN)) tell(outcome, context);
@@ -20,7 +23,10 @@ export function tellOutcomes(outcomes: readonly Outcome[], context: ClientContex
 }
 
 /** Literals and no spreads: this is done for every direct message over MQTT. */
-function tell({ sender, message, reason, durationMs, endedAt, traceparent }: Outcome, context: ClientContext): void {
+function tell(
+  { sender, message, reason, durationMs, endedAt, traceparent }: MqttOutcome,
+  context: ClientContext,
+): void {
   // The service knows what became of its own messages.
   if (isService(sender, context)) return;
   const senderClientId = sender.clientId ?? '';

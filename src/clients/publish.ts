@@ -1,7 +1,8 @@
 import { isUnderDirect } from '../direct/topic.js';
+import { isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
 import { maySend } from './send.js';
-import type { OfClient, Verdict } from './verdict.js';
+import type { BrokersWord, OfClient, Verdict } from './verdict.js';
 
 /** A message of a client, as far as the broker tells of it. */
 export interface MessageOfClient extends OfClient {
@@ -10,7 +11,7 @@ export interface MessageOfClient extends OfClient {
   readonly payloadBytes?: number | undefined;
 }
 
-export interface PublishRequest extends MessageOfClient {
+export interface PublishRequest extends MessageOfClient, BrokersWord {
   /** Absent where the broker does not tell: then iot:RetainPublish cannot be asked. */
   readonly retain?: boolean | undefined;
 }
@@ -18,16 +19,20 @@ export interface PublishRequest extends MessageOfClient {
 /** May the client publish? Under `$dm/` the question is whether it may send a direct message. */
 export function mayPublish(request: PublishRequest, context: ClientContext): Verdict {
   if (isUnderDirect(request.topicName)) return maySend(request, context);
-  const { identity, traceId, topicName, qos, payloadBytes, retain } = request;
+  const { identity, traceId, topicName, qos, payloadBytes, retain, brokersOwn } = request;
   // What callers of the HTTP API publish was authorized there, as theirs.
   if (isService(identity, context)) return { allowed: true };
   const decision = context.authorizer.publish(identity, topicName, retain === undefined ? undefined : { retain });
-  if (decision.effect === 'allow') return { allowed: true, decision };
-  const reason = 'PUBLISH_NOT_AUTHORIZED';
-  context.afterwards(() => {
-    context.events.tell('Publish-In', { identity, traceId, topicName, qos, payloadBytes, decision, reason });
-  });
-  return { allowed: false, reason, decision };
+  const asked = { identity, traceId, topicName, qos, payloadBytes };
+  const guarded = isGuardedTopic(topicName);
+  const verdict = settle({ decision, reason: 'PUBLISH_NOT_AUTHORIZED', asked, brokersOwn, guarded }, context);
+  if (!verdict.allowed) {
+    const { reason, details } = verdict;
+    context.afterwards(() => {
+      context.events.tell('Publish-In', { ...asked, decision: verdict.decision, reason, details });
+    });
+  }
+  return verdict;
 }
 
 /** A client has published. */

@@ -1,3 +1,4 @@
+import { settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
 import type { OfClient, Verdict } from './verdict.js';
 
@@ -5,16 +6,20 @@ import type { OfClient, Verdict } from './verdict.js';
 export interface ReceiveRequest extends OfClient {
   /** The topic on which it would receive: of a direct message the one in its address. */
   readonly topicName: string;
+  /** Whether it is a direct message, for which policies always count. */
+  readonly direct: boolean;
 }
 
 /** May the client receive a message on this topic? */
-export function mayReceive({ identity, traceId, topicName }: ReceiveRequest, context: ClientContext): Verdict {
+export function mayReceive({ identity, traceId, topicName, direct }: ReceiveRequest, context: ClientContext): Verdict {
   if (isService(identity, context)) return { allowed: true };
   const decision = context.authorizer.receiveDirectMessage(identity, topicName);
-  if (decision.effect === 'allow') return { allowed: true, decision };
-  const reason = 'RECEIVER_NOT_AUTHORIZED';
-  context.afterwards(() => {
-    context.events.tell('Receive', { identity, traceId, clientId: identity.clientId, topicName, reason, decision });
-  });
-  return { allowed: false, reason, decision };
+  const asked = { identity, traceId, clientId: identity.clientId, topicName };
+  const verdict = settle({ decision, reason: 'RECEIVER_NOT_AUTHORIZED', asked, guarded: direct }, context);
+  if (!verdict.allowed) {
+    context.afterwards(() => {
+      context.events.tell('Receive', { ...asked, reason: verdict.reason, decision });
+    });
+  }
+  return verdict;
 }

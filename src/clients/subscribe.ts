@@ -1,9 +1,10 @@
 import { isUnderDirect } from '../direct/topic.js';
 import { realFilter } from '../policy/matching/topics.js';
 import type { ClientContext } from './context.js';
-import type { OfClient, Verdict } from './verdict.js';
+import { isGuardedFilter, settle } from './enforcement.js';
+import type { BrokersWord, OfClient, Verdict } from './verdict.js';
 
-export interface SubscribeRequest extends OfClient {
+export interface SubscribeRequest extends OfClient, BrokersWord {
   /** As the client wrote it, `$share/{group}/` and the like included. */
   readonly topicFilter: string;
   /** Greatest QoS that it asks for; absent where the broker does not tell. */
@@ -13,8 +14,9 @@ export interface SubscribeRequest extends OfClient {
 }
 
 /** May the client subscribe? Nobody can under `$dm/`: direct messages come without a subscription. */
-export function maySubscribe(request: SubscribeRequest, { authorizer, events, afterwards }: ClientContext): Verdict {
-  const { identity, traceId, topicFilter: topicName, qos } = request;
+export function maySubscribe(request: SubscribeRequest, context: ClientContext): Verdict {
+  const { authorizer, events, afterwards } = context;
+  const { identity, traceId, topicFilter: topicName, qos, brokersOwn } = request;
   const reason = 'SUBSCRIBE_NOT_AUTHORIZED';
   if (isUnderDirect(realFilter(topicName))) {
     afterwards(() => {
@@ -24,10 +26,12 @@ export function maySubscribe(request: SubscribeRequest, { authorizer, events, af
     return { allowed: false, reason };
   }
   const decision = authorizer.subscribe(identity, topicName);
-  const allowed = decision.effect === 'allow';
-  if (allowed && request.isToldLater === true) return { allowed, decision };
+  const asked = { identity, traceId, topicName, qos };
+  const verdict = settle({ decision, reason, asked, brokersOwn, guarded: isGuardedFilter(topicName) }, context);
+  if (verdict.allowed && request.isToldLater === true) return verdict;
   afterwards(() => {
-    events.tell('Subscribe', { identity, traceId, topicName, qos, decision, reason: allowed ? undefined : reason });
+    const refusal = verdict.allowed ? {} : { reason: verdict.reason, details: verdict.details };
+    events.tell('Subscribe', { ...asked, decision: verdict.decision, ...refusal });
   });
-  return allowed ? { allowed, decision } : { allowed, reason, decision };
+  return verdict;
 }

@@ -17,6 +17,7 @@ export interface Refused {
   readonly allowed: false;
   readonly reason: Reason;
   readonly decision?: Decision;
+  readonly details?: string;
 }
 
 /** What everybody tells who asks or tells something of a client. */
@@ -25,4 +26,10 @@ export interface OfClient {
   readonly identity: Identity;
   /** The trace that it belongs to; absent, it gets one of its own. */
   readonly traceId?: string | undefined;
+}
+
+/** What a broker tells with a question, beyond who and what. */
+export interface BrokersWord {
+  /** What it answers where nobody else decides; absent where it does not tell, or is yet to decide. */
+  readonly brokersOwn?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isPattern } from '../clients/modes.js';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
@@ -13,6 +14,8 @@ const text = z.string().min(1);
 /** What the broker's plugin is told, in a line of its own. */
 const line = text.regex(/^[^\p{Cc}]*$/u, 'must have no control characters');
 const topicFilters = z.array(line.refine(isTopicFilter, 'must be a topic filter'));
+/** With `*` and `?`, as in principals.json. */
+const principalPattern = text.refine((pattern) => isPattern(pattern), 'must be a name or a pattern with * and ?');
 /** Messages or requests: so many a second on average, so many at once. */
 const rate = z.strictObject({ perSecond: z.coerce.number().positive(), burst: count(1, 1_000_000) });
 const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
@@ -176,6 +179,22 @@ export const ConfigSchema = z
     policies: text.default('policies').describe('folder of policies and `principals.json`; read again when it changes'),
     authorization: z
       .strictObject({
+        mode: z
+          .enum(['enforce', 'shadow'])
+          .default('enforce')
+          .describe(
+            'shadow: what the policies deny to MQTT clients is told (WouldDeny) and goes on; read again on SIGHUP, as are the next two',
+          ),
+        modes: z
+          .record(principalPattern, z.enum(['enforce', 'shadow']))
+          .default({})
+          .describe('modes of single principals, by name or pattern, before the general one: `{ "lock-*": enforce }`'),
+        inShadow: z
+          .enum(['broker', 'allow'])
+          .default('broker')
+          .describe(
+            'what decides in place of policies in shadow: the broker as it would without them (EMQX by `authorization.no_match`), or nobody (allow)',
+          ),
         receiveOnSubscribe: z
           .enum(['every', 'some', 'off'])
           .default('every')

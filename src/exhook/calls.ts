@@ -84,24 +84,25 @@ export const HANDLERS: { readonly [Name in CallName]?: Handler<Name> } = {
 
   /**
    * The request does not tell QoS and retain flag of a PUBLISH (exhook.v2.proto and exhook.v3.proto,
-   * ClientAuthorizeRequest).
+   * ClientAuthorizeRequest). `result` is what the chain held before: `authorization.no_match`, as no rule of EMQX's own
+   * has decided. It stands where the policies are in shadow, and as the answer, not as none: the guard comes after, and
+   * denies what nobody answered.
    */
-  OnClientAuthorize: ({ clientinfo, type, topic, meta }, context, span) => {
+  OnClientAuthorize: ({ clientinfo, type, topic, result, meta }, context, span) => {
     if (clientinfo === null) return DENY;
     const identity = identityOf(clientinfo);
     const topicName = askedTopic(topic, clientinfo.mountpoint);
     const asked = { identity, topicName, traceId: span.traceId };
     switch (type) {
       case 'PUBLISH':
-        return answer(mayPublish(asked, context), span);
+        return answer(mayPublish({ ...asked, brokersOwn: result }, context), span);
       case 'SUBSCRIBE': {
         const receiving = receivingOn(topicName, clientinfo);
+        return receiving === undefined;
+        const isToldLater = isTapped(meta, context);
         return receiving === undefined
-          ? answer(
-              maySubscribe({ ...asked, topicFilter: topicName, isToldLater: isTapped(meta, context) }, context),
-              span,
-            )
-          : answer(mayReceive({ ...asked, topicName: receiving.topic }, context), span);
+          ? answer(maySubscribe({ ...asked, topicFilter: topicName, brokersOwn: result, isToldLater }, context), span)
+          : answer(mayReceive({ ...asked, topicName: receiving.topic, direct: true }, context), span);
       }
       default:
         // A type of a later generation comes as its number.

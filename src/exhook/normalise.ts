@@ -1,6 +1,6 @@
-import type { Outcome } from '../clients/outcome.js';
+import type { MqttOutcome } from '../clients/outcome.js';
 import { isUnderDirect, parseDirectTopic, type DirectAddress } from '../direct/topic.js';
-import type { Credentials } from '../identity/authenticator.js';
+import type { PresentedCredentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
 import { realFilter } from '../policy/matching/topics.js';
 import type { OutcomeReport } from './outcome-report.js';
@@ -19,7 +19,7 @@ function given<Key extends string>(key: Key, value: string): Partial<Record<Key,
 /** What the broker says of a client, however it says it. */
 type KnownOfClient = Pick<ClientInfo, 'clientid' | 'username' | 'peerhost' | 'peerport' | 'cn' | 'dn'>;
 
-function sourceOf(info: KnownOfClient): Pick<Credentials, 'sourceIp' | 'sourcePort' | 'certificate'> {
+function sourceOf(info: KnownOfClient): Pick<PresentedCredentials, 'sourceIp' | 'sourcePort' | 'certificate'> {
   return {
     ...given('sourceIp', info.peerhost),
     ...(info.peerport > 0 ? { sourcePort: info.peerport } : {}),
@@ -52,7 +52,7 @@ function usernameOf({ username }: KnownOfClient): Partial<Record<'username', str
 }
 
 /** What a client claims, of OnClientAuthenticate. */
-export function credentialsOf(info: ClientInfo): Credentials {
+export function credentialsOf(info: ClientInfo): PresentedCredentials {
   return {
     clientId: info.clientid,
     ...usernameOf(info),
@@ -115,7 +115,7 @@ export function receivingOn(topic: string, { clientid }: ClientInfo): DirectAddr
 }
 
 /** One literal, without spreads, as there is one for every direct message through MQTT. */
-export function outcomeOfReport(report: OutcomeReport): Outcome {
+export function outcomeOfReport(report: OutcomeReport): MqttOutcome {
   const { topic, reason, durationMs, endedAt, qos, payloadBytes, traceparent } = report;
   const parsed = parseDirectTopic(topic);
   return {
@@ -134,7 +134,7 @@ export function outcomeOfReport(report: OutcomeReport): Outcome {
 }
 
 /** Of a direct message that nothing took out of routing; none where the topic was no direct one. */
-export function outcomeWithoutPlugin({ topic, from, headers, qos, payload }: Message): Outcome[] {
+export function outcomeWithoutPlugin({ topic, from, headers, qos, payload }: Message): MqttOutcome[] {
   const parsed = parseDirectTopic(topic);
   if (!parsed.ok) return [];
   return [

@@ -18,7 +18,7 @@ export interface RunningHooks {
 /** @throws where the port cannot be listened on, or the TLS files do not fit together. */
 export async function startHooks(
   { exhook: { host, port, tls }, log, broker, telemetry: { topicGroups } }: Config,
-  parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer'>,
+  parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer' | 'enforcement'>,
   telemetry: Telemetry,
 ): Promise<RunningHooks> {
   const { events, diagnostics, tracing, traffic } = telemetry;

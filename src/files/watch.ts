@@ -5,6 +5,8 @@ import { join } from 'node:path';
 const INTERVAL_MS = 1_000;
 /** Looking takes no more than one part in so many of the time, however many files there are. */
 const SHARE = 50;
+/** Of so many looks the quickest counts: others may have waited for the processor. */
+const MEASURED_LOOKS = 3;
 
 /**
  * Files and folders, watched by their names: told is when what stands under a name has become another file or has other
@@ -21,6 +23,8 @@ export class FileWatch {
   #seen: string;
   #told: string;
   #timer: NodeJS.Timeout | undefined;
+  /** How long the last looks took, in milliseconds, without what was done about a change. */
+  #costs: readonly number[] = Array.from({ length: MEASURED_LOOKS }, () => 0);
 
   /**
    * Takes the first picture: made before the files are read, it misses no change.
@@ -37,9 +41,8 @@ export class FileWatch {
   start(intervalMs = INTERVAL_MS): void {
     const next = (after: number): void => {
       this.#timer = setTimeout(() => {
-        const started = performance.now();
         this.look();
-        if (this.#timer !== undefined) next(Math.max(intervalMs, (performance.now() - started) * SHARE));
+        if (this.#timer !== undefined) next(Math.max(intervalMs, Math.min(...this.#costs) * SHARE));
       }, after).unref();
     };
     if (this.#timer === undefined) next(intervalMs);
@@ -47,7 +50,9 @@ export class FileWatch {
 
   /** Looks now. Tells of a change where nothing has changed since the look before. */
   look(): void {
+    const started = performance.now();
     const picture = pictureOf(this.#names);
+    this.#costs = [...this.#costs, performance.now() - started].slice(-MEASURED_LOOKS);
     const quiet = picture === this.#seen;
     this.#seen = picture;
     if (!quiet || picture === this.#told) return;

@@ -9,7 +9,7 @@ import { REASONS } from '../reasons.js';
 import type { Events } from '../observing/events.js';
 import type { Tracing } from '../observing/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
-import { clientErrorDetails, guardConnections } from './connections.js';
+import { clientErrorDetails, guardConnections } from './guard-connections.js';
 import { addHealthRoutes } from './health.js';
 import type { Operation } from './operation.js';
 import { answerAndClose } from './raw-answer.js';
@@ -40,6 +40,8 @@ export interface DataPlaneOptions {
   readonly timeouts?: Partial<HttpTimeouts>;
   /** Whether messages can be delivered now, for `/readyz`. Default: always. */
   readonly ready?: () => boolean;
+  /** Whether policies are in shadow for anybody, for `/readyz` too. Default: never. */
+  readonly shadow?: () => boolean;
   /** Rate limits of callers; none where it is not given. */
   readonly throttle?: CallerThrottle;
   /** Speaks HTTPS, and asks for a client certificate. */
@@ -74,7 +76,7 @@ export class DataPlane {
     this.#app = this.#createApp({ ...DEFAULT_HTTP_TIMEOUTS, ...options.timeouts });
     this.#addHooks();
     addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
-    addHealthRoutes(this.#app, options.ready ?? (() => true));
+    addHealthRoutes(this.#app, options);
     guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
     // Before the router, which answers some requests without a hook.
     this.#app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {

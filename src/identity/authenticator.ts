@@ -2,7 +2,7 @@ import type { Reason } from '../reasons.js';
 import type { Identity } from './identity.js';
 
 /** What a client brought to CONNECT. Nothing of it is verified but what is said to be. */
-export interface Credentials {
+export interface PresentedCredentials {
   readonly clientId: string;
   readonly username?: string;
   /** Never log it. */
@@ -35,5 +35,5 @@ export interface Authenticator {
    *
    * A rejected promise refuses the client.
    */
-  authenticate(credentials: Credentials): Promise<Authentication>;
+  authenticate(credentials: PresentedCredentials): Promise<Authentication>;
 }

@@ -1,5 +1,5 @@
 import { RateLimiter, type RateLimit } from '../throttling/rate-limiter.js';
-import type { Authentication, Authenticator, Credentials } from './authenticator.js';
+import type { Authentication, Authenticator, PresentedCredentials } from './authenticator.js';
 
 /** Wrong passwords of one user from one address where none was right yet. */
 const FROM_ADDRESS: RateLimit = { burst: 10, perSecond: 10 / 60 };
@@ -40,7 +40,7 @@ export class GuessLimit implements Authenticator {
     this.#ofUser = new RateLimiter(OF_USER, options.clock);
   }
 
-  async authenticate(claim: Credentials): Promise<Authentication> {
+  async authenticate(claim: PresentedCredentials): Promise<Authentication> {
     if (claim.username === undefined) return this.#options.authenticator.authenticate(claim);
     const buckets = this.#bucketsOf(claim, claim.username);
     for (const [at, { limiter, key, what }] of buckets.entries()) {
@@ -58,7 +58,7 @@ export class GuessLimit implements Authenticator {
     return authentication;
   }
 
-  #bucketsOf(claim: Credentials, username: string) {
+  #bucketsOf(claim: PresentedCredentials, username: string) {
     const key = keyOf(claim, username);
     if (this.#known.has(key)) return [{ limiter: this.#fromKnownAddress, key, what: 'this address' }];
     const own = { limiter: this.#fromAddress, key, what: 'this address' };
@@ -75,6 +75,9 @@ export class GuessLimit implements Authenticator {
 }
 
 /** U+0000 stands in no MQTT text (MQTT 5, section 1.5.4), so the parts cannot run into each other. */
-function keyOf({ askedBy = '', sourceIp = '' }: Pick<Credentials, 'askedBy' | 'sourceIp'>, username: string): string {
+function keyOf(
+  { askedBy = '', sourceIp = '' }: Pick<PresentedCredentials, 'askedBy' | 'sourceIp'>,
+  username: string,
+): string {
   return `${askedBy}\0${sourceIp}\0${username}`;
 }

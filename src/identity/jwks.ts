@@ -8,7 +8,6 @@ import {
   type JSONWebKeySet,
   type JWTVerifyGetKey,
 } from 'jose';
-import { readFile, stat } from 'node:fs/promises';
 
 /** Least time between the starts of two fetches: what a fetch may take, and 5 seconds of rest after one that failed. */
 const FETCH_INTERVAL_MS = 10_000;
@@ -84,25 +83,5 @@ export function remoteKeys(
         throw error;
       }
     }
-  };
-}
-
-/**
- * The keys of an issuer from a file (a JSON Web Key Set), read again when it has changed. Whether it has is looked up at
- * most once a second. Rejects where the file cannot be read or is no key set.
- */
-export function fileKeys(file: string, clock: () => number): JWTVerifyGetKey {
-  let keys: { readonly get: JWTVerifyGetKey; readonly version: string } | undefined;
-  let checkedAt = -Infinity;
-  return async (header, token) => {
-    if (clock() - checkedAt >= 1000 || keys === undefined) {
-      const { mtimeMs, size, ino } = await stat(file);
-      const version = `${mtimeMs} ${size} ${ino}`;
-      if (version !== keys?.version) {
-        keys = { get: createLocalJWKSet(JSON.parse(await readFile(file, 'utf8')) as JSONWebKeySet), version };
-      }
-      checkedAt = clock();
-    }
-    return keys.get(header, token);
   };
 }

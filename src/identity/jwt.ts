@@ -10,7 +10,7 @@ export interface JwtOptions {
   readonly algorithms: readonly string[];
   /** Claim that names the caller, as text. */
   readonly subjectClaim?: string;
-  /** Finds the key of a token: jwks.ts has those of a URL and of a file. */
+  /** Finds the key of a token: jwks.ts has those of a URL, key-file.ts those of a file. */
   readonly keys: JWTVerifyGetKey;
   /** How far the clock of the issuer may be from ours, in seconds. */
   readonly clockToleranceSeconds?: number;

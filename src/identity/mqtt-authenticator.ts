@@ -1,4 +1,4 @@
-import type { Authentication, Authenticator, Credentials as Claim } from './authenticator.js';
+import type { Authentication, Authenticator, PresentedCredentials } from './authenticator.js';
 import type { Credentials } from './credentials.js';
 import type { Identity } from './identity.js';
 import { secretEquals } from './secret-equals.js';
@@ -25,11 +25,11 @@ export interface MqttAuthenticatorOptions {
 export class MqttAuthenticator implements Authenticator {
   constructor(private readonly options: MqttAuthenticatorOptions) {}
 
-  authenticate(claim: Claim): Promise<Authentication> {
+  authenticate(claim: PresentedCredentials): Promise<Authentication> {
     return Promise.resolve(this.#judge(claim));
   }
 
-  #judge(claim: Claim): Authentication {
+  #judge(claim: PresentedCredentials): Authentication {
     const { username, certificate, certificateFault } = claim;
     const { service } = this.options;
     if (username === service.username) return this.#judgeService(claim, service.password);
@@ -43,14 +43,14 @@ export class MqttAuthenticator implements Authenticator {
       : refuse('MISSING_CREDENTIALS', `${NOTHING} No anonymous principal stands for the client.`);
   }
 
-  #judgeService(claim: Claim, password: string | undefined): Authentication {
+  #judgeService(claim: PresentedCredentials, password: string | undefined): Authentication {
     if (password === undefined) return refuse('INVALID_CREDENTIALS', 'No password of the service user is configured.');
     return secretEquals(password, claim.password ?? '')
       ? accept(claim)
       : refuse('INVALID_CREDENTIALS', 'Wrong password of the service user.');
   }
 
-  #judgePassword(claim: Claim, username: string): Authentication {
+  #judgePassword(claim: PresentedCredentials, username: string): Authentication {
     const credentials = this.options.credentials();
     if (credentials.isPassword(username, Buffer.from(claim.password ?? ''))) return accept(claim);
     return refuse('INVALID_CREDENTIALS', credentials.hasUser(username) ? 'Wrong password.' : unknownUsername(claim));
@@ -59,7 +59,7 @@ export class MqttAuthenticator implements Authenticator {
 
 const NOTHING = 'Neither a username nor a verified client certificate.';
 
-function accept(claim: Claim): Extract<Authentication, { readonly ok: true }> {
+function accept(claim: PresentedCredentials): Extract<Authentication, { readonly ok: true }> {
   const { clientId, username, certificate, sourceIp, sourcePort } = claim;
   const identity: Identity = {
     protocol: 'MQTT',
@@ -72,7 +72,7 @@ function accept(claim: Claim): Extract<Authentication, { readonly ok: true }> {
   return { ok: true, identity };
 }
 
-function unknownUsername({ username, certificate }: Claim): string {
+function unknownUsername({ username, certificate }: PresentedCredentials): string {
   const isOfCertificate = username === certificate?.commonName || username === certificate?.distinguishedName;
   return isOfCertificate
     ? 'Unknown username. It is the name in the client certificate: is mqtt.peer_cert_as_username of the broker disabled?'

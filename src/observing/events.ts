@@ -5,11 +5,13 @@ import type { Decision } from '../policy/authorizer.js';
 import { REASONS, type Reason } from '../reasons.js';
 import {
   actionRecord,
+  authorizationModeRecord,
   brokerConnectionRecord,
   directMessageRecord,
   disconnectRecord,
   eventsMissedRecord,
   policyReloadRecord,
+  wouldDenyRecord,
   type EventFacts,
 } from './record.js';
 
@@ -40,6 +42,9 @@ export interface Counted {
   /** As the HTTP request that it is, in `http.server.request.duration`. */
   readonly request: ActionEvent;
   readonly eventsMissed: EventsMissedEvent;
+  /** In `tightbeam.policy.would_deny`. */
+  readonly wouldDeny: WouldDenyEvent;
+  readonly authorizationMode: AuthorizationModeEvent;
   readonly policyReload: PolicyReloadEvent;
   readonly brokerConnection: BrokerConnectionEvent;
 }
@@ -100,6 +105,22 @@ export const EVENTS = {
   GetRetainedMessage: action('A caller asked for a retained message.', 'request'),
   ListRetainedMessages: action('A caller asked for the retained messages.', 'request'),
   HttpRequest: action('A request for no operation, or no request at all, was refused.', 'request'),
+  WouldDeny: row<WouldDenyEvent>({
+    meaning:
+      'Policies in shadow deny what goes on all the same; the event has the decision, and as `reason` that of the refusal.',
+    // It is what rolling out works with: nothing of it may be left out.
+    failed: () => false,
+    sampled: false,
+    record: wouldDenyRecord,
+    counted: 'wouldDeny',
+  }),
+  AuthorizationMode: row<AuthorizationModeEvent>({
+    meaning: 'Policies are in shadow, or were switched over: told at the start while they are, and of each change.',
+    failed: () => false,
+    sampled: false,
+    record: authorizationModeRecord,
+    counted: 'authorizationMode',
+  }),
   PolicyReload: row<PolicyReloadEvent>({
     meaning: 'A policy set took effect, or was refused and the one before stays.',
     failed: ({ outcome }) => outcome !== 'loaded',
@@ -199,6 +220,17 @@ export interface ConnectionFacts {
   readonly keepAliveSeconds?: number | undefined;
   /** Topic of the will; null where there is none. */
   readonly willTopic?: string | null | undefined;
+}
+
+export interface WouldDenyEvent extends ActionEvent {
+  readonly decision: Decision;
+  readonly reason: Reason;
+}
+
+export interface AuthorizationModeEvent extends Told {
+  /** Whether anybody is in shadow. */
+  readonly shadow: boolean;
+  readonly details: string;
 }
 
 export interface DisconnectEvent extends ActionEvent {

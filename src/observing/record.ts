@@ -4,11 +4,13 @@ import { REASONS, type Reason } from '../reasons.js';
 import { brokerWord, disconnectReason, type DisconnectReason } from './disconnect-reasons.js';
 import type {
   ActionEvent,
+  AuthorizationModeEvent,
   BrokerConnectionEvent,
   DirectMessageEvent,
   DisconnectEvent,
   EventsMissedEvent,
   PolicyReloadEvent,
+  WouldDenyEvent,
 } from './events.js';
 
 /**
@@ -174,6 +176,15 @@ export function eventsMissedRecord({ of, count, node }: EventsMissedEvent, trace
     missed: count,
     node,
   };
+}
+
+/** Of a success: nothing was refused. */
+export function wouldDenyRecord(event: WouldDenyEvent, traceId: string): EventFacts {
+  return { ...actionRecord(event, traceId), status: 'Success' };
+}
+
+export function authorizationModeRecord({ details }: AuthorizationModeEvent, traceId: string): EventFacts {
+  return { traceId, status: 'Success', details: shorten(details) };
 }
 
 export function policyReloadRecord(event: PolicyReloadEvent, traceId: string): EventFacts {

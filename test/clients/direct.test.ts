@@ -63,7 +63,8 @@ describe('the sender of a direct message', () => {
 });
 
 describe('the receiver of a message', () => {
-  const request = { identity: DEVICE, traceId: 't', topicName: 'commands/open' };
+  const asked = { identity: DEVICE, traceId: 't', topicName: 'commands/open' };
+  const request = { ...asked, direct: true };
 
   test('may receive where a policy of its own allows it', async () => {
     const { context, authorizer, events } = world();
@@ -80,7 +81,7 @@ describe('the receiver of a message', () => {
     expect(verdict).toMatchObject({ allowed: false, reason });
     await afterwards(context);
     expect(events.all).toEqual([
-      { name: 'Receive', event: { ...request, clientId: 'lock-17', reason, decision: verdict.decision } },
+      { name: 'Receive', event: { ...asked, clientId: 'lock-17', reason, decision: verdict.decision } },
     ]);
   });
 

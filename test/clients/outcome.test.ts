@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals';
-import { tellOutcomes, type Outcome } from '../../src/clients/outcome.js';
+import { tellOutcomes, type MqttOutcome } from '../../src/clients/outcome.js';
 import { tellDisconnected } from '../../src/clients/disconnect.js';
 import { noTracing, type MqttMessageOutcome } from '../../src/observing/tracing.js';
 import { afterwards, DEVICE, SERVICE, world } from './world.js';
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-const outcome: Outcome = {
+const outcome: MqttOutcome = {
   sender: DEVICE,
   message: { targetClientId: 'lock-18', topic: 'open', confirmation: true, payloadBytes: 2 },
   reason: 'DELIVERED',

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { ENVIRONMENT } from '../../src/config/environment.js';
-import { settingsTable } from '../../src/config/reference.js';
+import { settingsTable } from '../../scripts/docs/settings.js';
 import { ConfigSchema } from '../../src/config/schema.js';
-import { fillIn } from '../../src/markdown.js';
+import { fillIn } from '../../scripts/docs/markdown.js';
 
 const page = readFileSync('docs/configuration.md', 'utf8');
 

@@ -1,4 +1,4 @@
-import type { Authentication, Authenticator, Credentials } from '../../src/identity/authenticator.js';
+import type { Authentication, Authenticator, PresentedCredentials } from '../../src/identity/authenticator.js';
 import type { Identity } from '../../src/identity/identity.js';
 import type { Action, Authorizer, Decision } from '../../src/policy/authorizer.js';
 import type { AnyEvent, EventOf, Events, EventType } from '../../src/observing/events.js';
@@ -34,8 +34,8 @@ export function fakeAuthorizer(denies: (asked: Asked) => boolean = () => false):
 }
 
 /** An authenticator that knows everybody, but refuses the password `wrong` and fails on the password `broken`. */
-export function fakeAuthenticator(): Authenticator & { seen: Credentials[] } {
-  const seen: Credentials[] = [];
+export function fakeAuthenticator(): Authenticator & { seen: PresentedCredentials[] } {
+  const seen: PresentedCredentials[] = [];
   return {
     seen,
     authenticate(credentials): Promise<Authentication> {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import {
   appendFileSync,
   mkdirSync,
@@ -204,4 +204,63 @@ test('looks by itself once it is started, and no longer when it is closed', asyn
   writeFileSync(at('file'), 'two');
   await told;
   watched?.close();
+});
+
+describe('the time between two looks', () => {
+  /** What the clock tells when it is asked; nothing left: it stands still. */
+  let clock: number[];
+  let looks: number;
+
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['performance'] });
+    clock = [];
+    looks = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => {
+      looks += 0.5;
+      return clock.shift() ?? 0;
+    });
+    folder('.', 'one');
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    jest.useRealTimers();
+  });
+
+  test('does not grow with what is done about a change', () => {
+    const told: string[] = [];
+    const watched = new FileWatch([at('file')], () => {
+      told.push(readFileSync(at('file'), 'utf8'));
+      clock = [60_000];
+    });
+    watched.start(1_000);
+    for (const content of ['two', 'six']) {
+      writeFileSync(at('file'), content);
+      jest.advanceTimersByTime(2_000);
+    }
+    expect(told).toEqual(['two', 'six']);
+    watched.close();
+  });
+
+  test('does not grow with a look or two that were held up', () => {
+    const watched = new FileWatch([at('file')], () => undefined);
+    // 300 ms, 1 ms, and 300 ms twice.
+    clock = [0, 300, 300, 301, 301, 601, 601, 901];
+    watched.start(1_000);
+    jest.advanceTimersByTime(4_000);
+    expect(looks).toBe(4);
+    watched.close();
+  });
+
+  test('is fifty times as long as a look takes', () => {
+    const watched = new FileWatch([at('file')], () => undefined);
+    clock = Array.from({ length: 20 }, (_, at) => at * 100);
+    watched.start(1_000);
+    jest.advanceTimersByTime(3_000);
+    expect(looks).toBe(3);
+    jest.advanceTimersByTime(4_999);
+    expect(looks).toBe(3);
+    jest.advanceTimersByTime(1);
+    expect(looks).toBe(4);
+    watched.close();
+  });
 });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { Credentials as Claim } from '../../src/identity/authenticator.js';
+import type { PresentedCredentials } from '../../src/identity/authenticator.js';
 import { Credentials } from '../../src/identity/credentials.js';
 import { GuessLimit } from '../../src/identity/guess-limit.js';
 import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
@@ -20,13 +20,16 @@ beforeEach(() => {
 });
 
 /** How it ended: `ok`, or the reason. */
-async function attempt(password: string, claim: Partial<Claim> = {}): Promise<string> {
+async function attempt(password: string, claim: Partial<PresentedCredentials> = {}): Promise<string> {
   const base = { clientId: 'c', username: 'lock', sourceIp: '10.0.0.1', askedBy: '10.9.0.1' };
   const authentication = await limit.authenticate({ ...base, password, ...claim });
   return authentication.ok ? 'ok' : authentication.reason;
 }
 
-async function guess(times: number, claim: (at: number) => Partial<Claim> = () => ({})): Promise<string[]> {
+async function guess(
+  times: number,
+  claim: (at: number) => Partial<PresentedCredentials> = () => ({}),
+): Promise<string[]> {
   const ends: string[] = [];
   for (let at = 0; at < times; at++) ends.push(await attempt('wrong', claim(at)));
   return ends;
@@ -72,7 +75,7 @@ describe('of one user and one address', () => {
 });
 
 describe('of one user and made-up addresses', () => {
-  const from = (at: number): Partial<Claim> => ({ sourceIp: `10.1.0.${at}` });
+  const from = (at: number): Partial<PresentedCredentials> => ({ sourceIp: `10.1.0.${at}` });
 
   test('no password is looked at after a hundred wrong ones, but from where one was right before', async () => {
     await attempt('right', { sourceIp: '10.0.0.7' });

@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CallerRequest } from '../../src/identity/caller.js';
-import { fileKeys, remoteKeys } from '../../src/identity/jwks.js';
+import { remoteKeys } from '../../src/identity/jwks.js';
+import { KeyFile } from '../../src/identity/key-file.js';
 import { JWT_ALGORITHMS, JwtAuthenticator, type JwtOptions } from '../../src/identity/jwt.js';
 
 const ISSUER = 'https://issuer.example.com';
@@ -59,7 +60,7 @@ function create(options: Partial<JwtOptions> = {}): JwtAuthenticator {
     issuer: ISSUER,
     audience: AUDIENCE,
     algorithms: JWT_ALGORITHMS,
-    keys: fileKeys(file, () => now),
+    keys: new KeyFile(file, () => undefined).get,
     now: () => Date.now(),
     ...options,
   });
@@ -164,40 +165,44 @@ test.each([[['HS256']], [['none']], [['RS256', 'HS512']], [[]]])(
 );
 
 describe('keys in a file', () => {
-  test('are read again when the file has changed, at most once a second', async () => {
-    const authenticator = create();
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test('are replaced when the file has changed; one that cannot be used leaves those before in force, and is told', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'Date', 'performance'] });
+    const told: unknown[] = [];
+    const keys = new KeyFile(file, (error) => told.push(error));
+    keys.watch(1_000);
+    const authenticator = create({ keys: keys.get });
     const ask = async (by: Key) => (await authenticator.authenticate(request(`Bearer ${await by.sign(claims())}`)))?.ok;
-    expect(await ask(key)).toBe(true);
+    expect([await ask(key), await ask(next)]).toEqual([true, false]);
     writeKeys(next, key);
-    expect(await ask(next)).toBe(false);
-    now = 1000;
-    expect([await ask(next), await ask(key)]).toEqual([true, true]);
+    jest.advanceTimersByTime(2_000);
+    expect([await ask(key), await ask(next)]).toEqual([true, true]);
+    expect(told).toEqual([]);
+    for (const spoiled of ['', '{}']) {
+      writeFileSync(file, spoiled);
+      jest.advanceTimersByTime(2_000);
+      expect([await ask(key), await ask(next)]).toEqual([true, true]);
+    }
+    expect(told).toHaveLength(2);
     writeKeys(next);
-    now = 2000;
-    expect([await ask(next), await ask(key)]).toEqual([true, false]);
+    jest.advanceTimersByTime(2_000);
+    expect([await ask(key), await ask(next)]).toEqual([false, true]);
+    keys.close();
+    writeKeys(key);
+    jest.advanceTimersByTime(9_000);
+    expect(await ask(key)).toBe(false);
   });
 
   test.each([
-    [
-      'missing',
-      () => {
-        rmSync(file);
-      },
-    ],
-    [
-      'no JSON',
-      () => {
-        writeFileSync(file, '{');
-      },
-    ],
-    [
-      'no key set',
-      () => {
-        writeFileSync(file, '{}');
-      },
-    ],
-  ])('that is %s is our fault, not the caller’s', async (_what, spoil) => {
-    spoil();
+    ['missing', undefined],
+    ['no JSON', '{'],
+    ['no key set', '{}'],
+  ])('that is %s from the beginning is our fault, not the caller’s', async (_what, content) => {
+    rmSync(file);
+    if (content !== undefined) writeFileSync(file, content);
     expect(await verify(await key.sign(claims()))).toMatchObject({ ok: false, reason: 'CALLER_KEYS_UNAVAILABLE' });
   });
 });

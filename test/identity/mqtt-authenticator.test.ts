@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Credentials as Claim } from '../../src/identity/authenticator.js';
+import type { PresentedCredentials } from '../../src/identity/authenticator.js';
 import { Credentials } from '../../src/identity/credentials.js';
 import { MqttAuthenticator } from '../../src/identity/mqtt-authenticator.js';
 
@@ -8,7 +8,8 @@ const authenticator = new MqttAuthenticator({
   service: { username: 'tightbeam', password: 'own' },
 });
 const certificate = { commonName: 'device', distinguishedName: 'CN=device' };
-const judge = (claim: Partial<Claim>, by = authenticator) => by.authenticate({ clientId: 'c', ...claim });
+const judge = (claim: Partial<PresentedCredentials>, by = authenticator) =>
+  by.authenticate({ clientId: 'c', ...claim });
 
 describe('an MQTT client is', () => {
   test('who its password proves', async () => {
@@ -28,7 +29,7 @@ describe('an MQTT client is', () => {
 });
 
 describe('an MQTT client is refused', () => {
-  test.each<[string, Partial<Claim>, string]>([
+  test.each<[string, Partial<PresentedCredentials>, string]>([
     ['with a wrong password', { username: 'lock', password: 'x' }, 'INVALID_CREDENTIALS'],
     ['without a password', { username: 'lock' }, 'INVALID_CREDENTIALS'],
     ['by an unknown name', { username: 'nobody', password: 'secret' }, 'INVALID_CREDENTIALS'],

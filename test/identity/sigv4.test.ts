@@ -5,6 +5,7 @@ import { createHash, createHmac } from 'node:crypto';
 import type { CallerRequest } from '../../src/identity/caller.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import { encode, queryText } from '../http/support.js';
+import { runs } from '../long.js';
 import { callerRequest, KEY, refusal, SIGNED_AT, verify } from './sigv4-support.js';
 
 const signer = (service = 'iotdata', region = 'us-east-1', token?: string): SignatureV4 =>
@@ -66,7 +67,7 @@ describe("agreement with AWS's signer", () => {
         const signed = await signer().sign(unsigned(input), { signingDate });
         expect(verify(wire(signed as ReturnType<typeof unsigned>))).toMatchObject({ ok: true });
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1_000, 50_000) },
     );
   });
 
@@ -76,7 +77,7 @@ describe("agreement with AWS's signer", () => {
         const signed = await signer().presign(unsigned(input), { signingDate, expiresIn: 60 });
         expect(verify(wire(signed as ReturnType<typeof unsigned>))).toMatchObject({ ok: true });
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1_000, 50_000) },
     );
   });
 

@@ -18,7 +18,11 @@ afterEach(async () => {
 });
 
 /** Runs `policy ...` on the copied folder. */
-async function run(...args: string[]): Promise<{ output: string; exitCode: number }> {
+function run(...args: string[]): Promise<{ output: string; exitCode: number }> {
+  return runAlone(...args, '--policies', folder);
+}
+
+async function runAlone(...args: string[]): Promise<{ output: string; exitCode: number }> {
   const lines: string[] = [];
   const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
     lines.push(String(text));
@@ -27,7 +31,7 @@ async function run(...args: string[]): Promise<{ output: string; exitCode: numbe
   try {
     const program = new Command().exitOverride();
     addPolicyCommands(program);
-    await program.parseAsync(['policy', ...args, '--policies', folder], { from: 'user' });
+    await program.parseAsync(['policy', ...args], { from: 'user' });
   } finally {
     write.mockRestore();
   }
@@ -130,4 +134,40 @@ test('test compares the decisions with the table', async () => {
   expect(exitCode).toBe(1);
   expect(output).toContain('FAILED the backend may open a lock\n');
   expect(output).toContain('10 of 11 passed\n');
+});
+
+describe('the configuration of the service', () => {
+  const VARIABLES = ['TIGHTBEAM_POLICIES', 'TIGHTBEAM_AWS_ACCOUNT_ID', 'TIGHTBEAM_AWS_REGION'];
+  afterEach(() => {
+    for (const name of VARIABLES) Reflect.deleteProperty(process.env, name);
+  });
+
+  test('says which folder and account the commands are about, by its environment', async () => {
+    process.env['TIGHTBEAM_POLICIES'] = folder;
+    expect(await runAlone('check')).toEqual({ output: '0 errors, 0 warnings\n', exitCode: 0 });
+    process.env['TIGHTBEAM_AWS_ACCOUNT_ID'] = '123456789012';
+    const { output } = await runAlone('check');
+    expect(output).toContain('the service stands for arn:aws:iot:us-east-1:123456789012:');
+    expect((await runAlone('check', '--account-id', '000000000000')).output).toBe('0 errors, 0 warnings\n');
+  });
+
+  test('says by its file how subscriptions are decided, and the command line may say otherwise', async () => {
+    const file = join(folder, 'tightbeam.yaml');
+    await writeFile(file, `policies: ${folder}\nauthorization: { receiveOnSubscribe: "off" }\n`);
+    await edit('device.json', '"arn:aws:iot:us-east-1:000000000000:topic/state/${iot:ClientId}",', '');
+    const asked = [
+      ...['explain', '--config', file, '--principal', 'lock-17'],
+      ...['--action', 'iot:Subscribe', '--resource', 'topicfilter/state/lock-17/#'],
+    ];
+    expect((await runAlone(...asked)).output).toMatch(/^allow/);
+    expect((await runAlone(...asked, '--receive-on-subscribe', 'every')).output).toMatch(/^deny/);
+  });
+
+  test('that the service would not start with is told as an error', async () => {
+    const file = join(folder, 'tightbeam.yaml');
+    await writeFile(file, 'polices: x\n');
+    const { output, exitCode } = await runAlone('check', '--config', file);
+    expect(output).toContain('polices');
+    expect(exitCode).toBe(1);
+  });
 });

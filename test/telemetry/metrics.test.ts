@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { METRICS, prometheusName, type MetricEntry } from '../../src/telemetry/metrics/catalogue.js';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
 import { captureLog } from './capture.js';
-import { allowed, delivered, device } from './samples.js';
+import { allowed, delivered, denied, device } from './samples.js';
 import { readExposition, scrape, sumOf } from './scrape.js';
 
 const COUNT = (name: string) => `${name}_count`;
@@ -30,6 +30,8 @@ describe('the metrics', () => {
     events.tell('Connect', { identity: device, reason: 'CONNECT_NOT_AUTHORIZED' });
     events.tell('Subscribe', { identity: device, topicName: 'a' });
     events.tell('Publish-In', { identity: device, topicName: 'a', reason: 'PUBLISH_NOT_AUTHORIZED' });
+    events.tell('WouldDeny', { identity: device, topicName: 'a', reason: 'PUBLISH_NOT_AUTHORIZED', decision: denied });
+    events.tell('AuthorizationMode', { shadow: true, details: 'shadow' });
     events.tell('PolicyReload', { outcome: 'loaded', version: 'v1' });
     events.tell('PolicyReload', { outcome: 'refused', details: 'x' });
     events.tell('BrokerConnection', { state: 'ready', broker: 'mqtt://b', clientId: 'c1' });
@@ -81,6 +83,8 @@ describe('the metrics', () => {
     expect(value(METRICS.brokerConnections, { state: 'ready' })).toBe(1);
     expect(value(METRICS.brokerConnections, { state: 'down' })).toBe(1);
     expect(value(METRICS.brokerConnections, { state: 'pluginMissing' })).toBe(0);
+    expect(value(METRICS.shadow)).toBe(1);
+    expect(value(METRICS.wouldDeny, { cause: 'implicitDeny' })).toBe(1);
     expect(value(METRICS.reloads, { outcome: 'loaded' })).toBe(1);
     expect(value(METRICS.policySetLoaded)).toBeCloseTo(Date.now() / 1000, -1);
     expect(value(METRICS.clientEvents, { event: 'Connect', reason: 'CONNECT_NOT_AUTHORIZED' })).toBe(1);

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addLogsCommands } from '../../src/cli/logs.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
-import { explainReason, reasonsMarkdown } from '../../src/telemetry/reason-text.js';
+import { explainReason } from '../../src/telemetry/reason-text.js';
+import { reasonsMarkdown } from '../../scripts/docs/reasons.js';
 
 const page = readFileSync('docs/reasons.md', 'utf8');
 const reasons = Object.keys(REASONS) as Reason[];

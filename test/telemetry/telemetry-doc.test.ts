@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { fillIn } from '../../src/markdown.js';
-import { REFERENCE_TABLES } from '../../src/telemetry/reference.js';
+import { fillIn } from '../../scripts/docs/markdown.js';
+import { REFERENCE_TABLES } from '../../scripts/docs/telemetry.js';
 import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
 
 const page = readFileSync('docs/telemetry.md', 'utf8');

@@ -8,9 +8,9 @@ import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import { parseTraceparent } from '../../observing/trace-id.js';
 import { Identities } from './identities.js';
 import type { MemoryLimits } from './memory.js';
+import type { Party, PendingMessage } from './message.js';
 import { OUTCOME_TOPIC, writeOutcome } from './outcome-message.js';
-import type { Party } from './party.js';
-import { PendingTable, type PendingMessage } from './pending.js';
+import { PendingTable } from './pending.js';
 import { pairsOf } from './user-properties.js';
 
 /** What dispatching needs of the broker. */

@@ -1,6 +1,6 @@
 import type { Delivery } from '../../direct/delivery.js';
-import { Memory, fingerprintOf, type MemoryLimits, type Remembered } from './memory.js';
-import type { PendingMessage } from './pending.js';
+import { Memory, fingerprintOf, type MemoryLimits } from './memory.js';
+import type { PendingMessage, Remembered } from './message.js';
 
 /** What the deliveries of an identity do to their messages. */
 export interface IdentityContext {

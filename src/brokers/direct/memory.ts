@@ -1,37 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IPublishPacket } from 'mqtt-packet';
-import type { Delivery } from '../../direct/delivery.js';
-import type { PendingMessage } from './pending.js';
-import { deviceProperties } from './receiver.js';
+import { deviceProperties } from './device-properties.js';
+import type { Remembered } from './message.js';
 
 /** Whose delivery it is: the sender's principal, the receiver, and the identity that the sender gave it. */
 export interface DeliveryIdentity {
   readonly principal: string;
   readonly targetClientId: string;
   readonly id: string;
-}
-
-/** What is known of one identity. */
-export interface Remembered {
-  readonly key: string;
-  readonly principal: string;
-  /** Of topic, payload, properties and QoS: what the identity stands for. */
-  readonly fingerprint: string;
-  /** Trace of the first attempt. */
-  readonly traceId: string | undefined;
-  /**
-   * `trying`: `attempt` has no outcome yet. `unacknowledged`: it has one, a timeout, and the device may still acknowledge what
-   * was written to its live connection. `answered`: the outcome stands. `over`: another attempt may be made.
-   */
-  state: 'trying' | 'unacknowledged' | 'answered' | 'over';
-  attempt: PendingMessage | undefined;
-  /** Repeats that wait for the same outcome. */
-  readonly joined: Set<PendingMessage>;
-  outcome: Delivery | undefined;
-  /** An attempt that is over was written to the device, whatever became of it there. */
-  earlierWritten: boolean;
-  /** Monotonic, in milliseconds; Infinity until there is an outcome. */
-  expiresAt: number;
 }
 
 export interface MemoryLimits {

@@ -1,38 +1,6 @@
-import type { IPublishPacket } from 'mqtt-packet';
-import type { DirectAddress } from '../../direct/topic.js';
 import type { Reason } from '../../reasons.js';
 import { DELIVERY_MARGIN_MS, type Delivery } from '../../direct/delivery.js';
-import type { Remembered } from './memory.js';
-import type { Party } from './party.js';
-import type { Receiver } from './receiver.js';
-
-/** A direct message without an outcome. */
-export interface PendingMessage {
-  readonly sender: Party;
-  /** The sender's PUBLISH. */
-  readonly packet: IPublishPacket;
-  readonly address: DirectAddress;
-  /** QoS at which the device receives it. */
-  readonly qos: 0 | 1;
-  /** How long the device has for its PUBACK, in milliseconds. */
-  readonly timeoutMs: number;
-  /** `performance.now()` of its arrival. */
-  readonly since: number;
-  timer: NodeJS.Timeout;
-  /** Whose delivery it is, where the sender gave it an identity. */
-  readonly identity:
-    { readonly id: string; readonly principal: string; readonly traceId: string | undefined } | undefined;
-  /** What is remembered of that identity, once this message is an attempt of it, or waits for one. */
-  remembered: Remembered | undefined;
-  /** It was written to the connection of the device. */
-  written: boolean;
-  /** It has its outcome, and the device can still acknowledge it: on a live connection, at QoS 1. */
-  unacknowledged: boolean;
-  /** The connection that it waits on, once there is one. */
-  receiver: Receiver | undefined;
-  /** Packet identifier towards the device, once it was sent at QoS 1. */
-  packetId: number | undefined;
-}
+import type { PendingMessage, Remembered } from './message.js';
 
 /** What is done about messages. */
 export interface PendingListener {

@@ -1,11 +1,9 @@
 import { generate, type IPubackPacket, type IPublishPacket } from 'mqtt-packet';
-import { CONTROL_PREFIX } from '../../direct/controls.js';
-import { forMqttPacket, toUserProperties, type PublishProperties } from '../link/properties.js';
 import type { Delivery } from '../../direct/delivery.js';
 import type { Reason } from '../../reasons.js';
-import type { Remembered } from './memory.js';
-import type { PendingMessage, PendingTable } from './pending.js';
-import { pairsOf } from './user-properties.js';
+import { deviceProperties } from './device-properties.js';
+import type { PendingMessage, Remembered, ReceivingSide } from './message.js';
+import type { PendingTable } from './pending.js';
 
 export interface ReceiverLimits {
   /** Most unacknowledged direct messages to one device; its Receive Maximum (MQTT 5, section 3.1.2.11.3) if lower. */
@@ -49,7 +47,7 @@ const PROTOCOL = { 3: { protocolVersion: 3 }, 4: { protocolVersion: 4 }, 5: { pr
  * The receiving side of one connection: brings direct messages to the device in the order in which they came, and keeps
  * its window. What else the device is sent is the outlet's.
  */
-export class Receiver {
+export class Receiver implements ReceivingSide {
   readonly #outlet: Outlet;
   readonly #pending: PendingTable;
   readonly #limits: ReceiverLimits;
@@ -74,7 +72,6 @@ export class Receiver {
     return this.#inflight.size;
   }
 
-  /** Takes a message that the device may receive, or will be known to: then the answer keeps its place in the queue. */
   accept(message: PendingMessage, mayReceive: boolean | Promise<boolean>): void {
     if (this.#queue.size >= this.#limits.queue) {
       this.#pending.settle(message, 'RECEIVER_THROTTLED');
@@ -96,7 +93,6 @@ export class Receiver {
     this.pump();
   }
 
-  /** Whether the message waits for nothing but a place in the window of the device. */
   isHeldUp(message: PendingMessage): boolean {
     return this.#queue.get(message) === true;
   }
@@ -127,7 +123,6 @@ export class Receiver {
     else if (remembered !== undefined) this.#pending.late(remembered, { reason, written: 'yes', ...more });
   }
 
-  /** A message has its outcome, by whatever way. */
   forget(message: PendingMessage): void {
     if (this.#queue.delete(message) || message.packetId === undefined) return;
     if (this.#inflight.get(message.packetId)?.message !== message) return;
@@ -193,23 +188,4 @@ export class Receiver {
       ...(properties === undefined ? {} : { properties }),
     };
   }
-}
-
-type PacketProperties = NonNullable<IPublishPacket['properties']>;
-
-/**
- * What the device sees of the sender's properties: not the controls, and not the Message Expiry Interval, whose place
- * the timeout takes.
- */
-export function deviceProperties(sent: PacketProperties | undefined): PacketProperties | undefined {
-  if (sent === undefined) return undefined;
-  const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = sent;
-  const properties: PublishProperties = {};
-  if (payloadFormatIndicator !== undefined) properties.payloadFormatIndicator = payloadFormatIndicator;
-  if (contentType !== undefined) properties.contentType = contentType;
-  if (responseTopic !== undefined) properties.responseTopic = responseTopic;
-  if (correlationData !== undefined) properties.correlationData = correlationData;
-  const others = pairsOf(userProperties).filter(([name]) => !name.startsWith(CONTROL_PREFIX));
-  if (others.length > 0) properties.userProperties = toUserProperties(others);
-  return forMqttPacket(properties);
 }

@@ -1,8 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { generate, type Packet } from 'mqtt-packet';
 import type { Identity } from '../../identity/identity.js';
-import type { Party } from '../direct/party.js';
-import type { PendingMessage } from '../direct/pending.js';
+import type { Party, PendingMessage } from '../direct/message.js';
 import type { Receiver } from '../direct/receiver.js';
 import { Code, RETURN_CODES, wordOf } from './codes.js';
 import type { DoorContext } from './context.js';
@@ -184,7 +183,7 @@ export class DoorConnection implements Party {
       return;
     }
     this.broker?.flush();
-    setFlowing(this.client.stream, !this.#isClientHeld);
+    this.client.setFlowing(!this.#isClientHeld);
     this.#closeBrokerWhenDone();
   }
 
@@ -204,7 +203,7 @@ export class DoorConnection implements Party {
       return;
     }
     this.client.flush();
-    setFlowing(broker.stream, !this.client.isFull);
+    broker.setFlowing(!this.client.isFull);
   }
 
   get #isClientHeld(): boolean {
@@ -296,10 +295,4 @@ export class DoorConnection implements Party {
     this.broker?.stream.destroy();
     this.#closeClient();
   }
-}
-
-function setFlowing(stream: Duplex, flowing: boolean): void {
-  if (flowing !== stream.isPaused()) return;
-  if (flowing) stream.resume();
-  else stream.pause();
 }

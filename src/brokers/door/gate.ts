@@ -6,9 +6,9 @@ import { mayPublish } from '../../clients/publish.js';
 import { mayReceive } from '../../clients/receive.js';
 import { maySubscribe } from '../../clients/subscribe.js';
 import { parseDirectTopic } from '../../direct/topic.js';
-import type { Authentication, Authenticator, Credentials } from '../../identity/authenticator.js';
+import type { Authentication, Authenticator, PresentedCredentials } from '../../identity/authenticator.js';
 import type { Reason } from '../../reasons.js';
-import type { PendingMessage } from '../direct/pending.js';
+import type { PendingMessage } from '../direct/message.js';
 import { pairsOf } from '../direct/user-properties.js';
 import type { DoorConnection } from './connection.js';
 import type { Admission, Rules } from './context.js';
@@ -75,7 +75,7 @@ export class Gate implements Rules {
 
   /** What a broker keeps for a session can be older than a policy, and a subscription wider than what may be received. */
   receive({ identity }: DoorConnection, topicName: string): boolean {
-    return identity !== undefined && mayReceive({ identity, topicName }, this.#context).allowed;
+    return identity !== undefined && mayReceive({ identity, topicName, direct: false }, this.#context).allowed;
   }
 
   /** May the connection send (PUBLISH), or receive (SUBSCRIBE), on this direct topic? */
@@ -84,7 +84,7 @@ export class Gate implements Rules {
     if (identity === undefined) return false;
     if (type === 'PUBLISH') return mayPublish({ identity, topicName: directTopic }, this.#context).allowed;
     const parsed = parseDirectTopic(directTopic);
-    return parsed.ok && this.receive(connection, parsed.address.topic);
+    return parsed.ok && mayReceive({ identity, topicName: parsed.address.topic, direct: true }, this.#context).allowed;
   }
 
   /** A direct message of a client has its outcome. */
@@ -123,7 +123,7 @@ function leftToBroker({ authenticator, serviceUsername }: ClientOptions): Authen
   };
 }
 
-function claimOf({ clientId, endpoints }: DoorConnection, { username, password }: Connect): Credentials {
+function claimOf({ clientId, endpoints }: DoorConnection, { username, password }: Connect): PresentedCredentials {
   const { certificate, sourceIp, sourcePort } = endpoints;
   return {
     clientId,

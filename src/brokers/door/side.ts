@@ -24,6 +24,13 @@ export class Side {
     return this.stream.writableNeedDrain;
   }
 
+  /** Takes from the stream, or lets it wait. */
+  setFlowing(flowing: boolean): void {
+    if (flowing !== this.stream.isPaused()) return;
+    if (flowing) this.stream.resume();
+    else this.stream.pause();
+  }
+
   /** Passes a packet on as it came. */
   pass({ bytes }: Frame): void {
     const run = this.#run;

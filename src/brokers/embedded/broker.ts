@@ -1,11 +1,9 @@
 import { Aedes, type AedesOptions, type Client } from 'aedes';
 import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { DEFAULT_LIMITS, type Limits } from '../../direct/limits.js';
+import { DEFAULT_LIMITS } from '../../direct/limits.js';
 import { isUnderDirect } from '../../direct/topic.js';
 import type { BrokerOperations } from '../../operations/broker.js';
-import type { Diagnostics } from '../../observing/diagnostics.js';
-import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import { Dispatcher } from '../direct/dispatch.js';
 import { Receiver, type ReceiverLimits } from '../direct/receiver.js';
 import type { AedesBroker, AedesClient } from './aedes-client.js';
@@ -14,55 +12,13 @@ import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
 import { ClientConnection } from './client-connection.js';
 import { openDoor } from './door.js';
+import type { EmbeddedBroker, EmbeddedBrokerOptions } from './embedded-broker.js';
 import { Outcomes } from './outcomes.js';
 import { AedesOutlet } from './outlet.js';
 import { ExhookClient } from './exhook-client.js';
 import { EmbeddedOperations, KICKED } from './operations.js';
 import { Sessions } from './sessions.js';
 import { subscribe } from './subscribe.js';
-
-export interface EmbeddedBrokerOptions {
-  /** Address of the hook provider, `host:port`. It decides about every client; while it is away, nobody gets in. */
-  readonly exhookAddress: string;
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-  /** User that `$dm/` is open to without asking the provider, and nothing else. */
-  readonly serviceUsername: string;
-  readonly diagnostics: Diagnostics;
-  /** Version that the broker gives the provider. */
-  readonly version?: string;
-  readonly limits?: Limits;
-  /** How many direct messages one receiver may be sent; shared with whoever sends through the service's user. */
-  readonly perReceiver?: RateLimiter | undefined;
-  readonly receiver?: Partial<ReceiverLimits>;
-  /** How long a permission of the provider is remembered for one connection, in milliseconds; 0 for not at all. */
-  readonly authorizationCacheMs?: number;
-  /** How long the provider may take to answer, in milliseconds. */
-  readonly hookTimeoutMs?: number;
-  /** How long to wait before a provider that did not answer at the start is tried again, in milliseconds. */
-  readonly hookReconnectMs?: number;
-}
-
-/**
- * MQTT broker for a first run, for development and for tests. Not for production: it keeps everything in memory. Of the
- * hooks of EMQX it calls those of clients and sessions, and `message.dropped` for outcomes of direct messages.
- */
-export interface EmbeddedBroker {
-  /**
-   * Asks the provider for its hooks once, and listens whatever the answer.
-   *
-   * @returns the port.
-   * @throws where the address cannot be listened on.
-   */
-  start(): Promise<number>;
-  /** Disconnects every client (MQTT 5: 0x8B, Server shutting down), tells the provider, and ends. */
-  close(): Promise<void>;
-  /** What the broker holds at the moment. */
-  readonly load: { readonly connections: number; readonly pendingMessages: number };
-  /** What the data-plane API asks of a broker. */
-  readonly operations: BrokerOperations;
-}
 
 /** Inflight window and queue are the defaults of EMQX. */
 const RECEIVER_LIMITS: ReceiverLimits = { window: 32, queue: 1_000, sendBufferBytes: 1_048_576 };

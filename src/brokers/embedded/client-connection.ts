@@ -1,8 +1,7 @@
 import type { IConnectPacket } from 'mqtt-packet';
 import type { Socket } from 'node:net';
 import { gatherWrites } from '../link/gather-writes.js';
-import type { Party } from '../direct/party.js';
-import type { PendingMessage } from '../direct/pending.js';
+import type { Party, PendingMessage } from '../direct/message.js';
 import type { Receiver } from '../direct/receiver.js';
 import type { ClientInfo } from '../../exhook/wire.js';
 import type { AedesClient } from './aedes-client.js';

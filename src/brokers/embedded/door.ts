@@ -1,9 +1,9 @@
 import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet';
 import { isUnderDirect } from '../../direct/topic.js';
+import { isTopicFilter } from '../../policy/matching/topics.js';
+import { keepUserPropertyOrder } from '../direct/user-properties.js';
 import { confinePacketIds, standBefore } from './aedes-client.js';
 import type { ClientConnection } from './client-connection.js';
-import { isTopicFilter } from './topic-filter.js';
-import { keepUserPropertyOrder } from '../direct/user-properties.js';
 
 /** Who takes the packets that are not Aedes' own business. */
 export interface DoorContext {
@@ -73,7 +73,7 @@ export function openDoor(connection: ClientConnection, context: DoorContext): vo
     }
   }
 
-  /** What is no topic filter (section 4.7.1) makes a malformed packet (section 4.13). */
+  /** What is no topic filter (section 4.7.1) makes a malformed packet (section 4.13). Aedes lets `a+`, `+a` and `a#` pass. */
   function refuseFilters(filters: readonly string[]): boolean {
     if (filters.every(isTopicFilter)) return false;
     connection.end(MALFORMED_PACKET, 'invalid_topic');

@@ -8,7 +8,7 @@ import {
 import type { Reason } from '../../reasons.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
 import type { ExhookClient } from './exhook-client.js';
-import type { PendingMessage } from '../direct/pending.js';
+import type { PendingMessage } from '../direct/message.js';
 import { pairsOf } from '../direct/user-properties.js';
 
 /** Longest wait of an outcome, in milliseconds: not felt in a log, and at most 10 calls a second under light load. */

@@ -1,33 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
-import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient, type Packet } from 'mqtt';
+import mqtt, { type IClientOptions, type MqttClient, type Packet } from 'mqtt';
 import { PubackCode } from '../../reasons.js';
 import type { ToldOutcome } from '../direct/outcome-message.js';
+import type { Answer, Outgoing } from './answer.js';
 import { gatherWrites, isGathering, joinWrites } from './gather-writes.js';
 import { MAX_PACKET_ID, PacketIds } from './packet-ids.js';
 import { publishBytes } from './packet-size.js';
-import { forMqttPacket, type PublishProperties } from './properties.js';
-
-/**
- * `ready`: connected, and found fit for its work. `pluginMissing`: the broker answers, but delivers no direct messages.
- * `refused`: the broker does not let the service's user connect or publish to `$dm/#`. `down`: no connection; it is being
- * tried again.
- */
-export type ConnectionState = 'down' | 'ready' | 'pluginMissing' | 'refused';
-
-/** What was found of a connection that was just made. `lost`: it is gone, and there is nothing to be said of it. */
-export type Finding =
-  { readonly state: Exclude<ConnectionState, 'down'>; readonly details: string } | { readonly state: 'lost' };
-
-/** What a connection is for. */
-export interface Purpose {
-  /** Start of its MQTT client ID. */
-  readonly clientIdPrefix: string;
-  /** Is it fit for that? Asked after each CONNACK, and again from time to time while it is not. Never rejects. */
-  examine(connection: BrokerConnection): Promise<Finding>;
-  /** What the broker sends to it. @returns what that tells of an answer which is still to come. */
-  received?(packet: IPublishPacket): ToldOutcome | undefined;
-}
+import { awaitAnswer, type Pending } from './pending.js';
+import { forMqttPacket } from './properties.js';
+import type { ConnectionState, Purpose } from './purpose.js';
 
 export interface ConnectionOptions {
   readonly url: string;
@@ -45,39 +27,8 @@ export interface ConnectionOptions {
   readonly onLeft: () => void;
 }
 
-/** A PUBLISH that the broker is asked to answer within `timeoutMs`. */
-export interface Outgoing {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: 0 | 1;
-  readonly retain: boolean;
-  readonly properties: PublishProperties;
-  readonly timeoutMs: number;
-}
-
-/** A PUBACK, and what the broker told of it before. At QoS 0 it is success, once the PUBLISH is written. */
-export interface Puback {
-  readonly code: number;
-  readonly reasonString?: string | undefined;
-  readonly told?: ToldOutcome | undefined;
-}
-
-/**
- * The PUBACK; nothing was sent, because there is no connection or no place; the connection was lost before the PUBACK; it did
- * not come in time; or the packet is larger than the broker takes, and was not sent.
- */
-export type Answer = Puback | 'unsent' | 'lost' | 'overdue' | 'tooLarge';
-
-interface Pending {
-  settle(answer: Answer): void;
-  overdue: boolean;
-  told: ToldOutcome | undefined;
-}
-
 const CONNECT_TIMEOUT_MS = 5_000;
 const REEXAMINE_MS = 5_000;
-/** How long after the deadline the broker's own answer is waited for before the sender is told anyway. */
-export const OVERDUE_GRACE_MS = 1_000;
 /** How long an answer may be owed: longer than any message lives, so that it can hardly come any more. */
 const OWING_MS = 16_000;
 /** How long a peer that reads no more may hold up the DISCONNECT. */
@@ -153,7 +104,7 @@ export class BrokerConnection {
       const options = { qos, retain, properties: forMqttPacket(properties) };
       gatherWrites(client.stream);
       if (qos === 0) {
-        const unwritten = this.#await(resolve, timeoutMs, () => this.#unwritten.delete(unwritten));
+        const unwritten = awaitAnswer(resolve, timeoutMs, () => this.#unwritten.delete(unwritten));
         this.#unwritten.add(unwritten);
         client.publish(topic, body, options, () => {
           this.#unwritten.delete(unwritten);
@@ -163,7 +114,7 @@ export class BrokerConnection {
       }
       client.publish(topic, body, options, ignoreOutcome);
       // MQTT.js tells its callback nothing of codes below 0x80, so the answer is read from the PUBACK itself.
-      const pending = this.#await(resolve, timeoutMs, () => {
+      const pending = awaitAnswer(resolve, timeoutMs, () => {
         this.#owe();
       });
       this.#pending.set(this.#ids.getLastAllocated(), pending);
@@ -263,29 +214,6 @@ export class BrokerConnection {
     if (pending !== undefined) pending.told = told;
   }
 
-  /**
-   * One that waits for an answer. The grace begins when the deadline is noticed: a process that stood still past both would
-   * otherwise find the answer overdue before it reads it from the socket.
-   */
-  #await(resolve: (answer: Answer) => void, timeoutMs: number, late: () => unknown): Pending {
-    let timer = setTimeout(() => {
-      timer = setTimeout(() => {
-        pending.overdue = true;
-        resolve('overdue');
-        late();
-      }, OVERDUE_GRACE_MS);
-    }, timeoutMs);
-    const pending: Pending = {
-      overdue: false,
-      told: undefined,
-      settle: (answer) => {
-        clearTimeout(timer);
-        resolve(answer);
-      },
-    };
-    return pending;
-  }
-
   /** An answer is owed: its identifier and its place in the window are gone until it comes. */
   #owe(): void {
     this.#owed += 1;
@@ -315,10 +243,10 @@ export class BrokerConnection {
       this.#examineLater(client);
       return;
     }
-    const finding = await this.options.purpose.examine(this);
-    if (this.#client !== client || this.#leaving || finding.state === 'lost') return;
-    this.#become(finding.state, finding.details);
-    if (finding.state === 'ready') this.options.onFree();
+    const fitness = await this.options.purpose.examine(this);
+    if (this.#client !== client || this.#leaving || fitness.state === 'lost') return;
+    this.#become(fitness.state, fitness.details);
+    if (fitness.state === 'ready') this.options.onFree();
     else this.#examineLater(client);
   }
 

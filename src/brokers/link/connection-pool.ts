@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { performance } from 'node:perf_hooks';
-import { BrokerConnection, type ConnectionOptions, type ConnectionState, type Purpose } from './broker-connection.js';
+import { BrokerConnection, type ConnectionOptions } from './broker-connection.js';
+import type { ConnectionState, Purpose } from './purpose.js';
 
 /** Where and as whom to connect. */
 export type Access = Pick<ConnectionOptions, 'username' | 'password' | 'tls'> & { readonly urls: readonly string[] };

@@ -3,8 +3,9 @@ import { CONTROL_TIMEOUT } from '../../direct/controls.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode } from '../../reasons.js';
 import { OUTCOME_TOPIC, readOutcome, type ToldOutcome } from '../direct/outcome-message.js';
-import type { Answer, BrokerConnection, Finding, Purpose } from './broker-connection.js';
+import type { Answer } from './answer.js';
 import { toUserProperties } from './properties.js';
+import type { ExaminedConnection, Fitness, Purpose } from './purpose.js';
 
 const TIMEOUT_MS = 2_500;
 const TOPIC = 'tightbeam/probe';
@@ -21,7 +22,7 @@ export class DeliveryProbe implements Purpose {
     return topic === OUTCOME_TOPIC ? readOutcome(payload) : undefined;
   }
 
-  async examine(connection: BrokerConnection): Promise<Finding> {
+  async examine(connection: ExaminedConnection): Promise<Fitness> {
     this.#echoed = false;
     const answer = await connection.publish({
       topic: formatDirectTopic({ targetClientId: connection.clientId, topic: TOPIC }),

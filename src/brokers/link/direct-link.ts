@@ -3,11 +3,13 @@ import { DELIVERY_MARGIN_MS, type Delivery, type DirectDelivery } from '../../di
 import type { DirectMessage } from '../../direct/message.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode, type Reason } from '../../reasons.js';
-import { OVERDUE_GRACE_MS, type BrokerConnection, type ConnectionState } from './broker-connection.js';
+import type { BrokerConnection } from './broker-connection.js';
 import { ConnectionPool, type Access, type BrokerConnectionEvent } from './connection-pool.js';
 import { DeliveryProbe } from './delivery-probe.js';
+import { OVERDUE_GRACE_MS } from './pending.js';
 import { directProperties } from './properties.js';
 import { deliveryOfPuback } from './puback.js';
+import type { ConnectionState } from './purpose.js';
 
 export interface DirectLinkOptions extends Access {
   /** Opened at the start. */

@@ -1,6 +1,6 @@
 import type { Delivery, Written } from '../../direct/delivery.js';
 import { isReason, PubackCode, REASONS, type Reason } from '../../reasons.js';
-import type { Puback } from './broker-connection.js';
+import type { Puback } from './answer.js';
 
 /** Node fires timers up to a millisecond early, and both ends measure with their own clock. */
 const CLOCK_TOLERANCE_MS = 2;

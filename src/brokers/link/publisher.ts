@@ -1,8 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { BrokerFault, type BrokerMessage, type Publisher } from '../../operations/broker.js';
-import type { Answer, Purpose } from './broker-connection.js';
+import type { Answer } from './answer.js';
 import { ConnectionPool, type Access, type NoPlace } from './connection-pool.js';
 import { ordinaryProperties } from './properties.js';
+import type { Purpose } from './purpose.js';
 
 export interface MqttPublisherOptions extends Access {
   /** How long a PUBACK may take, in milliseconds; a place in a window as long before. */

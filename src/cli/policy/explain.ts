@@ -7,7 +7,7 @@ import type { CompiledPrincipal, PolicySet } from '../../policy/policy-set.js';
 import { explain } from '../../policy/questions/explain.js';
 import { contextOf } from '../../policy/questions/policy-tests.js';
 import { printExplanation } from './explanation.js';
-import { loadOrPrint, printJson, rulesOf, subscribeOptions, type SubscribeOptions } from './folder.js';
+import { loadOrPrint, printJson, subscribeOptions, type SubscribeOptions } from './folder.js';
 
 interface ExplainOptions extends SubscribeOptions {
   readonly principal: string;
@@ -27,8 +27,9 @@ export function addExplainCommand(policy: Command): void {
 }
 
 async function explainRequest(options: ExplainOptions, command: Command): Promise<void> {
-  const set = await loadOrPrint(options);
-  if (set === undefined) return;
+  const found = await loadOrPrint(options);
+  if (found === undefined) return;
+  const { set, rules } = found;
   const { action, context } = options;
   const { identity, principal } = identify(set, options.principal, context);
   const resource = options.resource.replace(set.arnPrefix, '');
@@ -38,7 +39,7 @@ async function explainRequest(options: ExplainOptions, command: Command): Promis
     );
   }
   const question = { identity, principal, action, resource, facts: { overrides: contextOf(context) } };
-  const explanation = explain(set, question, rulesOf(options));
+  const explanation = explain(set, question, rules);
   if (options.json === true) printJson(explanation);
   else printExplanation(explanation);
 }

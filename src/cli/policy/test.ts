@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { parsePolicyTests, runPolicyTests, type PolicyTestResult } from '../../policy/questions/policy-tests.js';
 import { formatProblem, Reporter, type Problem } from '../../policy/reading/problems.js';
 import { printExplanation } from './explanation.js';
-import { loadOrPrint, print, printJson, rulesOf, subscribeOptions, type SubscribeOptions } from './folder.js';
+import { loadOrPrint, print, printJson, subscribeOptions, type SubscribeOptions } from './folder.js';
 
 export function addTestCommand(policy: Command): void {
   subscribeOptions(policy.command('test'))
@@ -14,8 +14,9 @@ export function addTestCommand(policy: Command): void {
 }
 
 async function testPolicies(files: readonly string[], options: SubscribeOptions): Promise<void> {
-  const set = await loadOrPrint(options);
-  if (set === undefined) return;
+  const found = await loadOrPrint(options);
+  if (found === undefined) return;
+  const { set, rules } = found;
   const problems: Problem[] = [];
   const results: PolicyTestResult[] = [];
   for (const file of files) {
@@ -25,7 +26,7 @@ async function testPolicies(files: readonly string[], options: SubscribeOptions)
     });
     if (text === undefined) continue;
     const tests = parsePolicyTests(text, report);
-    results.push(...runPolicyTests(set, tests, rulesOf(options)));
+    results.push(...runPolicyTests(set, tests, rules));
   }
   const failures = results.filter(({ passed }) => !passed);
   if (problems.length > 0 || failures.length > 0) process.exitCode = 1;

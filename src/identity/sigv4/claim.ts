@@ -12,6 +12,8 @@ export interface SignatureClaim {
   readonly service: string;
   /** Names of the signed headers, in lower case, sorted. */
   readonly signedHeaders: readonly string[];
+  /** The same as signed: with `;` between them. */
+  readonly signedHeaderList: string;
   /** 64 hexadecimal digits. */
   readonly signature: string;
   /** Time of signing: `yyyymmddThhmmssZ` as signed, and in milliseconds since 1970. */
@@ -44,8 +46,30 @@ function isAws(authorization: string): boolean {
 /** Stays inside this file: it carries the fault out of the readers. */
 class Malformed extends Error {}
 
+/** What AWS's SDKs and the CLI send: the three parts in this order. */
+const USUAL = /^(AWS4-HMAC-SHA256) Credential=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([^,\s]+)$/;
+
 function readHeader(request: CallerRequest, authorization: string): SignatureClaim {
-  const text = authorization.trim();
+  const usual = USUAL.exec(authorization);
+  const parts = usual === null ? readParts(authorization.trim()) : partsOf(usual);
+  const token = request.headers.get('x-amz-security-token');
+  return readCommon({
+    form: 'header',
+    ...parts,
+    timestamp: only(request.headers.get('x-amz-date'), 'X-Amz-Date header'),
+    expiresSeconds: undefined,
+    sessionToken: token && only(token, 'X-Amz-Security-Token header'),
+  });
+}
+
+type Parts = Pick<ClaimText, 'algorithm' | 'credential' | 'signedHeaders' | 'signature'>;
+
+function partsOf([, algorithm = '', credential = '', signedHeaders = '', signature = '']: RegExpExecArray): Parts {
+  return { algorithm, credential, signedHeaders, signature };
+}
+
+/** In any order, with any white space. */
+function readParts(text: string): Parts {
   const [algorithm = ''] = /^\S*/.exec(text) ?? [];
   const parts = new Map<string, string>();
   for (const part of text.slice(algorithm.length).split(',')) {
@@ -54,17 +78,12 @@ function readHeader(request: CallerRequest, authorization: string): SignatureCla
     if (equals < 0 || parts.has(name)) throw new Malformed('The Authorization header is malformed.');
     parts.set(name, part.slice(equals + 1).trim());
   }
-  const token = request.headers.get('x-amz-security-token');
-  return readCommon({
-    form: 'header',
+  return {
     algorithm,
     credential: partOf(parts, 'Credential'),
     signedHeaders: partOf(parts, 'SignedHeaders'),
     signature: partOf(parts, 'Signature'),
-    timestamp: only(request.headers.get('x-amz-date'), 'X-Amz-Date header'),
-    expiresSeconds: undefined,
-    sessionToken: token && only(token, 'X-Amz-Security-Token header'),
-  });
+  };
 }
 
 function readQuery(request: CallerRequest): SignatureClaim {
@@ -108,19 +127,10 @@ interface ClaimText {
 
 function readCommon(text: ClaimText): SignatureClaim {
   if (text.algorithm !== ALGORITHM) throw new Malformed(`The algorithm is not ${ALGORITHM}.`);
-  // The ID goes into the log unverified, so it must look like one: as in the credentials file, or as in AWS's examples.
-  const credential = /^(\w{1,128})\/([0-9]{8})\/([^/]+)\/([^/]+)\/aws4_request$/.exec(text.credential);
-  if (credential === null) throw new Malformed('Credential is not accessKeyId/date/region/service/aws4_request.');
-  const [, accessKeyId = '', date = '', region = '', service = ''] = credential;
+  const { accessKeyId, date, region, service } = readScope(text.credential);
   if (!/^[0-9a-f]{64}$/.test(text.signature)) throw new Malformed('Signature is not 64 hexadecimal digits.');
-  const signedHeaders = text.signedHeaders.split(';');
-  let before = '';
-  for (const name of signedHeaders) {
-    if (name <= before) throw new Malformed('SignedHeaders is not a sorted list of distinct names.');
-    before = name;
-  }
-  const timeMs = parseTimestamp(text.timestamp);
-  if (Number.isNaN(timeMs)) throw new Malformed('X-Amz-Date is not a time of the form yyyymmddThhmmssZ.');
+  const signedHeaders = readNames(text.signedHeaders);
+  const timeMs = readTime(text.timestamp);
   if (!text.timestamp.startsWith(date)) throw new Malformed('The dates of X-Amz-Date and of Credential differ.');
   return {
     form: text.form,
@@ -129,6 +139,7 @@ function readCommon(text: ClaimText): SignatureClaim {
     region,
     service,
     signedHeaders,
+    signedHeaderList: text.signedHeaders,
     signature: text.signature,
     timestamp: text.timestamp,
     timeMs,
@@ -137,25 +148,54 @@ function readCommon(text: ClaimText): SignatureClaim {
   };
 }
 
-/** Milliseconds since 1970, or NaN: ISO 8601 basic format, the only one that SigV4 knows. */
-function parseTimestamp(text: string): number {
-  if (!/^[0-9]{8}T[0-9]{6}Z$/.test(text)) return NaN;
-  const year = Number(text.slice(0, 4));
-  const month = Number(text.slice(4, 6));
-  const day = Number(text.slice(6, 8));
-  const hour = Number(text.slice(9, 11));
-  const minute = Number(text.slice(11, 13));
-  const second = Number(text.slice(13, 15));
-  const time = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  // A day or an hour that there is not becomes one that there is: Date.UTC moves 30 February to March.
-  const exists =
-    time.getUTCFullYear() === year &&
-    time.getUTCMonth() === month - 1 &&
-    time.getUTCDate() === day &&
-    time.getUTCHours() === hour &&
-    time.getUTCMinutes() === minute &&
-    time.getUTCSeconds() === second;
-  return exists ? time.getTime() : NaN;
+type Scope = Pick<SignatureClaim, 'accessKeyId' | 'date' | 'region' | 'service'>;
+
+const readScope = remembering((text: string): Scope => {
+  // The ID goes into the log unverified, so it must look like one: as in the credentials file, or as in AWS's examples.
+  const credential = /^(\w{1,128})\/([0-9]{8})\/([^/]+)\/([^/]+)\/aws4_request$/.exec(text);
+  if (credential === null) throw new Malformed('Credential is not accessKeyId/date/region/service/aws4_request.');
+  const [, accessKeyId = '', date = '', region = '', service = ''] = credential;
+  return { accessKeyId, date, region, service };
+});
+
+const readNames = remembering((text: string): readonly string[] => {
+  const names = text.split(';');
+  let before = '';
+  for (const name of names) {
+    if (name <= before) throw new Malformed('SignedHeaders is not a sorted list of distinct names.');
+    before = name;
+  }
+  return names;
+});
+
+/** Milliseconds since 1970: ISO 8601 basic format, the only one that SigV4 knows. */
+const readTime = remembering((text: string): number => {
+  const parts = /^([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z$/.exec(text);
+  const [, year = '', month = '', day = '', hour = '', minute = '', second = ''] = parts ?? [];
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const time = new Date(iso);
+  // A day or an hour that there is not is no time, or becomes another: 30 February is read as a day of March.
+  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso) {
+    throw new Malformed('X-Amz-Date is not a time of the form yyyymmddThhmmssZ.');
+  }
+  return time.getTime();
+});
+
+/** How many texts a reader remembers, those of the access keys and SDKs in use and of the last seconds, and how long ones. */
+const MAX_REMEMBERED = 256;
+const MAX_LENGTH = 512;
+
+/** Callers send the same scope, the same names and the same second again and again. What throws is not remembered. */
+function remembering<T>(read: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const value = read(text);
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    if (text.length <= MAX_LENGTH) known.set(text, value);
+    return value;
+  };
 }
 
 /** The one value; none and several are faults, because which of several counts must never be a guess. */

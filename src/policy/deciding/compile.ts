@@ -22,7 +22,7 @@ export function arnPrefix({ partition, region, accountId }: ArnScope): string {
 }
 
 /** What determines a decision: of the statements of the strongest kind that apply, the first in document order. */
-export interface Finding {
+export interface Determination {
   readonly statement: Statement;
   /** `error`: a Deny that could not be evaluated. */
   readonly cause: 'explicitAllow' | 'explicitDeny' | 'error';
@@ -76,19 +76,19 @@ export class CompiledPolicies {
    * applies.
    * @param name resource without ARN prefix and kind: a topic, a filter, a client ID
    */
-  evaluate(action: Action, name: string, context: RequestContext): Finding | undefined {
+  evaluate(action: Action, name: string, context: RequestContext): Determination | undefined {
     const index = this.indexes[action];
     const search = new Search(this.effects);
     index.byResource.search(name, 0, context, search);
     if (index.others.length > 0) this.scan(index.others, `${this.prefix}${index.type}${name}`, context, search);
-    return this.finding(search);
+    return this.determine(search);
   }
 
   /** The same for any resource at all, statement by statement. */
-  evaluateResource(action: Action, resource: string, context: RequestContext): Finding | undefined {
+  evaluateResource(action: Action, resource: string, context: RequestContext): Determination | undefined {
     const search = new Search(this.effects);
     this.scan(this.about(action), resource, context, search);
-    return this.finding(search);
+    return this.determine(search);
   }
 
   /**
@@ -132,7 +132,7 @@ export class CompiledPolicies {
     return [...this.statements.keys()].filter((order) => this.statement(order).actions.has(action));
   }
 
-  private finding({ deny, unknownDeny, allow }: Search): Finding | undefined {
+  private determine({ deny, unknownDeny, allow }: Search): Determination | undefined {
     if (deny !== NONE) return { statement: this.statement(deny), cause: 'explicitDeny' };
     if (unknownDeny !== NONE) return { statement: this.statement(unknownDeny), cause: 'error' };
     return allow === NONE ? undefined : { statement: this.statement(allow), cause: 'explicitAllow' };

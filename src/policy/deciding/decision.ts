@@ -1,6 +1,6 @@
 import { ACTIONS } from '../actions.js';
 import type { Action, Decision } from '../authorizer.js';
-import type { Finding } from './compile.js';
+import type { Determination } from './compile.js';
 import type { RequestContext } from '../conditions/context.js';
 import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
 import { searchTopics } from './subscription.js';
@@ -89,14 +89,14 @@ function toDecision(
   { found, context }: PolicyRequest,
   action: Action,
   resource: string,
-  finding: Finding | undefined,
+  determination: Determination | undefined,
 ): Decision {
   if (found === undefined) return { effect: 'deny', cause: 'noPrincipal', action, resource, errors: NO_ERRORS };
   const principalId = found.principal.name;
-  if (finding === undefined) {
+  if (determination === undefined) {
     return { effect: 'deny', cause: 'implicitDeny', action, resource, principalId, errors: NO_ERRORS };
   }
-  const { statement, cause } = finding;
+  const { statement, cause } = determination;
   const { policy, id } = statement;
   const effect = cause === 'explicitAllow' ? 'allow' : 'deny';
   const errors = cause === 'error' ? unknownsOf(statement, context) : NO_ERRORS;

@@ -80,6 +80,20 @@ export const METRICS = {
     description: 'Policy decisions. Its count is the number of decisions.',
     labels: ['action', 'effect', 'cause'],
   },
+  wouldDeny: {
+    name: 'tightbeam.policy.would_deny',
+    kind: 'counter',
+    unit: '{request}',
+    description: 'Requests of clients that policies in shadow deny: what enforcing them would refuse.',
+    labels: ['action', 'cause'],
+  },
+  shadow: {
+    name: 'tightbeam.policy.shadow',
+    kind: 'gauge',
+    unit: '1',
+    description: '1 while policies are in shadow, for all principals or some, else 0.',
+    labels: [],
+  },
   reloads: {
     name: 'tightbeam.policy.reloads',
     kind: 'counter',

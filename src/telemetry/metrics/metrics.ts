@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Attributes, Counter, Meter, ObservableGauge, ObservableCounter } from '@opentelemetry/api';
 import { RPC_SYSTEM_NAME_VALUE_GRPC } from '@opentelemetry/semantic-conventions';
-import type { Decision } from '../../policy/authorizer.js';
+import type { Action, Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import { disconnectReason } from '../../observing/disconnect-reasons.js';
 import {
@@ -43,10 +43,14 @@ const SECONDS = 1000;
 /** Failures that a PUBACK may carry (MQTT 5, section 3.4.2.1). */
 const DEVICE_CODES: ReadonlySet<number> = new Set([0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
 
+/** What clients over MQTT are asked about, apart from direct messages. */
+const OF_CLIENTS = ['iot:Connect', 'iot:Publish', 'iot:Subscribe', 'iot:Receive'] as const satisfies readonly Action[];
+
 export function createMetrics({ meter, histograms, log }: MetricsOptions): Metrics {
   const { counter, observe } = instruments(meter);
   const { directMessages, deliveries, httpRequests, hookCalls, decisions } = histograms;
   const reloads = counter(METRICS.reloads);
+  const wouldDeny = counter(METRICS.wouldDeny);
   const clientEvents = counter(METRICS.clientEvents);
   const messages = counter(METRICS.messages);
   const messagesDropped = counter(METRICS.messagesDropped);
@@ -58,6 +62,7 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
   let pending = 0;
   let clients = 0;
   let hooksLoaded = 0;
+  let shadow = false;
   let lastReload: PolicyReloadEvent['outcome'] | undefined;
   let policySet: { readonly version: string; readonly loadedAt: number } | undefined;
   const connections = new Map<string, BrokerConnectionEvent['state']>();
@@ -73,6 +78,9 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
   });
   observe(METRICS.logDropped, (report) => {
     report(log.dropped);
+  });
+  observe(METRICS.shadow, (report) => {
+    report(shadow ? 1 : 0);
   });
   observe(METRICS.lastReload, (report) => {
     if (lastReload !== undefined) report(lastReload === 'loaded' ? 1 : 0);
@@ -95,6 +103,7 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
 
   // From the start, so that the first refusal is an increase.
   for (const outcome of ['loaded', 'refused']) reloads.add(0, { outcome });
+  for (const action of OF_CLIENTS) wouldDeny.add(0, { action, cause: 'implicitDeny' });
 
   const clientEvent = (event: string, reason: string): void => {
     clientEvents.add(1, { event, reason });
@@ -121,6 +130,12 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     },
     eventsMissed({ of, count }) {
       eventsMissed.add(count, { event: of });
+    },
+    wouldDeny({ decision: { action, cause } }) {
+      wouldDeny.add(1, { action, cause });
+    },
+    authorizationMode(event) {
+      shadow = event.shadow;
     },
     policyReload({ outcome, version }) {
       reloads.add(1, { outcome });

@@ -23,7 +23,10 @@ export function renderTailLine(line: TailLine, { colour }: RenderOptions): strin
   const failed = line.status === 'Failure';
   const reason = line.reason ?? line.disconnectReason ?? '';
   const decision = [line.policy, line.statement].filter((part) => part !== undefined).join('/');
-  const denial = failed && line.action !== undefined ? [line.action, line.resource, line.cause].join(' ') : '';
+  const denial =
+    (failed || line.eventType === 'WouldDeny') && line.action !== undefined
+      ? [line.action, line.resource, line.cause].join(' ')
+      : '';
   const columns = [
     paint('dim', (line.timestamp ?? '').slice(11, 23).padEnd(12)),
     failed ? paint('red', 'FAIL') : paint('green', 'ok  '),

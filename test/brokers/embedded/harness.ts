@@ -1,11 +1,8 @@
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { generate, parser, type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
 import { connect as connectSocket, type Socket } from 'node:net';
-import {
-  createEmbeddedBroker,
-  type EmbeddedBroker,
-  type EmbeddedBrokerOptions,
-} from '../../../src/brokers/embedded/broker.js';
+import { createEmbeddedBroker } from '../../../src/brokers/embedded/broker.js';
+import type { EmbeddedBroker, EmbeddedBrokerOptions } from '../../../src/brokers/embedded/embedded-broker.js';
 import type { HookProviderOptions } from '../../../src/exhook/provider.js';
 import { startProvider } from '../../exhook/harness.js';
 

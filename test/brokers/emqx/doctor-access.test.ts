@@ -41,6 +41,20 @@ describe.each(RECORDED)('the doctor of EMQX %s, of who decides about clients', (
       },
     ],
     [
+      'shadow',
+      'warn',
+      /policies are in shadow, .*shadow; in shadow everything is allowed/,
+      'policies in shadow that refuse nobody',
+      () => (patient.modes = { mode: 'shadow', modes: {}, inShadow: 'allow' }),
+    ],
+    [
+      'shadow',
+      'fail',
+      /EMQX refuses what its own rules leave open \(authorization.no_match = deny\).*lock-\*: shadow/,
+      'policies in shadow where EMQX denies by itself',
+      () => (patient.modes = { mode: 'enforce', modes: { 'lock-*': 'shadow' }, inShadow: 'broker' }),
+    ],
+    [
       'authentication',
       'warn',
       /\(built_in_database\), before it asks Tightbeam/,

@@ -18,6 +18,7 @@ describe.each(RECORDED)('the doctor of EMQX %s', (version) => {
       'mountpoints',
       'authentication',
       'authorization',
+      'shadow',
       'acl',
       'cache',
       'plugin',

@@ -3,6 +3,7 @@ import type { EmqxApi } from '../../../src/brokers/emqx/api.js';
 import { type Diagnosis, diagnose, isHealthy } from '../../../src/brokers/emqx/install/doctor.js';
 import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
+import type { ModeSettings } from '../../../src/clients/modes.js';
 import { FakeBroker } from './fake-broker.js';
 import { FakeEmqx } from './fake-emqx.js';
 import type { Recorded } from './recording.js';
@@ -13,6 +14,7 @@ export class Patient {
   broker!: FakeBroker;
   /** Why the registered address does not answer; undefined where it does. */
   dialled: string | undefined;
+  modes: ModeSettings | undefined;
   limits = { payloadBytes: 131_072, clientIdCharacters: 128, topicBytes: 256, topicSlashes: 7 };
 
   constructor(version: Recorded) {
@@ -21,6 +23,7 @@ export class Patient {
       this.emqx.folder = ['tightbeam-0.1.0'];
       this.broker = await FakeBroker.start();
       this.dialled = undefined;
+      this.modes = undefined;
       const plugin = { version: '0.1.0', upgrade: false };
       const options = { username: 'tightbeam', exclusive: false, exHookUrl: 'http://127.0.0.1:9000', plugin };
       await carryOut(this.emqx.api, planInstall(await readState(this.emqx.api), options));
@@ -36,6 +39,7 @@ export class Patient {
       version: '0.1.0',
       probeTimeoutMs: 500,
       limits: this.limits,
+      ...(this.modes && { modes: this.modes }),
       dial: () => Promise.resolve(this.dialled),
       broker: { urls: [this.broker.url], username: 'tightbeam', password: 'secret' },
     });

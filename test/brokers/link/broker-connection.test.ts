@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import {
-  BrokerConnection,
-  type Answer,
-  type ConnectionState,
-  type Outgoing,
-} from '../../../src/brokers/link/broker-connection.js';
+import type { Answer, Outgoing } from '../../../src/brokers/link/answer.js';
+import { BrokerConnection } from '../../../src/brokers/link/broker-connection.js';
+import type { ConnectionState } from '../../../src/brokers/link/purpose.js';
 import { ScriptedBroker, type Received } from './scripted-broker.js';
 
 const MESSAGE: Outgoing = {

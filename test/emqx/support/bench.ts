@@ -86,6 +86,8 @@ export interface Bench {
   send(clientId: string, options?: SendOptions): Promise<SendResult>;
   /** Connects as a device, or as `username` says; ends with the bench. To the first node, unless `url` is another's. */
   connect(clientId: string, options?: IClientOptions, url?: string): Promise<MqttClient>;
+  /** Has the running service read these modes from its configuration. */
+  switchModes(modes: Partial<Config['authorization']>): Promise<void>;
   /** Starts the service again, on the ports it had. */
   startService(): Promise<void>;
   install(): Promise<readonly string[]>;
@@ -157,8 +159,10 @@ export async function openBench(
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
     OTEL_BSP_SCHEDULE_DELAY: '20',
   };
+  let modes: Partial<Config['authorization']> = {};
+  const readConfig = () => ({ ...config, authorization: { ...config.authorization, ...modes } });
   const start = (config: Config) =>
-    withEnvironment(environment, () => startService(config, { broker: 'emqx', logDestination: log }));
+    withEnvironment(environment, () => startService(config, { broker: 'emqx', logDestination: log, readConfig }));
   const service = await start(settings(0, 0));
   // The ports that it got are its ports from now on: EMQX knows them.
   const config = settings(service.ports.exhook, service.ports.http);
@@ -198,6 +202,10 @@ export async function openBench(
       const client = await connect(url, { clientId, ...options });
       clients.push(client);
       return client;
+    },
+    switchModes: async (authorization) => {
+      modes = authorization;
+      await bench.service.reload();
     },
     startService: async () => {
       bench.service = await start(config);

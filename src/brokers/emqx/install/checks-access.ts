@@ -1,3 +1,4 @@
+import { describeModes, hasShadow, type ModeSettings } from '../../../clients/modes.js';
 import { DIRECT_FILTER } from '../../../direct/topic.js';
 import { decidesAll, hasServiceRule, isShipped, otherRules } from './acl.js';
 import { fail, type Finding, INSTALL, list, MEND_EXHOOK, unless, warn } from './finding.js';
@@ -85,6 +86,23 @@ export function authorization({ settings, sources }: EmqxState, provider: Provid
     ],
     'the policies decide; without a decision it is deny',
   );
+}
+
+/** Of the service's own configuration as doctor was given it. */
+export function shadow({ settings }: EmqxState, modes: ModeSettings | undefined): readonly Finding[] {
+  if (modes === undefined || !hasShadow(modes)) return unless([], 'the policies are enforced');
+  const refuses = modes.inShadow === 'broker' && settings.no_match === 'deny';
+  return [
+    refuses
+      ? fail(
+          `policies are in shadow, and EMQX refuses what its own rules leave open (authorization.no_match = deny): ${describeModes(modes)}`,
+          'Set authorization.inShadow of the service to allow, or let rules of your own in EMQX decide.',
+        )
+      : warn(
+          `policies are in shadow, and refuse no ordinary message: ${describeModes(modes)}`,
+          'Set authorization.mode to enforce, and send the service a SIGHUP, when WouldDeny tells of nothing that must go on.',
+        ),
+  ];
 }
 
 export function acl({ sources }: EmqxState, username: string): readonly Finding[] {

@@ -1,18 +1,9 @@
+import { LIFECYCLE_HOOKS, REQUIRED_HOOKS } from '../../../exhook/hooks.js';
 import { over, secrecy, WHOSE_LOG } from './exhook-tls.js';
 import type { ExHookServer } from '../api.js';
 import { fail, type Finding, INSTALL, list, unless, warn } from './finding.js';
 import { hasLeftHooks, type Provider, RELEASE_HOOKS } from './provider.js';
-import {
-  blockersOf,
-  type EmqxState,
-  failedActionBeside,
-  hasHook,
-  NAME,
-  NEEDED_HOOKS,
-  nodesWithout,
-  publishers,
-  TELLING_HOOKS,
-} from './state.js';
+import { blockersOf, type EmqxState, failedActionBeside, hasHook, NAME, nodesWithout, publishers } from './state.js';
 
 export function exHook(state: EmqxState, provider: Provider): readonly Finding[] {
   const server = state.exHooks.find(({ name }) => name === NAME);
@@ -65,7 +56,7 @@ export function hooks(state: EmqxState): readonly Finding[] {
   if (server === undefined || server.hooks.length === 0) {
     return [fail('no hook is loaded', 'EMQX loads them when it has reached the service: mend "exhook" first.')];
   }
-  const missing = NEEDED_HOOKS.filter((hook) => !hasHook(server, hook));
+  const missing = REQUIRED_HOOKS.map(({ name }) => name).filter((hook) => !hasHook(server, hook));
   const wide = server.hooks.filter(({ name, params }) => name.startsWith('message.') && !params?.topics?.length);
   return unless(
     [
@@ -95,12 +86,13 @@ export function hooks(state: EmqxState): readonly Finding[] {
  */
 function untold({ plugins, nodes }: EmqxState, server: ExHookServer): readonly Finding[] {
   const [installed] = plugins;
+  const telling = LIFECYCLE_HOOKS.map(({ name }) => name);
   const runs = installed !== undefined && nodesWithout(installed, nodes).length === 0;
-  const isCalled = TELLING_HOOKS.some((hook) => hasHook(server, hook));
+  const isCalled = telling.some((hook) => hasHook(server, hook));
   if (!runs && !isCalled) {
     return [
       fail(
-        `nobody tells of connections: ${list(TELLING_HOOKS)} are not loaded, and the plugin does not run on every node`,
+        `nobody tells of connections: ${list(telling)} are not loaded, and the plugin does not run on every node`,
         `${INSTALL} Or disable the ExHook server ${NAME} and enable it again: the service then asks for the hooks.`,
       ),
     ];
@@ -108,7 +100,7 @@ function untold({ plugins, nodes }: EmqxState, server: ExHookServer): readonly F
   if (runs && isCalled) {
     return [
       warn(
-        `EMQX waits for a call of ${list(TELLING_HOOKS)} at each connection: the plugin was not running, or is of a release ` +
+        `EMQX waits for a call of ${list(telling)} at each connection: the plugin was not running, or is of a release ` +
           'that cannot tell of connections itself, when EMQX loaded the hooks',
         `Upgrade the plugin where it is older, then disable the ExHook server ${NAME} and enable it again.`,
       ),

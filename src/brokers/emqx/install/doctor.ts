@@ -1,5 +1,6 @@
+import type { ModeSettings } from '../../../clients/modes.js';
 import type { EmqxApi } from '../api.js';
-import { acl, authentication, authorization, listeners, mounted } from './checks-access.js';
+import { acl, authentication, authorization, listeners, mounted, shadow } from './checks-access.js';
 import { cache, nodes } from './checks-broker.js';
 import { exHook, hooks, otherExHooks } from './checks-exhook.js';
 import { guard, type Limits, plugin } from './checks-plugin.js';
@@ -17,6 +18,8 @@ export interface Expected {
   readonly broker: BrokerUser & { readonly urls: readonly string[] };
   /** The service's, which the plugin's are compared with. */
   readonly limits?: Limits;
+  /** Of the service's configuration: whether policies are in shadow, in words, and what decides in their place. */
+  readonly modes?: ModeSettings;
   /** Time for connecting and for the message of the probe, each, in milliseconds; default 5,000. */
   readonly probeTimeoutMs?: number;
   /** Calls a registered ExHook address, and says why it does not answer; by default over the network. */
@@ -38,6 +41,7 @@ const CHECKS: readonly Check[] = [
   { name: 'mountpoints', run: mounted },
   { name: 'authentication', run: (state, _, provider) => authentication(state, provider) },
   { name: 'authorization', run: (state, _, provider) => authorization(state, provider) },
+  { name: 'shadow', run: (state, { modes }) => shadow(state, modes) },
   { name: 'acl', run: (state, { broker }) => acl(state, broker.username) },
   { name: 'cache', run: cache },
   { name: 'plugin', run: (state, { version, limits }) => plugin(state, version, limits) },

@@ -45,7 +45,7 @@ function notesOnNodesDown(state: EmqxState): Plan {
 }
 
 /** What became of a plan. */
-export interface Outcome {
+export interface PlanResult {
   readonly changed: readonly string[];
   /** What is still to do by hand; nothing where the work is finished. */
   readonly left: readonly string[];
@@ -65,7 +65,7 @@ export async function carryOut(
   plan: Plan,
   onStep: (what: string) => void = () => {},
   audience: Audience = NOBODY,
-): Promise<Outcome> {
+): Promise<PlanResult> {
   const left: string[] = [];
   for (const step of plan.steps) {
     if (audience.signal.aborted) {

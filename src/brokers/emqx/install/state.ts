@@ -13,12 +13,6 @@ import type {
 /** Name of the ExHook server and of the plugin: by it both are known to be Tightbeam's. */
 export const NAME = 'tightbeam';
 
-/** Hooks that the service cannot do without. `message.dropped` must be filtered on `$dm/#`. */
-export const NEEDED_HOOKS = ['client.authenticate', 'client.authorize', 'message.dropped'] as const;
-
-/** Hooks by which the service is told of connections where the plugin does not tell it. */
-export const TELLING_HOOKS = ['client.connected', 'client.disconnected'] as const;
-
 /** What EMQX says about itself, as far as installing and diagnosing need it; one reading, so that checks agree. */
 export interface EmqxState {
   readonly nodes: readonly Node[];

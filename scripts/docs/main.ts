@@ -1,16 +1,16 @@
-/** Writes what docs/ takes from tables in the code. Run by `npm run docs`, after the build. */
+/** Writes what docs/ takes from tables in the code: `npm run docs`. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { settingsTable } from '../dist/config/reference.js';
-import { fillIn } from '../dist/markdown.js';
-import { reasonsMarkdown } from '../dist/telemetry/reason-text.js';
-import { REFERENCE_TABLES } from '../dist/telemetry/reference.js';
+import { fillIn } from './markdown.js';
+import { reasonsMarkdown } from './reasons.js';
+import { settingsTable } from './settings.js';
+import { REFERENCE_TABLES } from './telemetry.js';
 
 writeFileSync('docs/reasons.md', reasonsMarkdown());
 
 fillInto('docs/configuration.md', { settings: settingsTable });
 fillInto('docs/telemetry.md', REFERENCE_TABLES);
 
-function fillInto(page, tables) {
+function fillInto(page: string, tables: Readonly<Record<string, () => string>>): void {
   let text = readFileSync(page, 'utf8');
   for (const [name, table] of Object.entries(tables)) text = fillIn(text, name, table());
   writeFileSync(page, text);

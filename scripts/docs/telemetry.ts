@@ -1,8 +1,8 @@
-import { DISCONNECT_REASONS } from '../observing/disconnect-reasons.js';
-import { EVENTS } from '../observing/events.js';
-import { LOG_FIELDS } from './log/fields.js';
-import { markdownTable } from '../markdown.js';
-import { METRICS, prometheusName, type MetricEntry } from './metrics/catalogue.js';
+import { DISCONNECT_REASONS } from '../../src/observing/disconnect-reasons.js';
+import { EVENTS } from '../../src/observing/events.js';
+import { LOG_FIELDS } from '../../src/telemetry/log/fields.js';
+import { METRICS, prometheusName, type MetricEntry } from '../../src/telemetry/metrics/catalogue.js';
+import { markdownTable } from './markdown.js';
 
 /** The generated parts of docs/telemetry.md, by the name of the place where each stands. */
 export const REFERENCE_TABLES: Readonly<Record<string, () => string>> = {

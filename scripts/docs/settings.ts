@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { markdownTable } from '../markdown.js';
-import { ENVIRONMENT } from './environment.js';
-import { ConfigSchema } from './schema.js';
+import { ENVIRONMENT } from '../../src/config/environment.js';
+import { ConfigSchema } from '../../src/config/schema.js';
+import { markdownTable } from './markdown.js';
 
 /** As much of a JSON Schema as the configuration uses. */
 interface Schema {

@@ -1,0 +1,23 @@
+import type { IPublishPacket } from 'mqtt-packet';
+import { CONTROL_PREFIX } from '../../direct/controls.js';
+import { forMqttPacket, toUserProperties, type PublishProperties } from '../link/properties.js';
+import { pairsOf } from './user-properties.js';
+
+type PacketProperties = NonNullable<IPublishPacket['properties']>;
+
+/**
+ * What the device sees of the sender's properties: not the controls, and not the Message Expiry Interval, whose place
+ * the timeout takes.
+ */
+export function deviceProperties(sent: PacketProperties | undefined): PacketProperties | undefined {
+  if (sent === undefined) return undefined;
+  const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = sent;
+  const properties: PublishProperties = {};
+  if (payloadFormatIndicator !== undefined) properties.payloadFormatIndicator = payloadFormatIndicator;
+  if (contentType !== undefined) properties.contentType = contentType;
+  if (responseTopic !== undefined) properties.responseTopic = responseTopic;
+  if (correlationData !== undefined) properties.correlationData = correlationData;
+  const others = pairsOf(userProperties).filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (others.length > 0) properties.userProperties = toUserProperties(others);
+  return forMqttPacket(properties);
+}
