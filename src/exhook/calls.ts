@@ -98,7 +98,6 @@ export const HANDLERS: { readonly [Name in CallName]?: Handler<Name> } = {
         return answer(mayPublish({ ...asked, brokersOwn: result }, context), span);
       case 'SUBSCRIBE': {
         const receiving = receivingOn(topicName, clientinfo);
-        return receiving === undefined;
         const isToldLater = isTapped(meta, context);
         return receiving === undefined
           ? answer(maySubscribe({ ...asked, topicFilter: topicName, brokersOwn: result, isToldLater }, context), span)

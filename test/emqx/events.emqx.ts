@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import type { Line } from '../telemetry/capture.js';
-import { until } from './support/bench.js';
+import { type BenchOptions, until } from './support/bench.js';
 import { publish } from './support/clients.js';
 import { onEmqx } from './support/suite.js';
 
 /** The message events of these topics, everything else of all. */
-const OPTIONS = {
+const OPTIONS: BenchOptions = {
   log: {
     publishIn: ['seen/#'],
     publishOut: ['seen/#'],
@@ -15,7 +15,7 @@ const OPTIONS = {
     unsubscribe: true,
   },
   topicGroups: { seen: ['seen/#'] },
-} as const;
+};
 
 onEmqx(
   'What happens in the broker is told by the plugin',
