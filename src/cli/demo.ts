@@ -71,18 +71,15 @@ const SCENES: readonly Scene[] = [
 ];
 
 /** `tightbeam demo`: everything on free ports, every outcome once, each held against what it should be. */
-export function addDemoCommand(program: Command): void {
-  program
-    .command('demo')
-    .description('start everything on free ports, show every outcome once, and end')
-    .action(async () => {
-      try {
-        process.exitCode = (await demo()) ? 0 : 1;
-      } catch (error) {
-        process.stderr.write(`tightbeam: ${describe(error)}\n`);
-        process.exitCode = 1;
-      }
-    });
+export function demoCommand(command: Command): void {
+  command.action(async () => {
+    try {
+      process.exitCode = (await demo()) ? 0 : 1;
+    } catch (error) {
+      process.stderr.write(`tightbeam: ${describe(error)}\n`);
+      process.exitCode = 1;
+    }
+  });
 }
 
 async function demo(): Promise<boolean> {

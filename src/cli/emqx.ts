@@ -37,9 +37,7 @@ interface InstallFlags extends ApiFlags {
 }
 
 /** `tightbeam emqx install | doctor | uninstall`. `version` is this release's, and so the plugin's. */
-export function addEmqxCommands(program: Command, version = VERSION): void {
-  const emqx = program.command('emqx').description('set up, examine and restore an EMQX that you run');
-
+export function emqxCommand(emqx: Command, version = VERSION): void {
   apiOptions(emqx.command('install'))
     .description(
       'let EMQX ask Tightbeam: hooks, plugin, authorization settings; tells what is left to do by hand, and exits with ' +

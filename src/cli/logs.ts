@@ -8,10 +8,9 @@ function parseReason(text: string): Reason {
   throw new InvalidArgumentError(`\nReasons: ${Object.keys(REASONS).join(', ')}`);
 }
 
-/** Adds `tightbeam logs`: what the log says, explained. */
-export function addLogsCommands(program: Command): void {
-  const logs = program.command('logs').description('Explain what the log says');
-  logs
+/** `tightbeam logs`: what the log says, explained. */
+export function logsCommand(command: Command): void {
+  command
     .command('explain')
     .description('Print what a reason means, its likely causes and what to do next')
     .argument('<reason>', 'the `reason` of a log line, for instance CLIENT_NOT_CONNECTED', parseReason)

@@ -3,5 +3,6 @@ import { heedSignals } from './signals.js';
 
 heedSignals();
 // Only now: reading the program takes longer than what a signal should have to wait for.
-const { program } = await import('./program.js');
+const { createProgram } = await import('./program.js');
+const program = await createProgram(process.argv.slice(2));
 await program.parseAsync();

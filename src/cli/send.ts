@@ -29,11 +29,9 @@ interface SendOptions {
 }
 
 /** `tightbeam send`: SendDirectMessage with the access key of the environment, as any AWS client would send it. */
-export function addSendCommand(program: Command): void {
+export function sendCommand(command: Command): void {
   const exits = EXIT_CODES.map(([, code, what]) => `  ${code}  ${what}`).join('\n');
-  program
-    .command('send')
-    .description('send one message to one device and print what became of it')
+  command
     .requiredOption('--client-id <id>', 'MQTT client ID of the device')
     .requiredOption('--topic <topic>', 'topic on which the device receives it')
     .addOption(new Option('--payload <text>', 'payload (default: empty)').conflicts('file'))

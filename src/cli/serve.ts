@@ -28,17 +28,17 @@ interface Options {
   readonly config?: string;
 }
 
-/** `tightbeam serve` and `tightbeam dev`. */
-export function addServeCommands(program: Command): void {
-  program
-    .command('serve')
-    .description('run beside EMQX, or as the door before another MQTT broker: data-plane API, policies, telemetry')
+/** `tightbeam serve`. */
+export function serveCommand(command: Command): void {
+  command
     .option('--config <file>', 'settings, YAML or JSON (default: environment variables alone)')
     .addHelpText('after', environmentHelp())
     .action((options: Options) => run(options, {}));
-  program
-    .command('dev')
-    .description('run with an embedded broker and example policies; nothing else to install; not for production')
+}
+
+/** `tightbeam dev`. */
+export function devCommand(command: Command): void {
+  command
     .option('--config <file>', 'settings, YAML or JSON (default: environment variables alone)')
     .addHelpText(
       'after',

@@ -23,11 +23,9 @@ export interface TailOptions {
 /** How long to wait before the service is asked again after it went away. */
 const RETRY_MS = 1000;
 
-/** Adds `tightbeam tail`: follow what a running service decides and delivers. */
-export function addTailCommand(program: Command): void {
-  program
-    .command('tail')
-    .description('Follow decisions and deliveries of a running service, one line each')
+/** `tightbeam tail`: follow what a running service decides and delivers. */
+export function tailCommand(command: Command): void {
+  command
     .addOption(
       new Option('--url <url>', 'where the service serves its metrics (telemetry.port)')
         .env('TIGHTBEAM_TAIL_URL')

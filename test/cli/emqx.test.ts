@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { addEmqxCommands } from '../../src/cli/emqx.js';
+import { emqxCommand } from '../../src/cli/emqx.js';
 import { FakeBroker } from '../brokers/emqx/fake-broker.js';
 import { FakeEmqx } from '../brokers/emqx/fake-emqx.js';
 import { Authority, opensslAvailable } from '../http/pki.js';
@@ -39,7 +39,7 @@ describe('tightbeam emqx', () => {
 
   const run = async (...args: string[]) => {
     const program = new Command().exitOverride().configureOutput({ writeErr: (text) => (errors += text) });
-    addEmqxCommands(program, '0.1.0');
+    emqxCommand(program.command('emqx'), '0.1.0');
     for (const command of program.commands.flatMap((group) => group.commands)) command.exitOverride();
     await program.parseAsync(['emqx', args[0] ?? '', '--api', emqx.url, ...args.slice(1)], { from: 'user' });
   };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { Command } from 'commander';
-import { addPolicyCommands } from '../../src/cli/policy/commands.js';
+import { policyCommand } from '../../src/cli/policy/commands.js';
 
 const EXAMPLES = new URL('../../policies', import.meta.url).pathname;
 
@@ -30,7 +30,7 @@ async function runAlone(...args: string[]): Promise<{ output: string; exitCode: 
   });
   try {
     const program = new Command().exitOverride();
-    addPolicyCommands(program);
+    policyCommand(program.command('policy'));
     await program.parseAsync(['policy', ...args], { from: 'user' });
   } finally {
     write.mockRestore();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { addLogsCommands } from '../../src/cli/logs.js';
+import { logsCommand } from '../../src/cli/logs.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 import { explainReason } from '../../src/telemetry/reason-text.js';
 import { reasonsMarkdown } from '../../scripts/docs/reasons.js';
@@ -31,7 +31,7 @@ describe('tightbeam logs explain', () => {
 
   it('lists the reasons where it does not know the one asked for', () => {
     const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
-    addLogsCommands(program);
+    logsCommand(program.command('logs'));
     for (const group of program.commands) for (const command of group.commands) command.copyInheritedSettings(program);
     expect(() => program.parse(['logs', 'explain', 'NO_SUCH'], { from: 'user' })).toThrow(/PUBACK_TIMEOUT/);
   });

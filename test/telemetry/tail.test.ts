@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
-import { addTailCommand, follow, type TailOptions } from '../../src/cli/tail.js';
+import { tailCommand, follow, type TailOptions } from '../../src/cli/tail.js';
 import { EVENT_TYPES, type EventType } from '../../src/observing/events.js';
 import type { EventRecord } from '../../src/observing/events.js';
 import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
@@ -161,7 +161,7 @@ describe('tightbeam tail', () => {
     writeFileSync(join(folder, 'token'), 'from file\n');
     const run = (...args: string[]) => {
       const program = new Command();
-      addTailCommand(program);
+      tailCommand(program.command('tail'));
       const [command] = program.commands;
       command?.exitOverride().configureOutput({ writeErr: () => undefined });
       const { port } = service.address() as AddressInfo;
@@ -180,7 +180,7 @@ describe('tightbeam tail', () => {
 
   it('offers a filter on the command line for each that the service has', () => {
     const program = new Command();
-    addTailCommand(program);
+    tailCommand(program.command('tail'));
     const options = program.commands[0]?.options.map(({ long }) => long) ?? [];
     expect(options).toEqual(expect.arrayContaining(Object.keys(TAIL_PARAMETERS).map((name) => `--${name}`)));
   });
