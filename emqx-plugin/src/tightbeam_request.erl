@@ -2,7 +2,7 @@
 %% for. No side effects.
 -module(tightbeam_request).
 
--export([parse/1, is_own_publish/1, is_service/1, traceparent/1]).
+-export([parse/1, is_own_publish/1, is_service/1, hides_trace/1, traceparent/1]).
 
 -export_type([request/0, refusal/0, principal/0]).
 
@@ -111,6 +111,11 @@ is_utf8(Rest) -> Rest =:= <<>>.
 -spec is_service(term()) -> boolean().
 is_service(Msg) ->
     emqx_message:get_header(username, Msg, undefined) =:= tightbeam_config:get(service_username).
+
+%% @doc Is its `traceparent' the service's own, for EMQX's spans alone?
+-spec hides_trace(term()) -> boolean().
+hides_trace(Msg) ->
+    values(<<"dm-traceparent">>, user_properties(Msg)) =/= [] andalso is_service(Msg).
 
 principal(Msg, UserProps) ->
     case {is_service(Msg) andalso values(<<"dm-principal">>, UserProps), emqx_message:get_header(username, Msg, undefined)} of

@@ -17,12 +17,12 @@
 -define(LINGER, 100).
 %% Bytes of events after which a call goes out as it is: topics can be long, and gRPC takes 4 MiB.
 -define(BATCH_BYTES, 262144).
+-define(CONNECT_BYTES, 512).
 
 -record(state, {
     number :: pos_integer(),
-    %% Newest first, encoded, and the type of each.
-    encoded = [] :: [iodata()],
-    types = [] :: [tightbeam_tap:type()],
+    %% Newest first: encoded, but for connections, of whose will EMQX's table of channels knows a moment later.
+    gathered = [] :: [{tightbeam_tap:type(), binary() | tightbeam_tap:event()}],
     count = 0 :: non_neg_integer(),
     bytes = 0 :: non_neg_integer(),
     timer :: reference() | undefined
@@ -119,27 +119,44 @@ started(#state{count = 0} = State) -> State;
 started(#state{timer = undefined} = State) -> State#state{timer = erlang:start_timer(?LINGER, self(), linger)};
 started(State) -> State.
 
-add({Type, _, _, _} = Event, #state{encoded = Encoded, types = Types, count = Count, bytes = Bytes} = State) ->
-    try iolist_to_binary(tightbeam_tap_event:encode(Event)) of
-        Json ->
-            State#state{encoded = [Json | Encoded], types = [Type | Types], count = Count + 1, bytes = Bytes + byte_size(Json)}
+add({connect, _, _, _} = Event, State) ->
+    gather(connect, Event, ?CONNECT_BYTES, State);
+add({Type, _, _, _} = Event, State) ->
+    case encode(Event) of
+        {ok, Json} -> gather(Type, Json, byte_size(Json), State);
+        error -> missed(State, [Type])
+    end.
+
+gather(Type, Item, Size, #state{gathered = Gathered, count = Count, bytes = Bytes} = State) ->
+    State#state{gathered = [{Type, Item} | Gathered], count = Count + 1, bytes = Bytes + Size}.
+
+encode(Json) when is_binary(Json) ->
+    {ok, Json};
+encode(Event) ->
+    try
+        {ok, iolist_to_binary(tightbeam_tap_event:encode(Event))}
     catch
-        _:_ -> missed(State, [Type])
+        _:_ -> error
     end.
 
 tell(#state{count = 0} = State) ->
     State;
-tell(#state{number = Number, encoded = Encoded, types = Types, count = Count} = State0) ->
-    State = State0#state{encoded = [], types = [], count = 0, bytes = 0},
-    case tightbeam_provider:tell([$[, lists:join($,, lists:reverse(Encoded)), $]], Number) of
-        ok ->
+tell(#state{number = Number, gathered = Gathered} = State0) ->
+    Written = [{Type, encode(Item)} || {Type, Item} <- lists:reverse(Gathered)],
+    State = missed(State0#state{gathered = [], count = 0, bytes = 0}, [Type || {Type, error} <- Written]),
+    Types = [Type || {Type, {ok, _}} <- Written],
+    case Types =:= [] orelse tightbeam_provider:tell([$[, lists:join($,, [Json || {_, {ok, Json}} <- Written]), $]], Number) of
+        error ->
+            missed(State, Types);
+        _ ->
+            Count = length(Types),
             tightbeam_metrics:inc('tightbeam.tap.told', Count),
             ok = atomics:sub(persistent_term:get(?QUEUE), Number, Count),
-            State;
-        error ->
-            missed(State, Types)
+            State
     end.
 
+missed(State, []) ->
+    State;
 missed(#state{number = Number} = State, Types) ->
     ok = atomics:sub(persistent_term:get(?QUEUE), Number, length(Types)),
     Counts = lists:foldl(fun(Type, Acc) -> maps:update_with(Type, fun(N) -> N + 1 end, 1, Acc) end, #{}, Types),

@@ -39,8 +39,8 @@ facts(connect, Who, {accepted, Channel, Connection}) ->
         members([{<<"outcome">>, <<"accepted">>} | connection(Connection)]),
         %% The will is known to EMQX's table of channels, a moment after the client is connected.
         case emqx_cm:do_get_chan_info(tightbeam_tap_who:id(Who), Channel) of
-            #{will_msg := Will} when Will =/= undefined -> members([{<<"will">>, true}, {<<"willTopic">>, emqx_message:topic(Will)}]);
-            #{} -> members([{<<"will">>, false}]);
+            #{will_msg := #{topic := Topic}} -> members([{<<"will">>, true}, {<<"willTopic">>, Topic}]);
+            #{will_msg := undefined} -> members([{<<"will">>, false}]);
             _ -> []
         end
     ];

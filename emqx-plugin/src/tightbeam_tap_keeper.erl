@@ -56,7 +56,7 @@ turn(State0) ->
 ask() ->
     {ok, Vsn} = application:get_key(tightbeam, vsn),
     Question = [<<"tightbeam-tap">>, <<"\t1\t">>, Vsn, $\t, tightbeam_tap_wanted:version()],
-    case tightbeam_provider:configured() =:= enabled andalso tightbeam_provider:ask_for(iolist_to_binary(Question)) of
+    case tightbeam_provider:ask_for(iolist_to_binary(Question)) of
         {ok, Text} ->
             tightbeam_tap_wanted:set(Text) =:= ok orelse
                 logger:error(#{msg => "tightbeam_tap_configuration_unreadable", bytes => byte_size(Text)}),
@@ -65,7 +65,7 @@ ask() ->
         nothing ->
             ok = tightbeam_tap_wanted:clear(),
             answered;
-        _ ->
+        error ->
             unanswered
     end.
 

@@ -28,7 +28,6 @@ want(Lines) ->
     Version = integer_to_binary(erlang:unique_integer([positive])),
     tightbeam_service:wants(<<"tightbeam-tap\t1\t", Version/binary, "\n", Lines/binary>>),
     tightbeam_service:told_to(self()),
-    emqx:set_config([exhook, servers], [#{name => <<"tightbeam">>, enable => true}]),
     ok = tightbeam_tap_keeper:now(),
     Version = tightbeam_tap_wanted:version(),
     tightbeam_channels:flush().
@@ -87,7 +86,7 @@ nothing_wanted() ->
 
 connection() ->
     want(?ALL),
-    Will = msg(<<"c1">>, 1, <<"gone">>, #{}),
+    Will = emqx_message:to_map(msg(<<"c1">>, 1, <<"gone">>, #{})),
     emqx_cm:put_channel(<<"c1">>, self(), #{conninfo => conninfo(), will_msg => Will}),
     Before = erlang:system_time(millisecond),
     ok = emqx_hooks:run('session.resumed', [client(), #{}]),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IPublishPacket } from 'mqtt-packet';
 import { deviceProperties } from './device-properties.js';
+import { pairsOf } from './user-properties.js';
 import type { Remembered } from './message.js';
 
 /** Whose delivery it is: the sender's principal, the receiver, and the identity that the sender gave it. */
@@ -137,12 +138,17 @@ export class Memory {
   }
 }
 
-/** What an identity stands for: the same identity for another message is a fault of the sender. */
+/**
+ * What an identity stands for: the same identity for another message is a fault of the sender. All that the device gets, but
+ * for the trace, which is another one for each attempt.
+ */
 export function fingerprintOf(packet: IPublishPacket, qos: 0 | 1): string {
   const hash = createHash('sha256');
-  const properties = deviceProperties(packet.properties);
+  const properties = deviceProperties(packet.properties, false);
   const correlation = properties?.correlationData?.toString('base64');
-  hash.update(JSON.stringify([packet.topic, qos, { ...properties, correlationData: correlation }]));
+  const user = pairsOf(properties?.userProperties).filter(([name]) => name !== 'traceparent' && name !== 'tracestate');
+  const same = { ...properties, correlationData: correlation, userProperties: user };
+  hash.update(JSON.stringify([packet.topic, qos, same]));
   return hash.update(packet.payload).digest('base64');
 }
 

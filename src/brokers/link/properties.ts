@@ -6,6 +6,7 @@ import {
   CONTROL_QOS,
   CONTROL_TIMEOUT,
   CONTROL_TRACE_ID,
+  CONTROL_TRACEPARENT,
 } from '../../direct/controls.js';
 import type { DirectMessage, DirectProperties } from '../../direct/message.js';
 import type { BrokerMessage } from '../../operations/broker.js';
@@ -42,9 +43,11 @@ export function toUserProperties(pairs: Iterable<Pair>): UserProperty[] {
  * such a name are left out.
  */
 export function directProperties(message: DirectMessage): PublishProperties {
-  const { identity, timeoutMs, properties } = message;
+  const { identity, timeoutMs, properties, trace } = message;
   const { userProperties = [] } = properties;
   const user = userProperties.filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (trace !== undefined) user.push(['traceparent', trace.traceparent]);
+  if (trace?.reachesDevice === false) user.push([CONTROL_TRACEPARENT, 'own']);
   user.push([CONTROL_TIMEOUT, String(timeoutMs)]);
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
   if (identity !== undefined) {

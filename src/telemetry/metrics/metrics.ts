@@ -103,6 +103,13 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
 
   // From the start, so that the first refusal is an increase.
   for (const outcome of ['loaded', 'refused']) reloads.add(0, { outcome });
+  for (const direction of ['in', 'out', 'acked']) {
+    for (const qos of [0, 1, 2]) messages.add(0, { direction, qos, topic_group: '' });
+  }
+  for (const reason of ['queue_full', 'expired', 'no_subscribers']) messagesDropped.add(0, { reason, topic_group: '' });
+  for (const outcome of ['accepted', 'not_authorized']) connects.add(0, { outcome });
+  for (const outcome of ['resumed', 'expired']) sessions.add(0, { outcome });
+  for (const event of ['Connect', 'Disconnect', 'Publish-In', 'Publish-Out']) eventsMissed.add(0, { event });
   for (const action of OF_CLIENTS) wouldDeny.add(0, { action, cause: 'implicitDeny' });
 
   const clientEvent = (event: string, reason: string): void => {
