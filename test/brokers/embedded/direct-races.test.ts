@@ -26,11 +26,9 @@ describe('a device that does not acknowledge', () => {
     await start();
     const device = await running.raw('lock-17');
     const backend = await running.connect('backend');
-    const since = performance.now();
     const answer = send(backend, '$dm/lock-17/t', { userProperties: { 'dm-timeout-ms': '400' } });
     const message = await device.next('publish');
     expect(await answer).toBe(0x80);
-    expect(performance.now() - since).toBeGreaterThanOrEqual(399);
     expect(running.broker.load.pendingMessages).toBe(0);
     device.acknowledge(message);
     await device.settled();

@@ -112,20 +112,6 @@ describe('a client', () => {
     expect(await backend.next('disconnect')).toMatchObject({ reasonCode: 0x94 });
     await backend.closed;
   });
-
-  test('is kept alive by direct messages and by acknowledgements alone', async () => {
-    await start();
-    const device = await running.raw('lock-17', { keepalive: 1 });
-    const backend = await running.raw('backend', { keepalive: 1 });
-    const until = performance.now() + 2_500;
-    let id = 0;
-    while (performance.now() < until) {
-      backend.publish('$dm/lock-17/t', ++id % 65_535, {});
-      device.acknowledge(await device.next('publish'));
-      expect(await backend.next('puback')).toMatchObject({ reasonCode: 0x00 });
-    }
-    expect(running.broker.load.connections).toBe(2);
-  });
 });
 
 describe('ordinary MQTT', () => {

@@ -198,18 +198,6 @@ describe('the device', () => {
     expect((await device.next('disconnect')).reasonCode).toBe(0x82);
     expect(await outcome()).toMatchObject({ reason: 'RECEIVER_DISCONNECTED', written: 'yes' });
   });
-
-  test('whose window stays full costs RECEIVER_THROTTLED, and nothing was written', async () => {
-    await running.stop();
-    running = await startBroker({ broker: { receiver: { window: 1 } } });
-    device = await running.raw('lock-17');
-    service = await running.raw('service', { username: 'tightbeam', password: Buffer.from('secret') });
-    send({ id: 'first' });
-    await device.next('publish');
-    send({ id: 'second', timeoutMs: 20 });
-    expect(await outcome()).toMatchObject({ reason: 'RECEIVER_THROTTLED', written: 'no' });
-    await expectNothing();
-  });
 });
 
 test.each([

@@ -30,7 +30,8 @@ async function start(): Promise<void> {
     answers: { OnMessageDropped: () => held },
   });
   running = await startBroker({
-    broker: { exhookAddress: `127.0.0.1:${provider.port}`, authorizationCacheMs: 60_000 },
+    // The call that is held is not given up before it is released, however long the others take.
+    broker: { exhookAddress: `127.0.0.1:${provider.port}`, authorizationCacheMs: 600_000, hookTimeoutMs: 600_000 },
   });
 }
 

@@ -10,6 +10,8 @@ export class FakeBroker {
   hangUp = false;
   readonly connected: IConnectPacket[] = [];
   readonly published: IPublishPacket[] = [];
+  /** Told when whoever sent a PUBLISH has taken in all that this broker had to say to it. */
+  onHandled: () => void = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -49,6 +51,7 @@ export class FakeBroker {
         this.connected.push(packet);
         send({ cmd: 'connack', reasonCode: this.connack, sessionPresent: false });
       }
+      if (packet.cmd === 'puback') this.onHandled();
       if (packet.cmd === 'publish') {
         this.published.push(packet);
         if (this.hangUp) {
@@ -58,8 +61,8 @@ export class FakeBroker {
         const topic = packet.topic.split('/').slice(2).join('/');
         if (this.puback !== undefined)
           send({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode: this.puback });
-        if (this.deliver)
-          send({ cmd: 'publish', topic, payload: packet.payload, qos: 1, dup: false, retain: false, messageId: 7 });
+        const to = this.deliver ? topic : 'elsewhere';
+        send({ cmd: 'publish', topic: to, payload: packet.payload, qos: 1, dup: false, retain: false, messageId: 7 });
       }
     });
   }

@@ -37,7 +37,6 @@ export class Patient {
   examine(api: EmqxApi = this.emqx.api): Promise<readonly Diagnosis[]> {
     return diagnose(api, {
       version: '0.1.0',
-      probeTimeoutMs: 500,
       limits: this.limits,
       ...(this.modes && { modes: this.modes }),
       dial: () => Promise.resolve(this.dialled),

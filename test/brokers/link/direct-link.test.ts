@@ -1,62 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { BrokerConnectionEvent } from '../../../src/brokers/link/connection-pool.js';
-import { DirectLink } from '../../../src/brokers/link/direct-link.js';
+import { describe, expect, test } from '@jest/globals';
 import type { DirectMessage } from '../../../src/direct/message.js';
+import { DirectLinkRig, MESSAGE } from './direct-link-rig.js';
 import { type Received, ScriptedBroker } from './scripted-broker.js';
 
-const MESSAGE: DirectMessage = {
-  targetClientId: 'lock/17',
-  topic: 'cmd/open',
-  payload: Buffer.from('now'),
-  confirmation: true,
-  timeoutMs: 5_000,
-  properties: {},
-};
-
-let broker: ScriptedBroker;
-let link: DirectLink;
-let states: BrokerConnectionEvent[];
-let onState: (event: BrokerConnectionEvent) => void;
-
-function connect(options: { connections?: number; maxConnections?: number } = {}): DirectLink {
-  link = new DirectLink({
-    urls: [broker.url],
-    username: 'tightbeam',
-    password: 'secret',
-    connections: 1,
-    maxConnections: 1,
-    ...options,
-    onConnection: (event) => {
-      states.push(event);
-      onState(event);
-    },
-  });
-  return link;
-}
-
-async function deliver(message: DirectMessage): Promise<string> {
-  return (await link.deliver(message)).reason;
-}
-
-/** Settles when a connection reaches the state. */
-function state(wanted: BrokerConnectionEvent['state']): Promise<BrokerConnectionEvent> {
-  return new Promise((resolve) => {
-    onState = (event) => {
-      if (event.state === wanted) resolve(event);
-    };
-  });
-}
-
-beforeEach(async () => {
-  broker = await ScriptedBroker.start();
-  states = [];
-  onState = () => undefined;
-});
-
-afterEach(async () => {
-  await link.close();
-  await broker.stop();
-});
+const rig = new DirectLinkRig();
+const { deliver, state } = rig;
+const connect = (options?: { connections?: number; maxConnections?: number }) => rig.connect(options);
 
 describe('what the PUBACK says', () => {
   test.each<[number, string]>([
@@ -70,16 +19,16 @@ describe('what the PUBACK says', () => {
     [0x10, 'DELIVERY_PLUGIN_MISSING'],
     [0x91, 'IDEMPOTENCY_KEY_REUSED'],
   ])('0x%s is %s', async (code, reason) => {
-    broker.onPublish = ({ puback }) => {
+    rig.broker.onPublish = ({ puback }) => {
       puback(code);
     };
     await connect().whenReady();
     expect(await deliver(MESSAGE)).toBe(reason);
-    expect(link.inFlight).toBe(0);
+    expect(rig.link.inFlight).toBe(0);
   });
 
   test('0x80 at the timeout is the timeout', async () => {
-    broker.onPublish = ({ puback, packet }) => {
+    rig.broker.onPublish = ({ puback, packet }) => {
       setTimeout(puback, Number(packet.properties?.userProperties?.['dm-timeout-ms']), 0x80);
     };
     await connect().whenReady();
@@ -87,17 +36,17 @@ describe('what the PUBACK says', () => {
   });
 
   test('counts, and the connection with it, though this process stood still past the deadline and the grace', async () => {
-    broker.onPublish = ({ puback }) => {
+    rig.broker.onPublish = ({ puback }) => {
       puback(0);
       for (const end = performance.now() + 1_300; performance.now() < end;);
     };
     await connect().whenReady();
     expect(await deliver({ ...MESSAGE, timeoutMs: 50 })).toBe('DELIVERED');
-    expect(link.ready).toBe(true);
+    expect(rig.link.ready).toBe(true);
   });
 
   test('without confirmation, 0x00 is DISPATCHED', async () => {
-    broker.onPublish = ({ puback }) => {
+    rig.broker.onPublish = ({ puback }) => {
       puback(0);
     };
     await connect().whenReady();
@@ -108,7 +57,7 @@ describe('what the PUBACK says', () => {
 describe('what is sent', () => {
   async function published(message: DirectMessage): Promise<Received['packet']> {
     const packet = new Promise<Received['packet']>((resolve) => {
-      broker.onPublish = (received) => {
+      rig.broker.onPublish = (received) => {
         received.puback(0);
         resolve(received.packet);
       };
@@ -160,8 +109,8 @@ describe('what is sent', () => {
 });
 
 test('user properties keep their order, between names too', async () => {
-  broker.recording = true;
-  broker.onPublish = ({ puback }) => {
+  rig.broker.recording = true;
+  rig.broker.onPublish = ({ puback }) => {
     puback(0);
   };
   await connect().whenReady();
@@ -174,7 +123,7 @@ test('user properties keep their order, between names too', async () => {
   ] as const;
   await deliver({ ...MESSAGE, properties: { userProperties } });
   const written = userProperties.map(([name, value]) => Buffer.concat([Buffer.of(0x26), mqtt(name), mqtt(value)]));
-  expect(Buffer.concat(broker.bytes).includes(Buffer.concat(written))).toBe(true);
+  expect(Buffer.concat(rig.broker.bytes).includes(Buffer.concat(written))).toBe(true);
 });
 
 /** A UTF-8 string of MQTT (section 1.5.4). */
@@ -184,22 +133,16 @@ function mqtt(text: string): Buffer {
 
 describe('a broker that cannot deliver', () => {
   test('is answered BROKER_UNAVAILABLE at once while there is no connection', async () => {
-    const { url } = broker;
-    await broker.stop();
-    broker = await ScriptedBroker.start();
-    link = new DirectLink({
-      urls: [url],
-      username: 'tightbeam',
-      connections: 1,
-      maxConnections: 1,
-      onConnection: () => undefined,
-    });
-    expect(link.ready).toBe(false);
+    const { url } = rig.broker;
+    await rig.broker.stop();
+    rig.broker = await ScriptedBroker.start();
+    rig.connect({ url });
+    expect(rig.link.ready).toBe(false);
     expect(await deliver(MESSAGE)).toBe('BROKER_UNAVAILABLE');
   });
 
   test('is answered DELIVERY_PLUGIN_MISSING where the probe was routed', async () => {
-    broker.probe = 'route';
+    rig.broker.probe = 'route';
     const missing = state('pluginMissing');
     connect();
     expect((await missing).details).toContain('routed as an ordinary topic');
@@ -207,7 +150,7 @@ describe('a broker that cannot deliver', () => {
   });
 
   test('is not ready where the service user may not publish to $dm/#', async () => {
-    broker.probe = 'refuse';
+    rig.broker.probe = 'refuse';
     const refused = state('refused');
     connect();
     expect((await refused).details).toContain('$dm/#');
@@ -215,12 +158,12 @@ describe('a broker that cannot deliver', () => {
   });
 
   test('stops being ready when a message is routed', async () => {
-    broker.onPublish = ({ puback }) => {
+    rig.broker.onPublish = ({ puback }) => {
       puback(0x10);
     };
     await connect().whenReady();
     await deliver(MESSAGE);
-    expect(link.ready).toBe(false);
+    expect(rig.link.ready).toBe(false);
   });
 });
 
@@ -228,7 +171,7 @@ describe('a connection that is lost', () => {
   test('answers everything in flight once, sends nothing again, and comes back by itself', async () => {
     let received = 0;
     const both = new Promise<void>((resolve) => {
-      broker.onPublish = () => {
+      rig.broker.onPublish = () => {
         received += 1;
         if (received === 2) resolve();
       };
@@ -237,24 +180,24 @@ describe('a connection that is lost', () => {
     const answers = Promise.all([deliver(MESSAGE), deliver(MESSAGE)]);
     await both;
     const ready = state('ready');
-    broker.dropAll();
+    rig.broker.dropAll();
     expect(await answers).toEqual(['BROKER_UNAVAILABLE', 'BROKER_UNAVAILABLE']);
     await ready;
-    expect(broker.connects).toBe(2);
+    expect(rig.broker.connects).toBe(2);
     expect(received).toBe(2);
-    expect(link.inFlight).toBe(0);
+    expect(rig.link.inFlight).toBe(0);
   });
 });
 
 test('messages of one turn go on one connection, the next on the one with the fewest in flight', async () => {
   const received: { readonly turn: string; readonly socket: object }[] = [];
   const all = new Promise<void>((resolve) => {
-    broker.onPublish = ({ packet, socket }) => {
+    rig.broker.onPublish = ({ packet, socket }) => {
       if (received.push({ turn: packet.payload.toString(), socket }) === 6) resolve();
     };
   });
   connect({ connections: 2, maxConnections: 2 });
-  while (link.connections.some(({ state: now }) => now !== 'ready')) await state('ready');
+  while (rig.link.connections.some(({ state: now }) => now !== 'ready')) await state('ready');
   const send = async (turn: string): Promise<void> => {
     for (let sent = 0; sent < 3; sent += 1) void deliver({ ...MESSAGE, payload: Buffer.from(turn) });
     await new Promise(setImmediate);
@@ -272,10 +215,10 @@ test('messages of one turn go on one connection, the next on the one with the fe
 
 describe('the window', () => {
   test('is never exceeded: a message waits for a place, and is refused at its timeout', async () => {
-    broker.connack = { properties: { receiveMaximum: 1 } };
+    rig.broker.connack = { properties: { receiveMaximum: 1 } };
     const held: Received[] = [];
     let onHeld: () => void = () => undefined;
-    broker.onPublish = (received) => {
+    rig.broker.onPublish = (received) => {
       held.push(received);
       onHeld();
     };
@@ -294,10 +237,10 @@ describe('the window', () => {
   });
 
   test('grows by further connections up to the maximum', async () => {
-    broker.connack = { properties: { receiveMaximum: 1 } };
+    rig.broker.connack = { properties: { receiveMaximum: 1 } };
     const held: Received[] = [];
     const three = new Promise<void>((resolve) => {
-      broker.onPublish = (received) => {
+      rig.broker.onPublish = (received) => {
         held.push(received);
         if (held.length === 3) resolve();
       };
@@ -305,7 +248,7 @@ describe('the window', () => {
     await connect({ maxConnections: 3 }).whenReady();
     const answers = Promise.all([1, 2, 3].map(() => deliver(MESSAGE)));
     await three;
-    expect(broker.connects).toBe(3);
+    expect(rig.broker.connects).toBe(3);
     for (const { puback } of held) puback(0);
     expect(await answers).toEqual(['DELIVERED', 'DELIVERED', 'DELIVERED']);
   });

@@ -83,10 +83,10 @@ export async function startDoor({ mosquitto: mosquittoOptions, gate, door: doorO
 /** The same for tests that were written for the embedded broker. */
 export function startAsEmbedded({ provider = {}, broker = {} }: EmbeddedOptions = {}): Promise<Running> {
   const { authorizer } = provider;
-  const { receiver, perReceiver } = broker;
+  const { limits, receiver, perReceiver } = broker;
   return startDoor({
     gate: { ...(authorizer && { authorizer }) },
-    door: { ...(receiver && { receiver }), perReceiver },
+    door: { ...(limits && { limits }), ...(receiver && { receiver }), perReceiver },
   });
 }
 
