@@ -13,6 +13,7 @@ export default {
     '<rootDir>/test/http/fuzz.test.ts',
     '<rootDir>/test/identity/sigv4.test.ts',
     '<rootDir>/test/policy/properties.test.ts',
+    '<rootDir>/test/policy/questions.test.ts',
   ],
   testTimeout: 600_000,
 };

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { Broker } from './brokers/broker.js';
+import type { Broker, BrokerPorts } from './brokers/broker.js';
 import { BROKERS, type BrokerName } from './brokers/brokers.js';
 import { hasShadow } from './clients/modes.js';
 import { limitsOf } from './config/limits.js';
@@ -30,14 +30,12 @@ export interface ServiceOptions {
   readonly readConfig?: () => Config;
 }
 
-export interface Ports {
+export interface Ports extends Partial<BrokerPorts> {
   readonly http: number;
   /** With TLS; absent where that is not configured. */
   readonly https?: number;
   readonly exhook: number;
   readonly metrics: number;
-  /** Of a broker that runs in this process. */
-  readonly mqtt?: number;
 }
 
 /** A running Tightbeam. */
@@ -141,7 +139,7 @@ async function start(
   });
   stops.push(() => dataPlanes.stop());
 
-  const ports = portsOf({ ...dataPlanes, exhook: hooks.port, metrics, mqtt: broker.port });
+  const ports = portsOf({ ...dataPlanes, exhook: hooks.port, metrics, broker: broker.ports });
   stops.push(() => {
     events.lifecycle('draining');
   });
@@ -157,8 +155,11 @@ async function start(
   };
 }
 
-function portsOf({ http, https, exhook, metrics, mqtt }: Omit<Ports, 'mqtt'> & { mqtt: number | undefined }): Ports {
-  return { http, exhook, metrics, ...(https !== undefined && { https }), ...(mqtt !== undefined && { mqtt }) };
+function portsOf(
+  parts: Pick<Ports, 'http' | 'https' | 'exhook' | 'metrics'> & { broker: BrokerPorts | undefined },
+): Ports {
+  const { http, https, exhook, metrics, broker } = parts;
+  return { http, exhook, metrics, ...(https !== undefined && { https }), ...broker };
 }
 
 function startTelemetry(config: Config, { logDestination }: ServiceOptions): Promise<Telemetry> {

@@ -7,6 +7,14 @@ import type { BrokerOperations, Publisher } from '../operations/broker.js';
 import type { RateLimiter } from '../throttling/rate-limiter.js';
 import type { BrokerConnectionEvent } from './link/connection-pool.js';
 
+/** Ports for MQTT: in clear text, with TLS, and both within WebSockets. */
+export interface BrokerPorts {
+  readonly mqtt: number;
+  readonly mqtts?: number;
+  readonly ws?: number;
+  readonly wss?: number;
+}
+
 /** A broker as the service has it, whichever it is. One folder beside this file makes one. */
 export interface Broker {
   readonly delivery: DirectDelivery;
@@ -16,8 +24,8 @@ export interface Broker {
   readonly ready: boolean;
   /** Direct messages sent and not yet answered. */
   readonly inFlight: number;
-  /** MQTT port of a broker that runs in this process. */
-  readonly port?: number;
+  /** Where clients connect, of what runs in this process. */
+  readonly ports?: BrokerPorts;
   /** What such a broker holds at the moment. */
   readonly load?: { readonly connections: number; readonly pendingMessages: number };
   /** Drain first: what is in flight is answered BROKER_UNAVAILABLE. Never rejects. */

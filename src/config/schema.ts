@@ -1,24 +1,9 @@
 import { z } from 'zod';
-import { isPattern } from '../clients/modes.js';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
-import { isTopicFilter } from '../policy/matching/topics.js';
-
-const port = z.coerce.number().int().min(0).max(65535);
-const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
-const url = z
-  .string()
-  .regex(/^(mqtts?:\/\/[^/]+|unix:.+)$/, 'must be mqtt://HOST:PORT, mqtts://HOST:PORT or, behind the door, unix:PATH');
-const text = z.string().min(1);
-/** What the broker's plugin is told, in a line of its own. */
-const line = text.regex(/^[^\p{Cc}]*$/u, 'must have no control characters');
-const topicFilters = z.array(line.refine(isTopicFilter, 'must be a topic filter'));
-/** With `*` and `?`, as in principals.json. */
-const principalPattern = text.refine((pattern) => isPattern(pattern), 'must be a name or a pattern with * and ?');
-/** Messages or requests: so many a second on average, so many at once. */
-const rate = z.strictObject({ perSecond: z.coerce.number().positive(), burst: count(1, 1_000_000) });
-const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
+import { DoorSchema } from './door.js';
+import { count, flag, line, port, principalPattern, rate, text, topicFilters, url } from './fields.js';
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
@@ -108,23 +93,7 @@ export const ConfigSchema = z
       .strictObject({ host: text.default('127.0.0.1'), port: port.default(1883) })
       .prefault({})
       .describe('the embedded broker of `tightbeam dev`'),
-    door: z
-      .strictObject({
-        host: text.default('127.0.0.1').describe('address that devices connect to'),
-        port: port.default(1883),
-        authenticatedBy: z
-          .enum(['tightbeam', 'broker'])
-          .default('tightbeam')
-          .describe(
-            'whose word counts for who a client is: the credentials file, or the broker that accepts the CONNECT; the broker may refuse it in either case',
-          ),
-        packetBytes: count(1_024, 268_435_455).default(1_048_576).describe('largest packet of a client'),
-        connectTimeoutMs: count(100, 120_000)
-          .default(10_000)
-          .describe('a client that is not connected by then is disconnected'),
-      })
-      .prefault({})
-      .describe('where `broker.kind` is `door`: what stands before the broker'),
+    door: DoorSchema,
     broker: z
       .strictObject({
         kind: z

@@ -79,10 +79,15 @@ export class PolicySet {
     return this.compiled.find(({ principal }) => principal.name === name);
   }
 
+  /** The same principal with its policies. @param principal one of this set's */
+  compiledFor(principal: Principal): CompiledPrincipal | undefined {
+    return this.compiled[principal.index];
+  }
+
   /** Who stands for the identity; nobody where no principal matches. */
   resolve(identity: Identity): CompiledPrincipal | undefined {
     const principal = this.principals.resolve(identity);
-    return principal && this.compiled[principal.index];
+    return principal && this.compiledFor(principal);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Turns } from './turns.js';
 import type { Connect } from './wire/connect.js';
 
 export interface DoorLimits {
-  /** From the first byte of a client to CONNACK, in milliseconds. */
+  /** From the opening of a connection to CONNACK, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** Largest CONNECT. */
   readonly connectBytes: number;

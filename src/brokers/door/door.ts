@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { connect as connectSocket, createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect as connectSocket, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import type { Limits } from '../../direct/limits.js';
@@ -43,8 +42,6 @@ const CONNECT_BYTES = 81_920;
 const PACKET_BYTES = 1_048_576;
 /** Inflight window and queue are the defaults of EMQX. */
 const RECEIVER_LIMITS: ReceiverLimits = { window: 32, queue: 1_000, sendBufferBytes: 1_048_576 };
-/** TCP keep-alive probes find peers that are gone without a word, where MQTT's Keep Alive is off. */
-const TCP_PROBE_MS = 60_000;
 
 /**
  * Stands in front of an MQTT broker that cannot be taught direct messages: clients connect to it, and each has one
@@ -60,7 +57,6 @@ export class Door implements DoorContext {
   readonly #options: DoorOptions;
   readonly #live = new Map<string, DoorConnection>();
   readonly #all = new Set<DoorConnection>();
-  readonly #servers = new Set<Server>();
 
   constructor(options: DoorOptions) {
     this.#options = options;
@@ -93,23 +89,6 @@ export class Door implements DoorContext {
     return this.#live.get(clientId);
   }
 
-  /**
-   * Listens for clients in clear text.
-   *
-   * @param internal whether the service itself alone is let in there.
-   * @returns the port.
-   * @throws where the address cannot be listened on.
-   */
-  async listen(host: string, port: number, internal = false): Promise<number> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_PROBE_MS }, (socket) => {
-      this.accept(socket, endpointsOf(socket, internal));
-    });
-    server.listen(port, host);
-    await once(server, 'listening');
-    this.#servers.add(server);
-    return (server.address() as AddressInfo).port;
-  }
-
   /** A client's stream, from whichever listener. */
   accept(stream: Duplex, endpoints: Endpoints): void {
     const connection = new DoorConnection(stream, endpoints, this);
@@ -119,18 +98,14 @@ export class Door implements DoorContext {
     });
   }
 
-  /** Takes no more clients, tells those there are (MQTT 5: 0x8B, Server shutting down), and ends. */
-  async close(): Promise<void> {
-    const closed = [...this.#servers].map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          server.close(() => {
-            resolve();
-          });
-        }),
-    );
-    for (const connection of this.#all) connection.end(Code.SERVER_SHUTTING_DOWN, 'server_shutting_down');
-    await Promise.all(closed);
+  /** Ends the connections that are told so of; MQTT 5 clients are told the reason code. */
+  expel(isMeant: (endpoints: Endpoints) => boolean, reasonCode: number, word: string): void {
+    for (const connection of this.#all) if (isMeant(connection.endpoints)) connection.end(reasonCode, word);
+  }
+
+  /** Tells all clients (MQTT 5: 0x8B, Server shutting down), and ends their connections. */
+  close(): void {
+    this.expel(() => true, Code.SERVER_SHUTTING_DOWN, 'server_shutting_down');
   }
 
   admit(connection: DoorConnection, connect: Connect): Promise<Admission> {
@@ -200,20 +175,4 @@ export class Door implements DoorContext {
     const renamed = session.ids.renamedOfSession();
     this.away.set(clientId, { endpoints, keepAlive, sessionExpiry, since: Date.now(), endReason, renamed });
   }
-}
-
-/** IPv4 on a dual-stack listener comes as `::ffff:10.0.0.1`. */
-function plainAddress(address: string | undefined): string | undefined {
-  return address?.replace(/^::ffff:(?=\d+\.)/, '');
-}
-
-function endpointsOf(socket: Socket, internal: boolean): Endpoints {
-  return {
-    sourceIp: plainAddress(socket.remoteAddress) ?? '',
-    sourcePort: socket.remotePort ?? 0,
-    targetIp: plainAddress(socket.localAddress),
-    targetPort: socket.localPort,
-    secureTransport: false,
-    internal,
-  };
 }

@@ -1,5 +1,7 @@
 /** Where a connection comes from, and arrives at. */
 export interface Endpoints {
+  /** When it was opened, by `performance.now()`. */
+  readonly since: number;
   readonly sourceIp: string;
   readonly sourcePort: number;
   readonly targetIp: string | undefined;
@@ -8,8 +10,8 @@ export interface Endpoints {
   /** Subject of the client certificate that the TLS handshake verified. */
   readonly certificate?: {
     readonly commonName: string;
-    readonly distinguishedName: string;
-    readonly fingerprint: string;
+    readonly distinguishedName?: string;
+    readonly fingerprint?: string;
   };
   /** Server Name Indication of the TLS handshake. */
   readonly serverName?: string;

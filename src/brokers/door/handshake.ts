@@ -28,9 +28,13 @@ export class Handshake {
 
   constructor(connection: DoorConnection) {
     this.#connection = connection;
-    this.#patience = setTimeout(() => {
-      connection.end(Code.SERVER_UNAVAILABLE, 'idle_timeout');
-    }, connection.context.limits.connectTimeoutMs);
+    const { context, endpoints } = connection;
+    this.#patience = setTimeout(
+      () => {
+        connection.end(Code.SERVER_UNAVAILABLE, 'idle_timeout');
+      },
+      context.limits.connectTimeoutMs - (performance.now() - endpoints.since),
+    );
   }
 
   /** The two directions are apart: what only the broker may say counts from the broker alone. */

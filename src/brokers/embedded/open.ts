@@ -29,7 +29,7 @@ export async function openEmbedded(setting: BrokerSetting): Promise<Broker> {
     delivery,
     publisher,
     operations: broker.operations,
-    port,
+    ports: { mqtt: port },
     get ready() {
       return delivery.ready;
     },

@@ -11,6 +11,8 @@ export interface Condition {
   readonly operator: string;
   readonly key: ContextKey;
   readonly values: readonly string[];
+  /** Whether the values have policy variables: the version of the policy says so. */
+  readonly variables: boolean;
   readonly test: (context: RequestContext) => Tri;
 }
 
@@ -83,11 +85,11 @@ export function compileCondition(
       if (value === null) return UNKNOWN;
       return absent.includes(value === undefined || (typeof value !== 'string' && value.length === 0)) ? TRUE : FALSE;
     };
-    return { operator: name, key, values, test };
+    return { operator: name, key, values, variables, test };
   }
   const { operator } = parsed;
   const matchers = values.map((value) => operator.compile(value, variables));
-  return { operator: name, key, values, test: comparison(parsed, key, matchers) };
+  return { operator: name, key, values, variables, test: comparison(parsed, key, matchers) };
 }
 
 /** IAM, "Multivalued context keys" for the set operators, "IfExists" and "Condition operators" for absent keys. */

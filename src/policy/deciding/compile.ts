@@ -3,7 +3,7 @@ import type { Action } from '../authorizer.js';
 import type { Condition } from '../conditions/condition.js';
 import type { RequestContext } from '../conditions/context.js';
 import type { PolicyDocument, Statement } from '../reading/document.js';
-import { resolveTokens, type Token } from '../matching/pattern.js';
+import { resolveTokens, type PlainToken, type Token } from '../matching/pattern.js';
 import { indexPatterns, type Entry, type PatternIndex, type Visitor } from '../matching/prefix-index.js';
 import { residualsAfter } from '../matching/residuals.js';
 import { matchArn, residualsOf, scopeEnd } from '../matching/resource.js';
@@ -34,7 +34,7 @@ export interface ReceiveRule {
   /** True where it is about everything but the patterns. */
   readonly except: boolean;
   /** Patterns of topics, variables replaced. */
-  readonly patterns: readonly (readonly Token[])[];
+  readonly patterns: readonly (readonly PlainToken[])[];
 }
 
 interface ActionIndex {
@@ -213,7 +213,7 @@ function receiveRule(
   const known = patterns.flatMap(({ tokens, before }) => {
     const { resolved, missing } = resolveTokens(tokens, context);
     if (missing && denies === except) return [];
-    return before === '' ? [resolved] : (residualsAfter(resolved, before, Infinity) ?? []);
+    return before === '' ? [resolved] : ((residualsAfter(resolved, before, Infinity) ?? []) as PlainToken[][]);
   });
   return { denies, except, patterns: known };
 }

@@ -7,7 +7,7 @@
  * which statements match the topic read so far, and so the decision about it. This is exact; where it would take too
  * many steps the answer is `undecided`, which denies.
  */
-import type { CompiledPolicies } from './compile.js';
+import type { CompiledPolicies, ReceiveRule } from './compile.js';
 import type { RequestContext } from '../conditions/context.js';
 import { FilterAutomaton, START } from '../matching/filter-automaton.js';
 import { PositionSets, type PositionSet } from '../matching/position-sets.js';
@@ -43,13 +43,19 @@ export function searchTopics(
   context: RequestContext,
 ): Coverage {
   const automaton = new FilterAutomaton(filter, hashMatchesParent);
-  const sets = new PositionSets(policies.receiveRules(automaton.literalPrefix, context));
+  const rules = policies.receiveRules(automaton.literalPrefix, context);
+  const owners = rules.flatMap((rule) => rule.patterns.map(() => rule));
+  const sets = new PositionSets(rules.flatMap(({ patterns }) => patterns));
+  const allows = (set: PositionSet): boolean => {
+    sets.cost += rules.length;
+    return isAllowed(rules, new Set(sets.ended(set).map((pattern) => owners[pattern] as ReceiveRule)));
+  };
   const seen = new Set<number>();
   let frontier: Step[] = [{ state: START, set: sets.start, char: 0, previous: undefined }];
   while (frontier.length > 0) {
     const next: Step[] = [];
     for (const step of frontier) {
-      if (automaton.accepts(step.state) && sets.allows(step.set) === (want === 'allowed')) {
+      if (automaton.accepts(step.state) && allows(step.set) === (want === 'allowed')) {
         return { kind: want, topic: topicOf(step), cost: sets.cost };
       }
       const literal = automaton.literalAt(step.state);
@@ -67,6 +73,12 @@ export function searchTopics(
     frontier = next;
   }
   return { kind: want === 'denied' ? 'all' : 'none', cost: sets.cost };
+}
+
+/** Some Allow and no Deny takes in a topic that the patterns of those rules match. */
+function isAllowed(rules: readonly ReceiveRule[], matched: ReadonlySet<ReceiveRule>): boolean {
+  const holds = (rule: ReceiveRule): boolean => matched.has(rule) !== rule.except;
+  return rules.some((rule) => !rule.denies && holds(rule)) && !rules.some((rule) => rule.denies && holds(rule));
 }
 
 /** More than a filter has characters (MQTT 5, section 1.5.4: 65,535 bytes). */

@@ -1,10 +1,11 @@
-import type { ReceiveRule } from '../deciding/compile.js';
-import { ANY, type Token } from './pattern.js';
+import { ANY, type PlainToken } from './pattern.js';
 
 const MATCH_ANY = -1;
 const MATCH_ONE = -2;
 /** After the last character of a pattern. */
 const END = -3;
+/** Symbols from here downwards stand for texts that are not written in the pattern: see `Hole`. */
+const FIRST_HOLE = -4;
 /** A position is the number of its pattern times this, and the place in it. Greater than any pattern is long. */
 const STRIDE = 2 ** 20;
 const SLASH = 0x2f;
@@ -20,24 +21,29 @@ export interface PositionSet {
   readonly nexts: Map<number, PositionSet>;
 }
 
+/** A place in a pattern where a text stands that is chosen by whoever walks the automaton, who jumps over it. */
+export interface Hole {
+  /** From 0. */
+  readonly hole: number;
+}
+
+/** What a pattern of the automaton consists of. */
+export type Piece = PlainToken | Hole;
+
 /**
- * All patterns of some rules as one automaton, whose states are sets of positions; made as they are needed, each once.
+ * Patterns as one automaton, whose states are sets of positions; made as they are needed, each once.
  */
 export class PositionSets {
   readonly start: PositionSet;
   /** Positions looked at so far: what the search has cost, whatever the machine. */
   cost = 0;
-  private readonly patterns: { readonly symbols: readonly number[]; readonly rule: ReceiveRule }[] = [];
+  private readonly patterns: readonly (readonly number[])[];
   private readonly sets = new Map<string, PositionSet>();
 
-  constructor(private readonly rules: readonly ReceiveRule[]) {
+  constructor(patterns: readonly (readonly Piece[])[]) {
+    this.patterns = patterns.map(symbolsOf);
     const start: number[] = [];
-    for (const rule of rules) {
-      for (const tokens of rule.patterns) {
-        this.patterns.push({ symbols: symbolsOf(tokens), rule });
-        this.add(start, (this.patterns.length - 1) * STRIDE);
-      }
-    }
+    for (let index = 0; index < patterns.length; index++) this.add(start, index * STRIDE);
     this.start = this.setOf(start);
   }
 
@@ -57,15 +63,27 @@ export class PositionSets {
     return found;
   }
 
-  /** The decision about a topic that has led to these positions: some Allow and no Deny matches. */
-  allows({ positions }: PositionSet): boolean {
-    this.cost += positions.length + this.rules.length;
-    const ended = positions.filter((position) => this.symbolAt(position) === END);
-    const matched = new Set(ended.map((position) => this.patterns[Math.floor(position / STRIDE)]?.rule));
-    const holds = (rule: ReceiveRule): boolean => matched.has(rule) !== rule.except;
-    return (
-      this.rules.some((rule) => !rule.denies && holds(rule)) && !this.rules.some((rule) => rule.denies && holds(rule))
-    );
+  /** Indexes of the patterns that match the text read so far. */
+  ended({ positions }: PositionSet): readonly number[] {
+    this.cost += positions.length;
+    return positions
+      .filter((position) => this.symbolAt(position) === END)
+      .map((position) => Math.floor(position / STRIDE));
+  }
+
+  /** Where the patterns go on for which the text of the hole stands here. */
+  jump({ positions }: PositionSet, hole: number): PositionSet {
+    this.cost += positions.length;
+    const next: number[] = [];
+    for (const position of positions) {
+      if (this.symbolAt(position) === FIRST_HOLE - hole) this.add(next, position + 1);
+    }
+    return this.setOf(next);
+  }
+
+  union(one: PositionSet, other: PositionSet): PositionSet {
+    const both = new Set([...one.positions, ...other.positions]);
+    return this.setOf([...both].sort((first, second) => first - second));
   }
 
   private setOf(positions: readonly number[]): PositionSet {
@@ -91,7 +109,7 @@ export class PositionSets {
   }
 
   private symbolAt(position: number): number {
-    return this.patterns[Math.floor(position / STRIDE)]?.symbols[position % STRIDE] ?? END;
+    return this.patterns[Math.floor(position / STRIDE)]?.[position % STRIDE] ?? END;
   }
 
   /** Positions come in ascending order, or are those just added: the list stays ascending and without repetition. */
@@ -103,15 +121,16 @@ export class PositionSets {
 }
 
 /** Patterns of policies stay the same arrays from one request to the next, unless they have variables. */
-const symbolCache = new WeakMap<readonly Token[], readonly number[]>();
+const symbolCache = new WeakMap<readonly Piece[], readonly number[]>();
 
-function symbolsOf(tokens: readonly Token[]): readonly number[] {
+function symbolsOf(tokens: readonly Piece[]): readonly number[] {
   const known = symbolCache.get(tokens) ?? tokens.flatMap(toSymbols);
   symbolCache.set(tokens, known);
   return known;
 }
 
-function toSymbols(token: Token): number[] {
+function toSymbols(token: Piece): number[] {
   if (typeof token === 'string') return Array.from(token, (char) => char.codePointAt(0) ?? 0);
+  if (typeof token === 'object') return [FIRST_HOLE - token.hole];
   return [token === ANY ? MATCH_ANY : MATCH_ONE];
 }

@@ -71,7 +71,11 @@ export function matchArn(resource: ResourcePattern, arn: string, context: Reques
 }
 
 /** What is left of the pattern behind `beginning`, with which every resource of a kind begins: see `residualsAfter`. */
-export function residualsOf(resource: ResourcePattern, beginning: string): readonly (readonly Token[])[] | undefined {
+export function residualsOf(
+  resource: ResourcePattern,
+  beginning: string,
+  limit?: number,
+): readonly (readonly Token[])[] | undefined {
   const from = scopeEnd(resource, beginning);
-  return from < 0 ? [] : residualsAfter(resource.tokens, beginning.slice(from));
+  return from < 0 ? [] : residualsAfter(resource.tokens, beginning.slice(from), limit);
 }

@@ -22,7 +22,7 @@ export interface AnonymousClause {
 /** Who stands for clients that proved nothing: nobody, unless principals say `anonymous: true`. Immutable. */
 export class AnonymousPrincipals {
   /** The most specific first. */
-  private readonly clauses: readonly AnonymousClause[];
+  readonly clauses: readonly AnonymousClause[];
 
   constructor(clauses: readonly AnonymousClause[]) {
     this.clauses = clauses.toSorted(({ rank: one }, { rank: other }) => other[0] - one[0] || other[1] - one[1]);

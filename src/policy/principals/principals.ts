@@ -36,8 +36,10 @@ const NO_CONTEXT = new RequestContext({ protocol: 'MQTT' }, () => 0);
 export class Principals {
   private constructor(
     readonly all: readonly Principal[],
+    /** The most specific first. */
+    readonly clauses: readonly Clause[],
     private readonly indexes: readonly CriterionIndex[],
-    private readonly anonymous: AnonymousPrincipals,
+    readonly anonymous: AnonymousPrincipals,
   ) {}
 
   static *of(
@@ -52,7 +54,7 @@ export class Principals {
       const index = yield* CriterionIndex.of(criterion, bestFirst);
       if (index !== undefined) indexes.push(index);
     }
-    return new Principals(all, indexes, new AnonymousPrincipals(anonymous));
+    return new Principals(all, bestFirst, indexes, new AnonymousPrincipals(anonymous));
   }
 
   /**

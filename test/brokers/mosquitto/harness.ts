@@ -2,6 +2,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import type { IConnectPacket, Packet } from 'mqtt-packet';
 import { Door, type DoorOptions } from '../../../src/brokers/door/door.js';
 import { Gate, type AuthenticatedBy } from '../../../src/brokers/door/gate.js';
+import { Listener } from '../../../src/brokers/door/listeners/listener.js';
 import type { ClientOptions } from '../../../src/clients/context.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { fakeAuthenticator, fakeAuthorizer, FakeEvents } from '../../exhook/fakes.js';
@@ -32,7 +33,14 @@ export async function startDoor({ mosquitto: mosquittoOptions, gate, door: doorO
     ),
     ...doorOptions,
   });
-  const port = await door.listen('127.0.0.1', 0);
+  const listener = new Listener({
+    diagnostics,
+    timeoutMs: door.limits.connectTimeoutMs,
+    accept: (stream, endpoints) => {
+      door.accept(stream, endpoints);
+    },
+  });
+  const port = await listener.listen('127.0.0.1', 0);
   const clients: MqttClient[] = [];
   const sockets: RawClient[] = [];
 
@@ -73,7 +81,8 @@ export async function startDoor({ mosquitto: mosquittoOptions, gate, door: doorO
     async stop(): Promise<void> {
       for (const client of clients) client.end(true);
       for (const socket of sockets) socket.destroy();
-      await door.close();
+      door.close();
+      await listener.close();
       await mosquitto.dispose();
     },
   };
