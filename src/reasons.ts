@@ -15,6 +15,7 @@ export type AwsException =
   | 'MethodNotAllowedException'
   | 'ConflictException'
   | 'DeviceRejectedException'
+  | 'ResponseTooLargeException'
   | 'RequestEntityTooLargeException'
   | 'ThrottlingException'
   | 'InternalFailureException'
@@ -199,6 +200,7 @@ const table = {
     causes: [
       'No policy is attached to the principal.',
       'The condition on `iot:Topic` does not match.',
+      'Of a request: no policy allows `iot:Receive` on the response topic.',
       'An explicit Deny.',
     ],
     next: ['Run `tightbeam policy explain` with the principal and resource of the log line.'],
@@ -440,6 +442,54 @@ const table = {
       'there any PUBACK counts as DELIVERED.',
     causes: ['The device has no use for the message, or no room.', 'It may not do what is asked.'],
     next: ['Look up the code in the manual of the device: `deviceCode` and `deviceReason` of the log line.'],
+  },
+  ANSWERED: {
+    status: 'Success',
+    retry: 'needless',
+    http: 200,
+    mqtt: PubackCode.Success,
+    message: 'The device answered.',
+    meaning: 'The device published its answer to the request on the response topic; it is in `response`.',
+    causes: [],
+    next: [],
+  },
+  ACKNOWLEDGED_NOT_ANSWERED: {
+    status: 'Failure',
+    retry: 'joins',
+    http: 504,
+    exception: 'GatewayTimeoutException',
+    mqtt: PubackCode.UnspecifiedError,
+    message: 'The device acknowledged the request and did not answer it in time.',
+    meaning:
+      'The device has the request: its PUBACK came. What it published on the response topic until the timeout was no answer: ' +
+      'nothing, or nothing that a policy allowed with the Correlation Data of the request.',
+    causes: [
+      'The device needs longer than the timeout for what it was asked.',
+      'It answers on another topic, or with other Correlation Data.',
+      'It answers without Correlation Data, as MQTT 3.1.1 has none, while several requests wait there.',
+      'No policy allows the device `iot:Publish` on the response topic.',
+    ],
+    next: [
+      'Repeat the request with the same identity: it waits for the answer, and the device is sent nothing.',
+      'Look for PUBLISH_NOT_AUTHORIZED of the device on the response topic.',
+      'Give the request a longer timeout (60 s at the most).',
+    ],
+  },
+  RESPONSE_TOO_LARGE: {
+    status: 'Failure',
+    retry: 'needless',
+    http: 422,
+    exception: 'ResponseTooLargeException',
+    mqtt: PubackCode.UnspecifiedError,
+    message: 'The device answered, and its answer is too large.',
+    meaning:
+      'The device published its answer to the request, and payload, content type and user properties together are over the limit ' +
+      'of a payload; or of a repeat, there was no room to keep the answer. The answer went on to whoever subscribes to the topic.',
+    causes: [
+      'An answer over 131,072 bytes (or the limit configured).',
+      'Of a repeat: many large answers in five minutes.',
+    ],
+    next: ['Let the device answer with a reference (a URL) in place of the data.'],
   },
   IDEMPOTENCY_KEY_REUSED: {
     status: 'Failure',

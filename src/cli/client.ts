@@ -7,16 +7,27 @@ export interface AwsCredentials {
   readonly sessionToken?: string;
 }
 
-export interface SendRequest {
+interface Call {
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: AwsCredentials;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+/** Of one device. */
+interface DeviceCall extends Call {
   readonly clientId: string;
   readonly topic: string;
-  readonly payload: Uint8Array<ArrayBuffer>;
-  readonly confirmation: boolean;
   /** Seconds; the service's default where absent. */
   readonly timeout?: number;
+}
+
+export interface SendRequest extends DeviceCall {
+  readonly confirmation: boolean;
+}
+
+export interface DeviceRequest extends DeviceCall {
+  readonly responseTopic: string;
 }
 
 /** The answer of the data-plane API as it came. */
@@ -27,15 +38,33 @@ export interface SendAnswer {
   readonly body: { readonly message?: string; readonly reason?: string; readonly traceId?: string };
 }
 
+/** With the answer of the device, where there is one. */
+export interface RequestAnswer extends SendAnswer {
+  readonly body: SendAnswer['body'] & { readonly response?: { readonly payload: string } };
+}
+
 /**
  * SendDirectMessage, signed with SigV4 as any AWS client signs it.
  *
  * @throws what `fetch` throws where the endpoint cannot be reached; Error where something else than the data plane answers.
  */
-export async function sendDirectMessage(request: SendRequest): Promise<SendAnswer> {
+export function sendDirectMessage(request: SendRequest): Promise<SendAnswer> {
+  return call(request, 'messages', { confirmation: String(request.confirmation) });
+}
+
+/**
+ * A request to a device, signed likewise.
+ *
+ * @throws as sendDirectMessage does.
+ */
+export function requestAnswer(request: DeviceRequest): Promise<RequestAnswer> {
+  return call(request, 'requests', { responseTopic: request.responseTopic });
+}
+
+async function call(request: DeviceCall, what: string, parameters: Record<string, string>): Promise<RequestAnswer> {
   const url = new URL(request.endpoint);
-  const path = `/connections/${encodeURIComponent(request.clientId)}/messages`;
-  const query: Record<string, string> = { topic: request.topic, confirmation: String(request.confirmation) };
+  const path = `/connections/${encodeURIComponent(request.clientId)}/${what}`;
+  const query: Record<string, string> = { topic: request.topic, ...parameters };
   if (request.timeout !== undefined) query['timeout'] = String(request.timeout);
 
   const signer = new SignatureV4({
@@ -67,7 +96,7 @@ export async function sendDirectMessage(request: SendRequest): Promise<SendAnswe
   };
 }
 
-function bodyOf(text: string, answered: string): SendAnswer['body'] {
+function bodyOf(text: string, answered: string): RequestAnswer['body'] {
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null) return body;

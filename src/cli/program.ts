@@ -22,6 +22,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'send one message to one device and print what became of it',
     load: async () => (await import('./send.js')).sendCommand,
   },
+  request: {
+    description: 'send one message to one device and print the answer of the device',
+    load: async () => (await import('./request.js')).requestCommand,
+  },
   tail: {
     description: 'follow decisions and deliveries of a running service, one line each',
     load: async () => (await import('./tail.js')).tailCommand,

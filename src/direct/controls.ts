@@ -1,4 +1,4 @@
-import { checkTimeoutMs, type Fault, type Limits } from './limits.js';
+import { checkTimeoutMs, MAX_REQUEST_TIMEOUT_MS, type Fault, type Limits } from './limits.js';
 
 /** MQTT 5 user properties by which a sender steers a direct message. They never reach the device. */
 export const CONTROL_PREFIX = 'dm-';
@@ -14,6 +14,11 @@ export const CONTROL_PRINCIPAL = 'dm-principal';
 export const CONTROL_TRACE_ID = 'dm-trace-id';
 /** From the service's own user only: the `traceparent` beside it is the service's, for the broker and not for the device. */
 export const CONTROL_TRACEPARENT = 'dm-traceparent';
+/**
+ * From the service's own user only: `1` asks for the device's answer, which comes on `$dm/outcome`. Anybody else subscribes to
+ * the response topic.
+ */
+export const CONTROL_REQUEST = 'dm-request';
 /** Longest identity, in bytes of UTF-8. */
 export const MAX_ID_BYTES = 128;
 
@@ -23,51 +28,56 @@ export interface Controls {
   readonly timeoutMs: number;
   /** Identity of the delivery; absent, there is none. */
   readonly id?: string;
+  /** The device's answer is asked for. */
+  readonly isRequest: boolean;
+}
+
+/** Who published, and how. */
+export interface ControlSource {
+  /** Of the PUBLISH. At QoS 0, to which MQTT has no answer, there is no confirmation to ask for. */
+  readonly qos: number;
+  /** The service's own user. */
+  readonly isService: boolean;
 }
 
 /**
  * Reads the control properties of a direct PUBLISH, each of which stands there once at the most. Other names that start
  * with `dm-` are left for later versions: without effect here, and kept from the device. The delivery plugin has the
  * same rules.
- *
- * @param qos of the PUBLISH. At QoS 0, to which MQTT has no answer, there is no confirmation to ask for.
  */
 export function readControls(
   userProperties: Iterable<readonly [name: string, value: string]>,
   limits: Limits,
-  qos: number,
+  { qos, isService }: ControlSource,
 ): { readonly ok: true; readonly controls: Controls } | ({ readonly ok: false } & Fault) {
-  let confirmation: boolean | undefined;
-  let timeoutMs: number | undefined;
-  let id: string | undefined;
+  const given = new Map<string, string>();
   for (const [name, value] of userProperties) {
-    if (name === CONTROL_QOS) {
-      if (value !== '0' && value !== '1') return invalid(`${CONTROL_QOS} is neither 0 nor 1.`);
-      if (confirmation !== undefined) return invalid(`${CONTROL_QOS} is there twice.`);
-      confirmation = value === '1';
-      if (confirmation && qos === 0) return invalid(`${CONTROL_QOS} is 1, and the PUBLISH has QoS 0.`);
-    } else if (name === CONTROL_TIMEOUT) {
-      const asked = /^[0-9]{1,5}$/.test(value) ? Number(value) : NaN;
-      const fault = checkTimeoutMs(asked, limits);
-      if (fault !== undefined) return { ok: false, ...fault };
-      if (timeoutMs !== undefined) return invalid(`${CONTROL_TIMEOUT} is there twice.`);
-      timeoutMs = asked;
-    } else if (name === CONTROL_ID) {
-      const bytes = Buffer.byteLength(value);
-      if (bytes === 0 || bytes > MAX_ID_BYTES) return invalid(`${CONTROL_ID} is not 1 to ${MAX_ID_BYTES} bytes long.`);
-      if (id !== undefined) return invalid(`${CONTROL_ID} is there twice.`);
-      id = value;
-    }
+    if (!READ.has(name) || (name === CONTROL_REQUEST && !isService)) continue;
+    if (given.has(name)) return invalid(`${name} is there twice.`);
+    given.set(name, value);
   }
-  return {
-    ok: true,
-    controls: {
-      confirmation: confirmation ?? qos > 0,
-      timeoutMs: timeoutMs ?? limits.defaultTimeoutMs,
-      ...(id !== undefined && { id }),
-    },
-  };
+  const deliveryQos = given.get(CONTROL_QOS);
+  if (deliveryQos !== undefined && deliveryQos !== '0' && deliveryQos !== '1') {
+    return invalid(`${CONTROL_QOS} is neither 0 nor 1.`);
+  }
+  if (deliveryQos === '1' && qos === 0) return invalid(`${CONTROL_QOS} is 1, and the PUBLISH has QoS 0.`);
+  const confirmation = deliveryQos === undefined ? qos > 0 : deliveryQos === '1';
+  const request = given.get(CONTROL_REQUEST);
+  if (request !== undefined && request !== '1') return invalid(`${CONTROL_REQUEST} is not 1.`);
+  const isRequest = request !== undefined;
+  if (isRequest && !confirmation) return invalid('A request is delivered at QoS 1.');
+  const timeout = given.get(CONTROL_TIMEOUT);
+  const timeoutMs =
+    timeout === undefined ? limits.defaultTimeoutMs : Number(/^[0-9]{1,5}$/.test(timeout) ? timeout : NaN);
+  const fault = checkTimeoutMs(timeoutMs, isRequest ? MAX_REQUEST_TIMEOUT_MS : limits.maxTimeoutMs);
+  if (timeout !== undefined && fault !== undefined) return { ok: false, ...fault };
+  const id = given.get(CONTROL_ID);
+  const bytes = id === undefined ? 1 : Buffer.byteLength(id);
+  if (bytes === 0 || bytes > MAX_ID_BYTES) return invalid(`${CONTROL_ID} is not 1 to ${MAX_ID_BYTES} bytes long.`);
+  return { ok: true, controls: { confirmation, timeoutMs, isRequest, ...(id !== undefined && { id }) } };
 }
+
+const READ: ReadonlySet<string> = new Set([CONTROL_QOS, CONTROL_TIMEOUT, CONTROL_ID, CONTROL_REQUEST]);
 
 function invalid(details: string): { readonly ok: false } & Fault {
   return { ok: false, reason: 'INVALID_PARAMETER', details };

@@ -4,6 +4,15 @@ import type { DirectMessage } from './message.js';
 /** Whether a message was written to the device's connection, and so whether to send it again is safe. */
 export type Written = 'yes' | 'no' | 'unknown';
 
+/** What a device published in answer to a request. */
+export interface DeviceResponse {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly contentType?: string | undefined;
+  /** In order, names may repeat. */
+  readonly userProperties?: readonly (readonly [name: string, value: string])[] | undefined;
+}
+
 /** What became of the delivery of a direct message. */
 export interface Delivery {
   readonly reason: Reason;
@@ -16,6 +25,8 @@ export interface Delivery {
   readonly firstTraceId?: string | undefined;
   /** An earlier attempt, which is over, was written to the device. */
   readonly earlierWritten?: boolean | undefined;
+  /** Of ANSWERED. */
+  readonly response?: DeviceResponse | undefined;
 }
 
 /**

@@ -25,6 +25,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxTimeoutMs: 15_000,
 });
 
+/** Longest timeout of a request, in milliseconds. */
+export const MAX_REQUEST_TIMEOUT_MS = 60_000;
+
 /** Why something was refused: a reason of the table, and the rule that was broken, for the operator. */
 export interface Fault {
   readonly reason: Reason;
@@ -88,11 +91,11 @@ export function checkPayload(bytes: number, limits: Limits): Fault | undefined {
 }
 
 /** The fault of a timeout in milliseconds, or undefined where it is a whole number within its limits. */
-export function checkTimeoutMs(timeoutMs: number, limits: Limits): Fault | undefined {
-  if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= limits.maxTimeoutMs) return undefined;
+export function checkTimeoutMs(timeoutMs: number, maxTimeoutMs: number): Fault | undefined {
+  if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= maxTimeoutMs) return undefined;
   return {
     reason: 'INVALID_PARAMETER',
-    details: `The timeout is not a whole number of milliseconds from 1 to ${limits.maxTimeoutMs}.`,
+    details: `The timeout is not a whole number of milliseconds from 1 to ${maxTimeoutMs}.`,
   };
 }
 

@@ -7,9 +7,14 @@ export interface DirectMessage {
   readonly payload: Uint8Array;
   /** True: QoS 1, answered by the receiver's own PUBACK. False: QoS 0, answered when handed over. */
   readonly confirmation: boolean;
-  /** How long to wait for the PUBACK, in milliseconds, 1..15000. Also bounds the message's life in the broker. */
+  /**
+   * How long to wait for the PUBACK, in milliseconds, 1..15000; of a request, for PUBACK and answer, 1..60000. Also bounds the
+   * message's life in the broker.
+   */
   readonly timeoutMs: number;
   readonly properties: DirectProperties;
+  /** The device's answer is waited for; response topic and correlation data are there. */
+  readonly isRequest?: boolean | undefined;
   /** Under which a repeat is known again; without it, none is. */
   readonly identity?: MessageIdentity | undefined;
   /** Of the attempt, for the broker, whose own spans belong to it; absent where the sender has given one to the device. */

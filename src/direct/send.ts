@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
@@ -5,6 +6,7 @@ import type { Events } from '../observing/events.js';
 import type { Trace } from '../observing/tracing.js';
 import type { RateLimiter } from '../throttling/rate-limiter.js';
 import type { Delivery, DirectDelivery } from './delivery.js';
+import { readDeviceRequest, type DeviceRequestInput } from './device-request.js';
 import type { Limits } from './limits.js';
 import type { DirectMessage, MessageIdentity } from './message.js';
 import { readDirectMessage, type SendDirectMessageInput } from './request.js';
@@ -33,6 +35,9 @@ export interface DirectMessagingOptions {
   readonly maxPending?: number;
 }
 
+type Read = ReturnType<typeof readDirectMessage>;
+
+const CORRELATION_BYTES = 16;
 const MAX_PENDING = 10_000;
 /** By then some of the messages that are pending have their confirmation, or their timeout. */
 const PENDING_RETRY_MS = 1_000;
@@ -57,10 +62,23 @@ export class DirectMessaging {
    * The sender is authorized before anything that depends on the receiver: who may not send to a client ID learns
    * nothing about whether such a client exists.
    */
-  async send(sender: Identity, input: SendDirectMessageInput, trace: Trace): Promise<Outcome> {
+  send(sender: Identity, input: SendDirectMessageInput, trace: Trace): Promise<Outcome> {
+    return this.#tell(sender, input, trace, readDirectMessage(input, this.#options.limits));
+  }
+
+  /**
+   * The same, and waits for the device's answer. It is told to nobody who may not receive on the response topic: what devices
+   * publish there is not for everybody who may send to them.
+   */
+  request(sender: Identity, input: DeviceRequestInput, trace: Trace): Promise<Outcome> {
+    const read = readDeviceRequest(input, this.#options.limits);
+    return this.#tell(sender, { ...input, confirmation: 'true' }, trace, read);
+  }
+
+  async #tell(sender: Identity, input: SendDirectMessageInput, trace: Trace, read: Read): Promise<Outcome> {
     const { clock, events } = this.#options;
     const startedAt = clock();
-    const { decision, ...outcome } = await this.#attempt(sender, input, trace);
+    const { decision, ...outcome } = await this.#attempt(sender, input, trace, read);
     const { reason, details } = outcome;
     // Literals and no spreads here and below: they take a good part of what a message costs.
     events.tell('SendDirectMessage', {
@@ -80,6 +98,8 @@ export class DirectMessaging {
       device: outcome.device,
       firstTraceId: outcome.firstTraceId,
       earlierWritten: outcome.earlierWritten,
+      responseTopic: read.ok && read.message.isRequest === true ? read.message.properties.responseTopic : undefined,
+      responseBytes: outcome.response?.payload.byteLength,
     });
     return outcome;
   }
@@ -88,21 +108,28 @@ export class DirectMessaging {
     sender: Identity,
     input: SendDirectMessageInput,
     trace: Trace,
+    read: Read,
   ): Promise<Outcome & { readonly decision?: Decision }> {
-    const read = readDirectMessage(input, this.#options.limits);
     if (!read.ok) return { reason: read.reason, details: read.details };
     const decision = this.#authorize(sender, read.message, trace);
     if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
     const refusal = this.#throttle(read.message);
     if (refusal !== undefined) return { ...refusal, decision };
     const identity = identityOf(sender, input.idempotencyKey, decision, trace);
-    const message = identity === undefined ? read.message : { ...read.message, identity };
+    const message = withIdentity(read.message, identity);
     return { ...(await this.#deliver(message, trace)), decision };
   }
 
-  #authorize(sender: Identity, { targetClientId, topic }: DirectMessage, trace: Trace): Decision {
+  /** The decision to send; of a request the refusal of its answer, where there is one. */
+  #authorize(sender: Identity, message: DirectMessage, trace: Trace): Decision {
+    const { authorizer } = this.#options;
+    const { targetClientId, topic, isRequest, properties } = message;
     const span = trace.start({ step: 'authorize' });
-    const decision = this.#options.authorizer.sendDirectMessage(sender, targetClientId, topic);
+    let decision = authorizer.sendDirectMessage(sender, targetClientId, topic);
+    if (decision.effect === 'allow' && isRequest === true) {
+      const ofAnswer = authorizer.receiveDirectMessage(sender, properties.responseTopic ?? '');
+      if (ofAnswer.effect !== 'allow') decision = ofAnswer;
+    }
     span.decided(decision);
     span.end(decision.effect === 'allow' ? undefined : 'SENDER_NOT_AUTHORIZED');
     return decision;
@@ -158,6 +185,21 @@ function identityOf(
   const principal =
     principalId ?? accessKeyId ?? jwtSubject ?? certificate?.distinguishedName ?? certificate?.commonName ?? '';
   return { id, principal, traceId };
+}
+
+/** A request gets Correlation Data, the same for its repeats, or their answers would be those of another message. */
+function withIdentity(message: DirectMessage, identity: MessageIdentity | undefined): DirectMessage {
+  const told = identity === undefined ? message : { ...message, identity };
+  const { isRequest, properties, targetClientId } = message;
+  if (isRequest !== true || properties.correlationData !== undefined) return told;
+  const correlationData =
+    identity === undefined
+      ? randomBytes(CORRELATION_BYTES)
+      : createHash('sha256')
+          .update(JSON.stringify([identity.principal, targetClientId, identity.id]))
+          .digest()
+          .subarray(0, CORRELATION_BYTES);
+  return { ...told, properties: { ...properties, correlationData } };
 }
 
 /** The message with its trace, unless the sender has put one into its user properties. */

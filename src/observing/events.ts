@@ -255,6 +255,10 @@ export interface DirectMessageEvent extends Told {
   readonly firstTraceId?: string | undefined;
   /** An earlier attempt of the same delivery was written to the device. */
   readonly earlierWritten?: boolean | undefined;
+  /** Of a request: where the answer of the device is waited for. */
+  readonly responseTopic?: string | undefined;
+  /** Size of the answer's payload. */
+  readonly responseBytes?: number | undefined;
   readonly durationMs: number;
   /** The decision about the sender; absent where the request was refused before it. */
   readonly decision?: Decision | undefined;

@@ -47,6 +47,8 @@ export interface EventFacts {
   readonly deviceReason?: string | undefined;
   readonly firstTraceId?: string | undefined;
   readonly earlierWritten?: boolean | undefined;
+  readonly responseTopic?: string | undefined;
+  readonly responseBytes?: number | undefined;
   readonly policy?: string | undefined;
   readonly statement?: string | undefined;
   /** Of a denial only: what was asked, as `tightbeam policy explain` wants it, and why it was denied. */
@@ -120,6 +122,8 @@ export function directMessageRecord(event: DirectMessageEvent, traceId: string):
     deviceReason: event.device?.reasonString === undefined ? undefined : shorten(event.device.reasonString),
     firstTraceId: event.firstTraceId,
     earlierWritten: event.earlierWritten,
+    responseTopic: event.responseTopic,
+    responseBytes: event.responseBytes,
     policy: decision?.policy,
     statement: decision?.statement,
     action: ofDenial(decision, 'action'),

@@ -28,6 +28,7 @@ afterEach(async () => {
 const EXCEPTIONS: Record<AwsException, new (options: never) => Error> = {
   ...aws,
   DeviceRejectedException: aws.IoTDataPlaneServiceException,
+  ResponseTooLargeException: aws.IoTDataPlaneServiceException,
 };
 
 const send = (input: Partial<aws.SendDirectMessageCommandInput> = {}, by = client) =>

@@ -101,6 +101,32 @@ describe('tightbeam dev', () => {
     expect(await end).toEqual([0, null]);
   });
 
+  test('answers `tightbeam request` with what the device answers, as it is', async () => {
+    const service = tightbeam(['dev'], FREE_PORTS);
+    const { ports } = await lineOf(service, 'ready');
+    const url = `mqtt://127.0.0.1:${ports.mqtt}`;
+    const device = await mqtt.connectAsync(url, {
+      clientId: 'lock-17',
+      username: 'lock-17',
+      password: 'lock-17',
+      protocolVersion: 5,
+    });
+    device.on('message', (_topic, payload, { properties: { responseTopic = '', correlationData } = {} }) => {
+      if (correlationData !== undefined) {
+        device.publish(responseTopic, `${payload.toString()} is open`, { properties: { correlationData } });
+      }
+    });
+    const topics = ['--topic', 'cmd/state', '--response-topic', 'state/lock-17/answers'];
+    const args = ['request', '--client-id', 'lock-17', ...topics, '--payload', 'door'];
+    const env = { ...KEYS, TIGHTBEAM_URL: `http://127.0.0.1:${ports.http}` };
+    expect(await ended(tightbeam(args, env))).toEqual({ code: 0, stderr: '', stdout: 'door is open' });
+    device.removeAllListeners('message');
+    const silent = await ended(tightbeam([...args, '--timeout', '1'], env));
+    expect(silent).toMatchObject({ code: 8, stdout: '' });
+    expect(silent.stderr).toContain('504 ACKNOWLEDGED_NOT_ANSWERED');
+    await device.endAsync(true);
+  });
+
   test('ends at once on a second SIGTERM, whatever is in flight', async () => {
     const service = tightbeam(['dev'], FREE_PORTS);
     const { ports } = await lineOf(service, 'ready');
@@ -213,7 +239,7 @@ describe('tightbeam send', () => {
 
 describe('--help', () => {
   test('lists the commands, and the environment with them', async () => {
-    expect((await ended(tightbeam(['--help']))).stdout).toMatch(/serve[^]*dev[^]*send[^]*tail[^]*demo/);
+    expect((await ended(tightbeam(['--help']))).stdout).toMatch(/serve[^]*dev[^]*send[^]*request[^]*tail[^]*demo/);
     expect((await ended(tightbeam(['dev', '--help']))).stdout).toMatch(/TIGHTBEAM_MQTT_PORT[^]*SIGTERM/);
   });
 });

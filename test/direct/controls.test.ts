@@ -2,17 +2,21 @@ import { describe, expect, test } from '@jest/globals';
 import { readControls } from '../../src/direct/controls.js';
 import { DEFAULT_LIMITS } from '../../src/direct/limits.js';
 
-const read = (...properties: [string, string][]) => readControls(properties, DEFAULT_LIMITS, 1);
+const read = (...properties: [string, string][]) =>
+  readControls(properties, DEFAULT_LIMITS, { qos: 1, isService: false });
 
 describe('control properties', () => {
   test('default to confirmation within 5 seconds', () => {
-    expect(read(['colour', 'red'])).toEqual({ ok: true, controls: { confirmation: true, timeoutMs: 5_000 } });
+    expect(read(['colour', 'red'])).toEqual({
+      ok: true,
+      controls: { confirmation: true, timeoutMs: 5_000, isRequest: false },
+    });
   });
 
   test('steer confirmation and timeout', () => {
     expect(read(['dm-qos', '0'], ['dm-timeout-ms', '250'])).toEqual({
       ok: true,
-      controls: { confirmation: false, timeoutMs: 250 },
+      controls: { confirmation: false, timeoutMs: 250, isRequest: false },
     });
     expect(read(['dm-qos', '1'])).toMatchObject({ ok: true, controls: { confirmation: true } });
   });
@@ -25,10 +29,12 @@ describe('control properties', () => {
   });
 
   test('ask for no confirmation at QoS 0, where there is none', () => {
-    const atQos0 = (value: string) => readControls([['dm-qos', value]], DEFAULT_LIMITS, 0);
+    const atQos0 = (value: string) => readControls([['dm-qos', value]], DEFAULT_LIMITS, { qos: 0, isService: false });
     expect(atQos0('0')).toMatchObject({ ok: true, controls: { confirmation: false } });
     expect(atQos0('1')).toMatchObject({ ok: false, reason: 'INVALID_PARAMETER' });
-    expect(readControls([], DEFAULT_LIMITS, 0)).toMatchObject({ controls: { confirmation: false } });
+    expect(readControls([], DEFAULT_LIMITS, { qos: 0, isService: false })).toMatchObject({
+      controls: { confirmation: false },
+    });
   });
 
   test('are ignored where their name is unknown', () => {

@@ -60,11 +60,15 @@ test('a payload fits up to and including the limit', () => {
 });
 
 test('a timeout is a whole number of milliseconds from 1 to 15000', () => {
-  expect([1, 5_000, 15_000].map((ms) => checkTimeoutMs(ms, DEFAULT_LIMITS))).toEqual([undefined, undefined, undefined]);
+  expect([1, 5_000, 15_000].map((ms) => checkTimeoutMs(ms, DEFAULT_LIMITS.maxTimeoutMs))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
   fc.assert(
     fc.property(
       fc.oneof(fc.integer({ max: 0 }), fc.integer({ min: 15_001 }), fc.constantFrom(1.5, NaN, Infinity)),
-      (ms) => checkTimeoutMs(ms, DEFAULT_LIMITS)?.reason === 'INVALID_PARAMETER',
+      (ms) => checkTimeoutMs(ms, DEFAULT_LIMITS.maxTimeoutMs)?.reason === 'INVALID_PARAMETER',
     ),
   );
 });

@@ -163,3 +163,71 @@ describe('limits of sending', () => {
     expect((await messaging.send(SENDER, INPUT, TRACE)).reason).toBe('SENDER_NOT_AUTHORIZED');
   });
 });
+
+describe('a request', () => {
+  const ASKING = { clientId: 'lock-17', topic: 'cmd', payload: Buffer.from('?'), responseTopic: 'answers/lock-17' };
+  const response = { topic: 'answers/lock-17', payload: Buffer.from('open') };
+  const answered = (delivery: FakeDelivery): void => {
+    delivery.deliver = (message) => {
+      delivery.messages.push(message);
+      return Promise.resolve({ reason: 'ANSWERED', written: 'yes', response });
+    };
+  };
+
+  test('is a confirmed message with Correlation Data, and the event has what was waited for', async () => {
+    const { delivery, events, messaging } = create();
+    answered(delivery);
+    expect(await messaging.request(SENDER, ASKING, TRACE)).toEqual({ reason: 'ANSWERED', written: 'yes', response });
+    const [message] = delivery.messages;
+    expect(message).toMatchObject({ isRequest: true, confirmation: true, timeoutMs: 5_000 });
+    expect(message?.properties).toMatchObject({ responseTopic: 'answers/lock-17', correlationData: { length: 16 } });
+    expect(events.direct).toMatchObject([{ reason: 'ANSWERED', responseTopic: 'answers/lock-17', responseBytes: 4 }]);
+  });
+
+  test('of a caller who may send, and not receive on the response topic, is not sent', async () => {
+    const { delivery, events, messaging } = create({ denied: 'topic/answers/lock-17' });
+    expect(await messaging.request(SENDER, ASKING, TRACE)).toEqual({ reason: 'SENDER_NOT_AUTHORIZED' });
+    expect(delivery.messages).toEqual([]);
+    expect(events.direct).toMatchObject([{ decision: { action: 'iot:Receive', effect: 'deny' } }]);
+  });
+
+  test('has the same Correlation Data in each of its repeats, and other data in other requests', async () => {
+    const { delivery, messaging } = create();
+    for (const idempotencyKey of ['a', 'a', 'b', undefined, undefined]) {
+      await messaging.request(SENDER, { ...ASKING, idempotencyKey }, TRACE);
+    }
+    await messaging.request({ ...SENDER, accessKeyId: 'other' }, { ...ASKING, idempotencyKey: 'a' }, TRACE);
+    const data = delivery.messages.map(({ properties }) =>
+      Buffer.from(properties.correlationData ?? []).toString('hex'),
+    );
+    expect(data[1]).toBe(data[0]);
+    expect(new Set(data).size).toBe(5);
+  });
+
+  test('keeps the Correlation Data of its sender', async () => {
+    const { delivery, messaging } = create();
+    const correlationData = Buffer.from('mine').toString('base64');
+    await messaging.request(SENDER, { ...ASKING, correlationData }, TRACE);
+    expect(delivery.messages[0]?.properties.correlationData).toEqual(Buffer.from('mine'));
+  });
+
+  test.each([
+    ['no response topic', { responseTopic: undefined }, 'INVALID_TOPIC'],
+    ['a wildcard in it', { responseTopic: 'a/#' }, 'INVALID_TOPIC'],
+    ['a reserved one', { responseTopic: '$SYS/a' }, 'RESERVED_TOPIC'],
+    ['no topic', { topic: '' }, 'INVALID_TOPIC'],
+    ['a timeout of 0 s', { timeout: '0' }, 'INVALID_PARAMETER'],
+    ['a timeout of 61 s', { timeout: '61' }, 'INVALID_PARAMETER'],
+    ['a timeout that is no number', { timeout: '1e1' }, 'INVALID_PARAMETER'],
+  ])('with %s is refused', async (_what, changes, reason) => {
+    const { delivery, messaging } = create();
+    expect(await messaging.request(SENDER, { ...ASKING, ...changes }, TRACE)).toMatchObject({ reason });
+    expect(delivery.messages).toEqual([]);
+  });
+
+  test('may wait for a minute', async () => {
+    const { delivery, messaging } = create();
+    await messaging.request(SENDER, { ...ASKING, timeout: '60' }, TRACE);
+    expect(delivery.messages[0]?.timeoutMs).toBe(60_000);
+  });
+});

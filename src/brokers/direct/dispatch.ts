@@ -1,11 +1,12 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
-import { CONTROL_PRINCIPAL, CONTROL_TRACE_ID, readControls } from '../../direct/controls.js';
+import { CONTROL_PRINCIPAL, CONTROL_TRACE_ID } from '../../direct/controls.js';
 import type { Delivery } from '../../direct/delivery.js';
-import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../direct/limits.js';
-import { parseDirectTopic, type DirectAddress } from '../../direct/topic.js';
+import type { Limits } from '../../direct/limits.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import { parseTraceparent } from '../../observing/trace-id.js';
+import { admit } from './admission.js';
+import { Answers } from './answers.js';
 import { Identities } from './identities.js';
 import type { MemoryLimits } from './memory.js';
 import type { Party, PendingMessage } from './message.js';
@@ -51,6 +52,8 @@ export class Dispatcher {
       this.#identities.late(remembered, delivery);
     },
   });
+  /** What clients publish is looked at while some are awaited. */
+  readonly answers: Answers;
   readonly #identities: Identities;
   readonly #context: DispatchContext;
   /** Tails of the authorizations under way, by sender and receiver: messages of one pair do not overtake each other. */
@@ -58,12 +61,22 @@ export class Dispatcher {
 
   constructor(context: DispatchContext) {
     this.#context = context;
+    this.answers = new Answers({
+      maxBytes: context.limits.payloadBytes,
+      answered: ({ message, remembered }, outcome) => {
+        if (message !== undefined) this.pending.settle(message, outcome.reason, outcome);
+        else if (remembered !== undefined) this.#identities.late(remembered, outcome);
+      },
+    });
     this.#identities = new Identities({
       settle: (message, { reason, ...more }) => {
         this.pending.settle(message, reason, more);
       },
       attempt: (message) => {
         this.#attempt(message);
+      },
+      notAwaited: ({ awaited }) => {
+        this.answers.forget(awaited);
       },
       clock: () => performance.now(),
       ...(context.memory && { limits: context.memory }),
@@ -80,7 +93,7 @@ export class Dispatcher {
     // Sent again while the first one has no answer (section 4.4 forbids it but on a new connection): that one answers.
     if (qos > 0 && sender.sent.has(messageId)) return;
 
-    const admission = this.#admit(sender, packet);
+    const admission = admit(sender, packet, this.#context.limits);
     const message: PendingMessage = {
       sender,
       packet,
@@ -92,6 +105,9 @@ export class Dispatcher {
         this.#timeUp(message);
       }, admission.timeoutMs),
       identity: admission.id === undefined ? undefined : identityOf(sender, packet, admission.id),
+      request: admission.request,
+      awaited: undefined,
+      acknowledged: false,
       remembered: undefined,
       written: false,
       unacknowledged: false,
@@ -106,33 +122,12 @@ export class Dispatcher {
 
   /** The sender is gone: nobody waits for its confirmations. What it sent at QoS 0 still goes its way. */
   forgetSender(sender: Party): void {
-    for (const message of sender.sent.values()) if (this.pending.drop(message)) this.#identities.abandoned(message);
+    for (const message of sender.sent.values()) {
+      if (!this.pending.drop(message)) continue;
+      this.#identities.abandoned(message);
+      this.answers.left(message);
+    }
     sender.sent.clear();
-  }
-
-  /** Everything that can be said of the PUBLISH alone, before anything that tells whether a client exists. */
-  #admit(
-    sender: Party,
-    packet: IPublishPacket,
-  ): { address: DirectAddress; confirmation: boolean; timeoutMs: number; id?: string | undefined; fault?: Fault } {
-    const { limits } = this.#context;
-    const parsed = parseDirectTopic(packet.topic);
-    const controls = readControls(pairsOf(packet.properties?.userProperties), limits, packet.qos);
-    const address = parsed.ok ? parsed.address : { targetClientId: '', topic: packet.topic };
-    const fault =
-      refusal(sender, packet) ??
-      (parsed.ok ? undefined : parsed) ??
-      checkClientId(address.targetClientId, limits) ??
-      checkTopic(address.topic, limits) ??
-      checkPayload(packet.payload.length, limits) ??
-      (controls.ok ? undefined : controls);
-    return {
-      address,
-      confirmation: controls.ok ? controls.controls.confirmation : packet.qos > 0,
-      timeoutMs: controls.ok ? controls.controls.timeoutMs : limits.defaultTimeoutMs,
-      ...(controls.ok && { id: controls.controls.id }),
-      ...(fault === undefined ? {} : { fault }),
-    };
   }
 
   #authorizeSender(message: PendingMessage): void {
@@ -174,6 +169,10 @@ export class Dispatcher {
       this.pending.settle(message, offline ? 'CLIENT_OFFLINE_WITH_SESSION' : 'CLIENT_NOT_CONNECTED');
       return;
     }
+    if (!this.answers.wait(message, !target.isMqtt5 || target.receiver.answersBare)) {
+      this.pending.settle(message, 'RECEIVER_THROTTLED');
+      return;
+    }
     target.receiver.accept(message, this.#context.authorize(target, 'SUBSCRIBE', message.packet.topic));
   }
 
@@ -181,8 +180,18 @@ export class Dispatcher {
   #timeUp(message: PendingMessage): void {
     const { remembered } = message;
     if (remembered !== undefined && remembered.attempt !== message) {
-      const written = remembered.attempt?.written === false ? 'no' : 'yes';
-      this.pending.settle(message, 'PUBACK_TIMEOUT', { written, joined: true, firstTraceId: remembered.traceId });
+      const { attempt, state } = remembered;
+      const written = attempt?.written === false ? 'no' : 'yes';
+      const isAcknowledged = state === 'acknowledged' || attempt?.acknowledged === true;
+      this.pending.settle(message, isAcknowledged ? 'ACKNOWLEDGED_NOT_ANSWERED' : 'PUBACK_TIMEOUT', {
+        written,
+        joined: true,
+        firstTraceId: remembered.traceId,
+      });
+      return;
+    }
+    if (message.acknowledged) {
+      this.pending.settle(message, 'ACKNOWLEDGED_NOT_ANSWERED');
       return;
     }
     const heldUp = !message.written && message.receiver?.isHeldUp(message) === true;
@@ -193,7 +202,9 @@ export class Dispatcher {
     const { sender, packet } = message;
     const { reason } = delivery;
     if (packet.qos > 0) sender.sent.delete(packet.messageId ?? 0);
-    this.#answer(sender, packet, this.#identities.settled(message, delivery));
+    const told = this.#identities.settled(message, delivery);
+    this.answers.left(message);
+    this.#answer(sender, packet, told);
     // What the provider refused it has told itself.
     if (!sender.isService && reason !== 'SENDER_NOT_AUTHORIZED') this.#context.report(message, reason);
   }
@@ -238,25 +249,4 @@ function identityOf(sender: Party, packet: IPublishPacket, id: string): PendingM
     principal: said(CONTROL_PRINCIPAL) ?? own,
     traceId: traceId !== undefined && TRACE_ID.test(traceId) ? traceId : undefined,
   };
-}
-
-/** The rows of the contract that are refused, whoever sends them. */
-function refusal(sender: Party, packet: IPublishPacket): Fault | undefined {
-  const fault = (details: string): Fault => ({ reason: 'INVALID_PARAMETER', details });
-  if (packet.retain) return fault('A direct message cannot be retained.');
-  if (packet.qos === 2) return fault('A direct message cannot be sent at QoS 2.');
-  if (packet.qos === 1 && !sender.isMqtt5) return fault('MQTT 3.1.1 has no PUBACK that could say no.');
-  const { contentType = '', responseTopic = '' } = packet.properties ?? {};
-  // The Response Topic is a topic name (section 3.3.2.3.5).
-  if (/[+#]/.test(responseTopic)) return fault('The Response Topic holds a wildcard.');
-  const unfit = unfitText('The Content Type', contentType) ?? unfitText('The Response Topic', responseTopic);
-  return unfit === undefined ? unfitProperty(packet) : fault(unfit);
-}
-
-function unfitProperty(packet: IPublishPacket): Fault | undefined {
-  for (const [name, value] of pairsOf(packet.properties?.userProperties)) {
-    const details = unfitText('The name of a user property', name) ?? unfitText('The value of a user property', value);
-    if (details !== undefined) return { reason: 'INVALID_PARAMETER', details };
-  }
-  return undefined;
 }

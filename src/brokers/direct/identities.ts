@@ -1,4 +1,5 @@
 import type { Delivery } from '../../direct/delivery.js';
+import { responseBytes } from './answers.js';
 import { Memory, fingerprintOf, type MemoryLimits } from './memory.js';
 import type { PendingMessage, Remembered } from './message.js';
 
@@ -8,13 +9,21 @@ export interface IdentityContext {
   settle(message: PendingMessage, outcome: Delivery): void;
   /** Makes an attempt of a message: it goes to the receiver. */
   attempt(message: PendingMessage): void;
+  /** No answer of a device is waited for any more under that identity. */
+  notAwaited(remembered: Remembered): void;
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
   readonly limits?: Partial<MemoryLimits>;
 }
 
 /** Outcomes that a repeat gets again: the device has spoken, or nothing more is to be heard of it. */
-const STANDING: ReadonlySet<string> = new Set(['DELIVERED', 'DISPATCHED', 'RECEIVER_REJECTED']);
+const STANDING: ReadonlySet<string> = new Set([
+  'DELIVERED',
+  'DISPATCHED',
+  'RECEIVER_REJECTED',
+  'ANSWERED',
+  'RESPONSE_TOO_LARGE',
+]);
 
 /** One delivery for each identity, however often it is asked for. */
 export class Identities {
@@ -23,7 +32,13 @@ export class Identities {
 
   constructor(context: IdentityContext) {
     this.#context = context;
-    this.#memory = new Memory(context.clock, context.limits);
+    this.#memory = new Memory(
+      context.clock,
+      (known) => {
+        context.notAwaited(known);
+      },
+      context.limits,
+    );
   }
 
   /** Identities that are remembered. */
@@ -33,12 +48,12 @@ export class Identities {
 
   /** A message whose sender may send. A repeat joins, is answered or refused; anything else is attempted. */
   admit(message: PendingMessage): void {
-    const { identity, packet, qos, address } = message;
+    const { identity, address } = message;
     if (identity === undefined) {
       this.#context.attempt(message);
       return;
     }
-    const fingerprint = fingerprintOf(packet, qos);
+    const fingerprint = fingerprintOf(message);
     const { principal, id, traceId } = identity;
     const whose = { principal, id, targetClientId: address.targetClientId };
     const known = this.#memory.find(whose);
@@ -70,6 +85,7 @@ export class Identities {
     }
     const told = known.earlierWritten ? { ...outcome, earlierWritten: true } : outcome;
     if (STANDING.has(outcome.reason)) this.#answer(known, told);
+    else if (message.acknowledged) this.#leave(known, 'acknowledged');
     else if (message.unacknowledged) this.#leave(known);
     else if (outcome.reason === 'RECEIVER_DISCONNECTED' || message.written) this.#over(known, told);
     else if (LAPSED.has(outcome.reason) && this.#handOver(known)) return told;
@@ -82,14 +98,18 @@ export class Identities {
     const known = message.remembered;
     if (known === undefined) return;
     if (known.attempt !== message) known.joined.delete(message);
+    else if (message.acknowledged) this.#leave(known, 'acknowledged');
     else if (message.unacknowledged) this.#leave(known);
     else if (!this.#handOver(known)) this.#over(known, { reason: 'BROKER_UNAVAILABLE', written: 'no' });
   }
 
-  /** The device has acknowledged what nobody waited for any more, or its connection has ended before. */
+  /** The device has acknowledged or answered what nobody waited for any more, or its connection has ended before. */
   late(known: Remembered, outcome: Delivery): void {
-    if (known.state !== 'unacknowledged') return;
-    if (STANDING.has(outcome.reason)) this.#answer(known, outcome);
+    const { state, awaited } = known;
+    if (state !== 'unacknowledged' && state !== 'acknowledged') return;
+    // Of a request it is the answer that counts.
+    if (outcome.reason === 'DELIVERED' && awaited !== undefined) known.state = 'acknowledged';
+    else if (STANDING.has(outcome.reason)) this.#answer(known, outcome);
     else this.#over(known, outcome, true);
   }
 
@@ -101,16 +121,19 @@ export class Identities {
 
   /** The outcome stands. */
   #answer(known: Remembered, outcome: Delivery): void {
+    const { response } = outcome;
+    const isKept = response === undefined || this.#memory.keepAnswer(known, responseBytes(response));
     known.state = 'answered';
     known.attempt = undefined;
-    known.outcome = outcome;
+    known.outcome = isKept ? outcome : { ...outcome, reason: 'RESPONSE_TOO_LARGE', response: undefined };
+    this.#context.notAwaited(known);
     this.#memory.settled(known);
     this.#tellJoined(known, outcome);
   }
 
-  /** Written, and not acknowledged on a connection that lives: whoever joined goes on waiting. */
-  #leave(known: Remembered): void {
-    known.state = 'unacknowledged';
+  /** Written, and not acknowledged on a connection that lives, or acknowledged and not answered: whoever joined goes on waiting. */
+  #leave(known: Remembered, state: 'unacknowledged' | 'acknowledged' = 'unacknowledged'): void {
+    known.state = state;
     known.attempt = undefined;
     this.#memory.settled(known);
   }
@@ -120,6 +143,7 @@ export class Identities {
     known.earlierWritten ||= written;
     known.state = 'over';
     known.attempt = undefined;
+    this.#context.notAwaited(known);
     if (known.earlierWritten) this.#memory.settled(known);
     else this.#memory.forget(known);
     this.#tellJoined(known, outcome);

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { IPublishPacket } from 'mqtt-packet';
 import { deviceProperties } from './device-properties.js';
 import { pairsOf } from './user-properties.js';
-import type { Remembered } from './message.js';
+import type { PendingMessage, Remembered } from './message.js';
 
 /** Whose delivery it is: the sender's principal, the receiver, and the identity that the sender gave it. */
 export interface DeliveryIdentity {
@@ -19,6 +18,8 @@ export interface MemoryLimits {
   readonly perPrincipal: number;
   /** Bytes in all that they may take, estimated. */
   readonly bytes: number;
+  /** Bytes of answers to requests of one principal. */
+  readonly answerBytesPerPrincipal: number;
 }
 
 const LIMITS: MemoryLimits = {
@@ -26,6 +27,7 @@ const LIMITS: MemoryLimits = {
   identities: 100_000,
   perPrincipal: 20_000,
   bytes: 64 * 1024 * 1024,
+  answerBytesPerPrincipal: 16 * 1024 * 1024,
 };
 /** What an entry takes beside its texts, about. */
 const ENTRY_BYTES = 400;
@@ -42,10 +44,15 @@ export class Memory {
   /** Of each principal, those that have an outcome, the oldest first. */
   readonly #settled = new Map<string, Set<Remembered>>();
   readonly #counts = new Map<string, number>();
+  /** Of each principal, bytes of the answers that are kept. */
+  readonly #answerBytes = new Map<string, number>();
+  readonly #forgotten: (remembered: Remembered) => void;
   #bytes = 0;
 
-  constructor(clock: () => number, limits: Partial<MemoryLimits> = {}) {
+  /** @param forgotten is told of each that is dropped */
+  constructor(clock: () => number, forgotten: (remembered: Remembered) => void, limits: Partial<MemoryLimits> = {}) {
     this.#clock = clock;
+    this.#forgotten = forgotten;
     this.#limits = { ...LIMITS, ...limits };
   }
 
@@ -73,6 +80,8 @@ export class Memory {
       attempt: undefined,
       joined: new Set(),
       outcome: undefined,
+      awaited: undefined,
+      answerBytes: 0,
       earlierWritten: false,
       expiresAt: Infinity,
     };
@@ -99,6 +108,27 @@ export class Memory {
     this.#settled.set(principal, settled);
   }
 
+  /**
+   * Makes room for an answer that is to be kept with it, at the cost of what else its principal has.
+   *
+   * @returns false where there is none.
+   */
+  keepAnswer(remembered: Remembered, bytes: number): boolean {
+    const { key, principal } = remembered;
+    if (this.#known.get(key) !== remembered) return false;
+    this.#unsettle(remembered);
+    const ownBytes = (): number => this.#answerBytes.get(principal) ?? 0;
+    while (this.#bytes + bytes > this.#limits.bytes || ownBytes() + bytes > this.#limits.answerBytesPerPrincipal) {
+      const [oldest] = this.#settled.get(principal) ?? [];
+      if (oldest === undefined) return false;
+      this.forget(oldest);
+    }
+    remembered.answerBytes = bytes;
+    this.#bytes += bytes;
+    this.#answerBytes.set(principal, ownBytes() + bytes);
+    return true;
+  }
+
   /** There is a new attempt: it is not to be dropped. */
   revived(remembered: Remembered): void {
     remembered.expiresAt = Infinity;
@@ -109,11 +139,15 @@ export class Memory {
     const { key, principal } = remembered;
     if (this.#known.get(key) !== remembered) return;
     this.#known.delete(key);
-    this.#bytes -= bytesOf(remembered);
+    this.#bytes -= bytesOf(remembered) + remembered.answerBytes;
     this.#unsettle(remembered);
+    const answers = (this.#answerBytes.get(principal) ?? 0) - remembered.answerBytes;
+    if (answers > 0) this.#answerBytes.set(principal, answers);
+    else this.#answerBytes.delete(principal);
     const count = (this.#counts.get(principal) ?? 1) - 1;
     if (count === 0) this.#counts.delete(principal);
     else this.#counts.set(principal, count);
+    this.#forgotten(remembered);
   }
 
   #isFull(principal: string, bytes: number): boolean {
@@ -142,13 +176,13 @@ export class Memory {
  * What an identity stands for: the same identity for another message is a fault of the sender. All that the device gets, but
  * for the trace, which is another one for each attempt.
  */
-export function fingerprintOf(packet: IPublishPacket, qos: 0 | 1): string {
+export function fingerprintOf({ packet, qos, request }: Pick<PendingMessage, 'packet' | 'qos' | 'request'>): string {
   const hash = createHash('sha256');
   const properties = deviceProperties(packet.properties, false);
   const correlation = properties?.correlationData?.toString('base64');
   const user = pairsOf(properties?.userProperties).filter(([name]) => name !== 'traceparent' && name !== 'tracestate');
   const same = { ...properties, correlationData: correlation, userProperties: user };
-  hash.update(JSON.stringify([packet.topic, qos, same]));
+  hash.update(JSON.stringify([packet.topic, qos, same, request !== undefined]));
   return hash.update(packet.payload).digest('base64');
 }
 

@@ -20,6 +20,12 @@ export interface PendingMessage {
   /** Whose delivery it is, where the sender gave it an identity. */
   readonly identity:
     { readonly id: string; readonly principal: string; readonly traceId: string | undefined } | undefined;
+  /** Of a request: where, and with which Correlation Data, the device's answer is waited for. */
+  readonly request: { readonly responseTopic: string; readonly correlation: Buffer } | undefined;
+  /** The wait for the answer, once there is one. */
+  awaited: Awaited | undefined;
+  /** A request that the device has acknowledged: its answer is still to come. */
+  acknowledged: boolean;
   /** What is remembered of that identity, once this message is an attempt of it, or waits for one. */
   remembered: Remembered | undefined;
   /** It was written to the connection of the device. */
@@ -36,6 +42,8 @@ export interface PendingMessage {
 export interface ReceivingSide {
   /** Takes a message that the device may receive, or will be known to: then the answer keeps its place in the queue. */
   accept(message: PendingMessage, mayReceive: boolean | Promise<boolean>): void;
+  /** The device has answered a request without its Correlation Data, and not with them since. */
+  answersBare: boolean;
   /** Whether the message waits for nothing but a place in the window of the device. */
   isHeldUp(message: PendingMessage): boolean;
   /** A message has its outcome, by whatever way. */
@@ -62,6 +70,17 @@ export interface Party {
   end(reasonCode: number, endReason: string): void;
 }
 
+/** The answer of one client on one topic, which somebody waits for or may come back for. */
+export interface Awaited {
+  readonly clientId: string;
+  readonly topic: string;
+  readonly correlation: Buffer;
+  /** The request, until it has its outcome. */
+  message: PendingMessage | undefined;
+  /** Its identity: the answer is kept for a repeat. */
+  readonly remembered: Remembered | undefined;
+}
+
 /** What is known of one identity. */
 export interface Remembered {
   readonly key: string;
@@ -72,13 +91,18 @@ export interface Remembered {
   readonly traceId: string | undefined;
   /**
    * `trying`: `attempt` has no outcome yet. `unacknowledged`: it has one, a timeout, and the device may still acknowledge what
-   * was written to its live connection. `answered`: the outcome stands. `over`: another attempt may be made.
+   * was written to its live connection. `acknowledged`: of a request, the device has it and may still answer. `answered`: the
+   * outcome stands. `over`: another attempt may be made.
    */
-  state: 'trying' | 'unacknowledged' | 'answered' | 'over';
+  state: 'trying' | 'unacknowledged' | 'acknowledged' | 'answered' | 'over';
   attempt: PendingMessage | undefined;
   /** Repeats that wait for the same outcome. */
   readonly joined: Set<PendingMessage>;
   outcome: Delivery | undefined;
+  /** Of a request: the wait for the answer. */
+  awaited: Awaited | undefined;
+  /** Bytes of the answer that is kept in the outcome. */
+  answerBytes: number;
   /** An attempt that is over was written to the device, whatever became of it there. */
   earlierWritten: boolean;
   /** Monotonic, in milliseconds; Infinity until there is an outcome. */

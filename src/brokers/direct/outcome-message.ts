@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Delivery } from '../../direct/delivery.js';
+import type { Delivery, DeviceResponse } from '../../direct/delivery.js';
 import { isReason, type Reason } from '../../reasons.js';
 
 /**
@@ -19,6 +19,16 @@ const Told = z.object({
   traceId: z.string().optional(),
   joined: z.boolean().optional(),
   earlierWritten: z.boolean().optional(),
+  /** Of ANSWERED. */
+  response: z
+    .object({
+      topic: z.string(),
+      /** Base64. */
+      payload: z.string(),
+      contentType: z.string().optional(),
+      userProperties: z.array(z.tuple([z.string(), z.string()])).optional(),
+    })
+    .optional(),
 });
 /** What a broker told of the answer to the PUBLISH `packetId`. */
 export type ToldOutcome = z.output<typeof Told>;
@@ -34,7 +44,7 @@ export function readOutcome(payload: Uint8Array | string): ToldOutcome | undefin
 
 /** The payload that tells; undefined where the PUBACK says it all. */
 export function writeOutcome(packetId: number, delivery: Delivery): string | undefined {
-  const { reason, written, device, joined, firstTraceId, earlierWritten } = delivery;
+  const { reason, written, device, joined, firstTraceId, earlierWritten, response } = delivery;
   const plain = reason === 'DELIVERED' || reason === 'DISPATCHED';
   if (plain && joined !== true && earlierWritten !== true) return undefined;
   const told: ToldOutcome = {
@@ -46,6 +56,27 @@ export function writeOutcome(packetId: number, delivery: Delivery): string | und
     traceId: firstTraceId,
     joined,
     earlierWritten,
+    response: response && encodeResponse(response),
   };
   return JSON.stringify(told);
+}
+
+function encodeResponse({ topic, payload, contentType, userProperties }: DeviceResponse): ToldOutcome['response'] {
+  return {
+    topic,
+    payload: Buffer.from(payload).toString('base64'),
+    contentType,
+    userProperties: userProperties?.map(([name, value]) => [name, value]),
+  };
+}
+
+/** The answer of a device as it was told. */
+export function decodeResponse(told: NonNullable<ToldOutcome['response']>): DeviceResponse {
+  const { topic, payload, contentType, userProperties } = told;
+  return {
+    topic,
+    payload: Buffer.from(payload, 'base64'),
+    ...(contentType !== undefined && { contentType }),
+    ...(userProperties !== undefined && { userProperties }),
+  };
 }

@@ -55,6 +55,12 @@ export class PendingTable {
     }, left);
   }
 
+  /** The device has acknowledged it. Where its answer is asked for, that is still to come. */
+  acknowledged(message: PendingMessage): void {
+    if (message.request === undefined) this.settle(message, 'DELIVERED');
+    else message.acknowledged = true;
+  }
+
   /** The device has acknowledged, or its connection has ended, after the message had its outcome. */
   late(remembered: Remembered, delivery: Delivery): void {
     this.#on.late(remembered, delivery);

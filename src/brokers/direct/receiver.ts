@@ -59,6 +59,7 @@ export class Receiver implements ReceivingSide {
    * use (section 2.2.1) and so is the place in the window (section 4.9).
    */
   readonly #inflight = new Map<number, Flight>();
+  answersBare = false;
 
   constructor(outlet: Outlet, pending: PendingTable, limits: ReceiverLimits) {
     this.#outlet = outlet;
@@ -112,8 +113,15 @@ export class Receiver implements ReceivingSide {
     if (flight === undefined) return false;
     this.#inflight.delete(packetId);
     this.#outlet.releasePacketId(packetId);
-    const device = code < FIRST_FAILURE ? undefined : { code, reasonString: properties?.reasonString };
-    this.#land(flight, device === undefined ? 'DELIVERED' : 'RECEIVER_REJECTED', { device });
+    const { message } = flight;
+    if (code >= FIRST_FAILURE) {
+      this.#land(flight, 'RECEIVER_REJECTED', { device: { code, reasonString: properties?.reasonString } });
+    } else if (message === undefined) {
+      this.#land(flight, 'DELIVERED', {});
+    } else {
+      message.packetId = undefined;
+      this.#pending.acknowledged(message);
+    }
     this.pump();
     return true;
   }

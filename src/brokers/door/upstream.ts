@@ -105,6 +105,7 @@ export class Upstream implements ClientPackets {
       this.#refuse(publish);
       return;
     }
+    this.#mayAnswer(frame, topic);
     const whole = this.aliases.needsTopic(publish) ? frameOf(withTopic(frame, topic)) : frame;
     if (publish.qos === 0) this.#hold(whole, undefined);
     else {
@@ -120,6 +121,16 @@ export class Upstream implements ClientPackets {
     packet.topic = topic;
     connection.context.dispatcher.publish(connection, packet);
     this.session.swallowed();
+  }
+
+  /** What it publishes may be the answer to a request, and goes on all the same. */
+  #mayAnswer({ bytes }: Frame, topic: string): void {
+    const { connection } = this.session;
+    const { answers } = connection.context.dispatcher;
+    if (!answers.areAwaited || !answers.isAwaited(connection.clientId, topic)) return;
+    const packet = parsePacket('publish', bytes, connection.version);
+    packet.topic = topic;
+    answers.published(connection, packet);
   }
 
   /** Section 3.3.4: the client was told how many it may send. */

@@ -180,8 +180,12 @@ class Broker implements EmbeddedBroker {
           else callback(notAuthorized(), null);
         });
       },
-      authorizePublish: (client, { topic }, callback) => {
-        void this.#mayPublish(client, topic).then((allowed) => {
+      authorizePublish: (client, packet, callback) => {
+        void this.#mayPublish(client, packet.topic).then((allowed) => {
+          // The will of a connection that has ended is no PUBLISH of its.
+          if (allowed && client !== null && !client.closed && this.#dispatcher.answers.areAwaited) {
+            this.#dispatcher.answers.published(this.#connectionOf(client), packet);
+          }
           callback(allowed ? null : notAuthorized());
         });
       },

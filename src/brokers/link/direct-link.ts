@@ -71,7 +71,7 @@ export class DirectLink implements DirectDelivery {
 }
 
 async function send(connection: BrokerConnection, message: DirectMessage, start: number): Promise<Delivery> {
-  const { confirmation, timeoutMs } = message;
+  const { confirmation, timeoutMs, isRequest = false } = message;
   const sentAt = performance.now();
   const answer = await connection.publish({
     topic: formatDirectTopic(message),
@@ -95,7 +95,7 @@ async function send(connection: BrokerConnection, message: DirectMessage, start:
   if (answer.code === PubackCode.NoMatchingSubscribers) {
     connection.doubt('pluginMissing', 'the broker routed a direct message as an ordinary topic');
   }
-  return deliveryOfPuback(answer, { confirmation, timeoutMs, elapsedMs: performance.now() - sentAt });
+  return deliveryOfPuback(answer, { confirmation, isRequest, timeoutMs, elapsedMs: performance.now() - sentAt });
 }
 
 function unsent(reason: Reason): Delivery {

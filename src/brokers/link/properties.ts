@@ -4,6 +4,7 @@ import {
   CONTROL_PREFIX,
   CONTROL_PRINCIPAL,
   CONTROL_QOS,
+  CONTROL_REQUEST,
   CONTROL_TIMEOUT,
   CONTROL_TRACE_ID,
   CONTROL_TRACEPARENT,
@@ -43,13 +44,14 @@ export function toUserProperties(pairs: Iterable<Pair>): UserProperty[] {
  * such a name are left out.
  */
 export function directProperties(message: DirectMessage): PublishProperties {
-  const { identity, timeoutMs, properties, trace } = message;
+  const { identity, timeoutMs, properties, trace, isRequest } = message;
   const { userProperties = [] } = properties;
   const user = userProperties.filter(([name]) => !name.startsWith(CONTROL_PREFIX));
   if (trace !== undefined) user.push(['traceparent', trace.traceparent]);
   if (trace?.reachesDevice === false) user.push([CONTROL_TRACEPARENT, 'own']);
   user.push([CONTROL_TIMEOUT, String(timeoutMs)]);
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
+  if (isRequest === true) user.push([CONTROL_REQUEST, '1']);
   if (identity !== undefined) {
     user.push([CONTROL_ID, identity.id], [CONTROL_PRINCIPAL, identity.principal], [CONTROL_TRACE_ID, identity.traceId]);
   }

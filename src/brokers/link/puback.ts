@@ -1,5 +1,6 @@
 import type { Delivery, Written } from '../../direct/delivery.js';
 import { isReason, PubackCode, REASONS, type Reason } from '../../reasons.js';
+import { decodeResponse } from '../direct/outcome-message.js';
 import type { Puback } from './answer.js';
 
 /** Node fires timers up to a millisecond early, and both ends measure with their own clock. */
@@ -7,6 +8,7 @@ const CLOCK_TOLERANCE_MS = 2;
 
 interface Sent {
   readonly confirmation: boolean;
+  readonly isRequest: boolean;
   readonly timeoutMs: number;
   readonly elapsedMs: number;
 }
@@ -21,13 +23,14 @@ interface Sent {
  */
 export function deliveryOfPuback({ code, reasonString, told }: Puback, sent: Sent): Delivery {
   const reason = told?.reason ?? namedReason(reasonString) ?? reasonOfCode(code, sent);
-  const { code: deviceCode, reasonString: deviceWords, traceId, joined, earlierWritten } = told ?? {};
+  const { code: deviceCode, reasonString: deviceWords, traceId, joined, earlierWritten, response } = told ?? {};
   return {
     reason,
     written: told?.written ?? writtenBy(reason),
     ...(deviceCode !== undefined && { device: { code: deviceCode, reasonString: deviceWords } }),
     ...(joined === true && { joined, firstTraceId: traceId }),
     ...(earlierWritten === true && { earlierWritten }),
+    ...(response !== undefined && { response: decodeResponse(response) }),
   };
 }
 
@@ -37,7 +40,7 @@ export function writtenBy(reason: Reason): Written {
     case 'needless':
       return 'yes';
     case 'joins':
-      return 'unknown';
+      return reason === 'ACKNOWLEDGED_NOT_ANSWERED' ? 'yes' : 'unknown';
     case 'safe':
     case 'pointless':
       return 'no';
@@ -51,6 +54,8 @@ function namedReason(text: string | undefined): Reason | undefined {
 function reasonOfCode(code: number, sent: Sent): Reason {
   switch (code) {
     case PubackCode.Success:
+      // A broker whose plugin knows no requests tells that the device has it, and no more.
+      if (sent.isRequest) return 'ACKNOWLEDGED_NOT_ANSWERED';
       return sent.confirmation ? 'DELIVERED' : 'DISPATCHED';
     case PubackCode.NoMatchingSubscribers:
       return 'DELIVERY_PLUGIN_MISSING';

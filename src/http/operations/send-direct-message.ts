@@ -1,16 +1,36 @@
+import type { Delivery } from '../../direct/delivery.js';
 import type { DirectMessaging } from '../../direct/send.js';
+import type { Events } from '../../observing/events.js';
 import { retryAfter } from '../rendering.js';
-import { PROPERTY_HEADERS, readParameters, type Operation, type OperationRequest } from '../operation.js';
+import {
+  PROPERTY_HEADERS,
+  readParameters,
+  type Operation,
+  type OperationRequest,
+  type RefusedRequest,
+} from '../operation.js';
 
 /**
  * What repeats of one message have in common: the caller's own key, else what the SDKs of AWS send with all attempts of one
  * call (read: smithy-core and botocore).
  */
-function readIdempotencyKey(request: OperationRequest): string | undefined {
+export function readIdempotencyKey(request: OperationRequest): string | undefined {
   const { key, invocation } = readParameters(request, {
     headers: { 'idempotency-key': 'key', 'amz-sdk-invocation-id': 'invocation' },
   });
   return key ?? invocation;
+}
+
+/** What a sender is told of a delivery beside its reason. A `traceId` there is that of the first attempt. */
+export function tellDelivery(delivery: Partial<Delivery>): Readonly<Record<string, unknown>> {
+  const { written, device, joined, firstTraceId, earlierWritten } = delivery;
+  return {
+    ...(firstTraceId !== undefined && { traceId: firstTraceId }),
+    ...(written !== undefined && { written }),
+    ...(joined === true && { joined }),
+    ...(earlierWritten === true && { earlierWritten }),
+    ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
+  };
 }
 
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
@@ -28,26 +48,26 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Ope
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
       const outcome = await messaging.send(request.caller, input, request.trace);
-      const { reason, details, retryAfterMs, written, device, joined, firstTraceId, earlierWritten } = outcome;
+      const { reason, details, retryAfterMs } = outcome;
       return {
         reason,
         details,
         headers: retryAfterMs === undefined ? undefined : retryAfter(retryAfterMs),
-        more: {
-          ...(firstTraceId !== undefined && { traceId: firstTraceId }),
-          ...(written !== undefined && { written }),
-          ...(joined === true && { joined }),
-          ...(earlierWritten === true && { earlierWritten }),
-          ...(device !== undefined && { deviceCode: device.code, deviceReason: device.reasonString }),
-        },
+        more: tellDelivery(outcome),
       };
     },
-    refused(events, { traceId, caller, labels, query, payloadBytes, ending }) {
-      const { clientId: targetClientId = '' } = labels;
-      const topic = query.get('topic')?.[0] ?? '';
-      const { reason, details } = ending;
-      const message = { targetClientId, topic, payloadBytes };
-      events.tell('SendDirectMessage', { traceId, sender: caller, message, reason, details, durationMs: 0 });
-    },
+    refused: tellRefused,
   };
+}
+
+/** Tells of a message that did not get so far as to be sent. */
+export function tellRefused(
+  events: Events,
+  { traceId, caller, labels, query, payloadBytes, ending }: RefusedRequest,
+): void {
+  const { clientId: targetClientId = '' } = labels;
+  const topic = query.get('topic')?.[0] ?? '';
+  const { reason, details } = ending;
+  const message = { targetClientId, topic, payloadBytes };
+  events.tell('SendDirectMessage', { traceId, sender: caller, message, reason, details, durationMs: 0 });
 }

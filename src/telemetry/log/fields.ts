@@ -35,6 +35,8 @@ export const LOG_FIELDS = {
   deviceReason: 'Of RECEIVER_REJECTED: Reason String of the device’s PUBACK, at most 1,024 characters.',
   firstTraceId: 'Of a repeat that was answered with the outcome of an earlier attempt: the trace of that.',
   earlierWritten: 'True where an earlier attempt of the same delivery had been written to the device.',
+  responseTopic: 'Of a request: the topic on which the answer of the device was waited for.',
+  responseBytes: 'Size of the payload of the device’s answer, which itself is never logged.',
   policy: 'The policy that decided; absent where nothing matched.',
   statement: 'Its statement: the Sid, or the position in the policy.',
   action: 'Of a denial: what was asked, for `tightbeam policy explain`.',

@@ -21,7 +21,7 @@ export interface Provoked {
 /** How a reason is brought about, with a client ID that nobody else uses. */
 export type Provoke = (service: Provoked, clientId: string) => Promise<unknown>;
 
-const path = (clientId: string) => `/connections/${encodeURIComponent(clientId)}/messages`;
+const path = (clientId: string, what = 'messages') => `/connections/${encodeURIComponent(clientId)}/${what}`;
 
 export function post(
   service: Provoked,
@@ -36,6 +36,23 @@ export function post(
     ...sent,
   };
   return call(service.port, request, { credentials: service.credentials });
+}
+
+/** A request, answered on a topic that the device may publish on. */
+function ask(service: Provoked, clientId: string, query: Record<string, string> = {}) {
+  const all = { topic: 'commands/open', responseTopic: `answers/${clientId}`, ...query };
+  const request = { path: path(clientId, 'requests'), query: all, body: 'open' };
+  return call(service.port, request, { credentials: service.credentials });
+}
+
+/** A device that acknowledges, and answers requests so. */
+async function answering(service: Provoked, clientId: string, payload: string): Promise<MqttClient> {
+  const device = await online(service, clientId);
+  device.on('message', (_topic, _payload, { properties: { responseTopic, correlationData } = {} }) => {
+    if (responseTopic === undefined || correlationData === undefined) return;
+    device.publish(responseTopic, payload, { properties: { correlationData } });
+  });
+  return device;
 }
 
 /** A device that acknowledges. */
@@ -160,6 +177,18 @@ const throughHttp: Partial<Record<Reason, Provoke>> = {
     for (const topic of ['before', 'commands/open']) {
       await post(service, clientId, { topic }, { headers: { 'idempotency-key': '1' } });
     }
+  },
+  ANSWERED: async (service, clientId) => {
+    await answering(service, clientId, 'open');
+    await ask(service, clientId);
+  },
+  ACKNOWLEDGED_NOT_ANSWERED: async (service, clientId) => {
+    await online(service, clientId);
+    await ask(service, clientId, { timeout: '1' });
+  },
+  RESPONSE_TOO_LARGE: async (service, clientId) => {
+    await answering(service, clientId, 'x'.repeat(131_073));
+    await ask(service, clientId);
   },
   ACCOUNT_THROTTLED: pretending('ACCOUNT_THROTTLED'),
   BROKER_UNAVAILABLE: pretending('BROKER_UNAVAILABLE'),

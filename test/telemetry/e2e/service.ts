@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
 import { DirectMessaging } from '../../../src/direct/send.js';
 import { optionalHooks } from '../../../src/exhook/hooks.js';
 import { DataPlane } from '../../../src/http/data-plane.js';
+import { requestAnswer } from '../../../src/http/operations/request-answer.js';
 import { sendDirectMessage } from '../../../src/http/operations/send-direct-message.js';
 import { JwtAuthenticator } from '../../../src/identity/jwt.js';
 import { SigV4Authenticator } from '../../../src/identity/sigv4/authenticator.js';
@@ -124,7 +125,7 @@ export async function startService() {
     secretsOf: (id: string) => (id === CREDENTIALS.accessKeyId ? [CREDENTIALS.secretAccessKey] : []),
   };
   const dataPlane = new DataPlane({
-    operations: [sendDirectMessage(messaging)],
+    operations: [sendDirectMessage(messaging), requestAnswer(messaging)],
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => Date.now() }), unreachableIssuer],
     events,
     tracing,
