@@ -51,7 +51,12 @@ tap() ->
         {'message.acked', {tightbeam_tap, on_acked, []}, ?FIRST},
         {'message.dropped', {tightbeam_tap, on_dropped, []}, ?FIRST},
         {'delivery.dropped', {tightbeam_tap, on_delivery_dropped, []}, ?FIRST}
-    ].
+    ] ++
+        %% With it came the reason code.
+        [
+            {'delivery.completed', {tightbeam_tap, on_completed, []}, ?FIRST}
+         || tightbeam_emqx:has_hook_point('client.handle_info')
+        ].
 
 -spec hook() -> ok.
 hook() ->

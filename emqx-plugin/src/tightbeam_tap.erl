@@ -5,7 +5,7 @@
 
 -export([types/0, number/1]).
 -export([on_connected/2, on_connack/3, on_disconnected/3, on_subscribed/3, on_unsubscribed/3]).
--export([on_publish/1, on_delivered/2, on_acked/2, on_delivery_dropped/3, on_dropped/3]).
+-export([on_publish/1, on_delivered/2, on_completed/2, on_acked/2, on_delivery_dropped/3, on_dropped/3]).
 -export([on_authenticate/2, on_authz_complete/5, on_resumed/2, on_terminated/3]).
 
 -export_type([type/0, event/0]).
@@ -27,6 +27,8 @@
 
 %% How far the CONNECT of this process has come: who refused it is seen from where it stopped.
 -define(ASKED, '$tightbeam_asked').
+%% Reason code of a PUBACK that said no.
+-define(CODE, '$tightbeam_tap_code').
 
 %% @doc In the order of their numbers.
 -spec types() -> [type()].
@@ -186,10 +188,23 @@ on_publish(Msg) ->
 on_delivered(ClientInfo, Msg) ->
     of_receiver(publish_out, out, ClientInfo, Msg, none).
 
+%% @doc EMQX 6.0 and later say the reason code of a PUBACK, just before `message.acked' of the same.
+-spec on_completed(term(), map()) -> ok.
+on_completed(_Msg, #{reason_code := Code}) when Code >= 16#80 ->
+    _ = put(?CODE, Code),
+    ok;
+on_completed(_Msg, _Info) ->
+    ok.
+
 %% @doc The receiver has acknowledged it: PUBACK, or PUBREC and all that follows.
 -spec on_acked(map(), term()) -> ok.
 on_acked(ClientInfo, Msg) ->
-    of_receiver(publish_ack, acked, ClientInfo, Msg, none).
+    Fact =
+        case erase(?CODE) of
+            undefined -> none;
+            Code -> Code
+        end,
+    of_receiver(publish_ack, acked, ClientInfo, Msg, Fact).
 
 of_receiver(Type, Counted, ClientInfo, Msg, Fact) ->
     case tightbeam_tap_wanted:get() of

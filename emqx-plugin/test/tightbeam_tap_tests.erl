@@ -14,6 +14,7 @@ plugin_test_() ->
         {"direct messages, EMQX's own and those of the service are no events", fun not_told/0},
         {"topic filters, client patterns and the sample are applied", fun selected/0},
         {"what went wrong is told whatever the sample", fun failures/0},
+        {"a PUBACK that says no is told, where EMQX says it", fun rejected/0},
         {"refusals that ExHook has not made are told", fun denied/0},
         {"what does not fit is counted, and nobody waits", fun overload/0},
         {"what the service has not taken is counted", fun unanswered/0},
@@ -214,6 +215,23 @@ failures() ->
     ),
     ok = emqx_hooks:run('message.dropped', [msg(<<"c1">>, 1, <<"asked/for">>, #{}), #{node => node()}, no_subscribers]),
     ?assertMatch([<<"no_subscribers">>], [value(<<"reason">>, Entry) || Entry <- told()]).
+
+rejected() ->
+    want(<<"sample\t0\nevent\tpublish_ack\n">>),
+    Msg = msg(<<"c1">>, 1, <<"a">>, #{}),
+    Ack = fun(Info) ->
+        ok = emqx_hooks:run('delivery.completed', [Msg, Info#{clientid => <<"c2">>, session_birth_time => 1}]),
+        ok = emqx_hooks:run('message.acked', [client(<<"c2">>), Msg])
+    end,
+    ok = Ack(#{reason_code => 0}),
+    ok = Ack(#{}),
+    ?assertEqual([], told()),
+    ok = Ack(#{reason_code => 16#97}),
+    Codes = [value(<<"code">>, Entry) || Entry <- told()],
+    case tightbeam_emqx:has_hook_point('client.handle_info') of
+        true -> ?assertEqual([<<"151">>], Codes);
+        false -> ?assertEqual([], Codes)
+    end.
 
 denied() ->
     want(?ALL),

@@ -1,6 +1,7 @@
 import type { Identity } from '../identity/identity.js';
-import type { ConnectionFacts, Traffic } from '../observing/events.js';
+import type { ActionEvent, ConnectionFacts, Traffic } from '../observing/events.js';
 import { newTraceId, parseTraceparent } from '../observing/trace-id.js';
+import type { MessagePassage } from '../observing/tracing.js';
 import type { Reason } from '../reasons.js';
 import { recordConnected } from './connect.js';
 import { isService, type ClientContext } from './context.js';
@@ -15,7 +16,8 @@ export type BrokerEvent =
   | (OfClient & { readonly type: 'Disconnect'; readonly reason: string; readonly durationMs?: number | undefined })
   | (OfClient & { readonly type: 'Subscribe'; readonly topicName: string; readonly qos?: number | undefined })
   | (OfClient & { readonly type: 'Unsubscribe'; readonly topicName: string })
-  | (OfClient & MessageFacts & { readonly type: 'Publish-In' | 'Publish-Out' | 'Publish-Ack' })
+  | (OfClient & MessageFacts & { readonly type: 'Publish-In' | 'Publish-Out' })
+  | (OfClient & MessageFacts & { readonly type: 'Publish-Ack'; readonly code?: number | undefined })
   | (OfClient & MessageFacts & { readonly type: 'Dropped'; readonly reason: string })
   | (OfClient & DeniedFacts & { readonly type: 'Denied' })
   | (OfClient & { readonly type: 'Session'; readonly outcome: 'resumed' | 'expired' })
@@ -110,14 +112,17 @@ export function tellBrokerEvent(event: BrokerEvent, context: ClientContext): voi
       const { topicName, qos, retain, payloadBytes } = event;
       const reason = DROPPED[event.reason] ?? 'MESSAGE_DROPPED';
       const details = reason === 'MESSAGE_DROPPED' ? event.reason : undefined;
-      const traceId = traceIdOf(event);
+      const traceId = traceOf(event, reason, context);
       events.tell('Dropped', { identity, endedAt, traceId, topicName, qos, retain, payloadBytes, reason, details });
       break;
     }
-    default: {
+    case 'Publish-In':
+    case 'Publish-Out':
+    case 'Publish-Ack': {
       const { topicName, qos, retain, payloadBytes } = event;
-      const traceId = traceIdOf(event);
-      events.tell(event.type, { identity, endedAt, traceId, topicName, qos, retain, payloadBytes });
+      const refusal = event.type === 'Publish-Ack' ? refusalOf(event.code) : NO_REFUSAL;
+      const traceId = traceOf(event, refusal.reason, context);
+      events.tell(event.type, { identity, endedAt, traceId, topicName, qos, retain, payloadBytes, ...refusal });
     }
   }
 }
@@ -139,7 +144,25 @@ function tellConnect(event: BrokerEvent & { readonly type: 'Connect' }, context:
   }
 }
 
-/** A `traceparent` that is none counts for nothing. */
-function traceIdOf({ traceparent, traceId }: MessageFacts): string {
-  return traceId ?? parseTraceparent(traceparent)?.traceId ?? newTraceId();
+type Refused = Pick<ActionEvent, 'reason' | 'details'>;
+
+const NO_REFUSAL: Refused = {};
+
+/** A client's PUBACK may say no, where the broker tells it (MQTT 5, section 3.4.2.1). */
+function refusalOf(code: number | undefined): Refused {
+  if (code === undefined || code < 0x80) return NO_REFUSAL;
+  return { reason: 'RECEIVER_REJECTED', details: `The client answered 0x${code.toString(16)}.` };
+}
+
+/** The trace of a message, to which a span of this moment is added. A `traceparent` that is none counts for nothing. */
+function traceOf(
+  event: OfClient & MessageFacts & { readonly type: MessagePassage['event'] },
+  reason: Reason | undefined,
+  { tracing }: ClientContext,
+): string {
+  const { type, at, identity, topicName, qos, payloadBytes, traceparent } = event;
+  const traceId = event.traceId ?? parseTraceparent(traceparent)?.traceId ?? newTraceId();
+  const { clientId } = identity;
+  tracing.ordinaryMessage({ event: type, traceId, traceparent, at, clientId, topicName, qos, payloadBytes, reason });
+  return traceId;
 }

@@ -67,7 +67,7 @@ function answer(verdict: Verdict, span: HookSpan): ValuedResponse {
 export const HANDLERS: { readonly [Name in CallName]?: Handler<Name> } = {
   OnProviderLoaded: async ({ meta }, { hooks, tap }) => ({
     hooks: mergeHooks(
-      meta !== null && (await tap.isOn(meta.node)) ? REQUIRED_HOOKS : [...REQUIRED_HOOKS, ...LIFECYCLE_HOOKS, ...hooks],
+      meta !== null && (await tap.isOn(meta)) ? REQUIRED_HOOKS : [...REQUIRED_HOOKS, ...LIFECYCLE_HOOKS, ...hooks],
     ),
   }),
 

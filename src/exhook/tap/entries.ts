@@ -36,6 +36,7 @@ type Member =
   | 'traceparent'
   | 'traceId'
   | 'action'
+  | 'code'
   // Missed and Count.
   | 'of'
   | 'count'
@@ -68,10 +69,12 @@ function readOfClient(entry: Entry, at: number, identity: Identity): BrokerEvent
       const retain = entry.retain === true;
       const traceparent = textOf(entry.traceparent);
       const traceId = isText(entry.traceId) && TRACE_ID.test(entry.traceId) ? entry.traceId : undefined;
-      if (type !== 'Dropped') return { type, at, identity, topicName, qos, retain, payloadBytes, traceparent, traceId };
+      const message = { at, identity, topicName, qos, retain, payloadBytes, traceparent, traceId };
+      if (type === 'Publish-Ack') return { type, ...message, code: amountOf(entry.code) };
+      if (type !== 'Dropped') return { type, ...message };
       const { reason } = entry;
       if (!isText(reason)) return undefined;
-      return { type, at, identity, topicName, qos, retain, payloadBytes, traceparent, traceId, reason };
+      return { type, ...message, reason };
     }
     case 'Connect': {
       const connection = connectionIn(entry);

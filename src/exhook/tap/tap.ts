@@ -53,11 +53,13 @@ export class Tap {
   }
 
   /**
-   * Whether this node has the tap. Of one that has never asked is waited for the question, in vain for a second: its plugin
+   * Whether this node has the tap. Of one that has not asked is waited for the question, in vain for a second: its plugin
    * can ask as soon as the connection is there, over which it loads its provider.
    */
-  async isOn(node: string): Promise<boolean> {
-    if (this.#seen.has(node)) return true;
+  async isOn({ node, sysdescr }: RequestMeta): Promise<boolean> {
+    if (this.tells(node)) return true;
+    // Nothing else has the plugin, and the embedded broker is not to start later for it.
+    if (!sysdescr.startsWith('EMQX')) return false;
     try {
       await once(this.#awaited, `node ${node}`, { signal: AbortSignal.timeout(FIRST_QUESTION_MS) });
       return true;
