@@ -49,10 +49,10 @@ export function switchSettings(
 
 /** Sections that differ, what may change left aside. */
 function changedSettings(one: Config, other: Config): string[] {
-  const without = ({ authorization, telemetry, log: _log, ...others }: Config): Record<string, unknown> => {
-    const { receiveOnSubscribe, hashMatchesParent } = authorization;
-    const { topicGroups: _topicGroups, ...fixed } = telemetry;
-    return { ...others, authorization: { receiveOnSubscribe, hashMatchesParent }, telemetry: fixed };
+  const without = (config: Config): Record<string, unknown> => {
+    const { receiveOnSubscribe, hashMatchesParent } = config.authorization;
+    const fixed = { authorization: { receiveOnSubscribe, hashMatchesParent }, log: {} };
+    return { ...config, ...fixed, telemetry: { ...config.telemetry, topicGroups: {} } };
   };
   const [before, after] = [without(one), without(other)];
   return Object.keys({ ...before, ...after }).filter((key) => !isDeepStrictEqual(before[key], after[key]));

@@ -30,6 +30,8 @@ setup() ->
     tightbeam_service:reset(),
     emqx_exhook_metrics:reset(),
     emqx_exhook_mgr:set_running([<<"tightbeam">>]),
+    emqx_exhook_mgr:set_failed_action(deny),
+    emqx_exhook_server:set(undefined, ignore),
     {ok, _} = application:ensure_all_started(tightbeam),
     Owner.
 
