@@ -29,13 +29,11 @@ export interface InstallOptions extends AuthorizationOptions {
  */
 export function planInstall(state: EmqxState, options: InstallOptions): Plan {
   const reachWithinMs = options.reachWithinMs ?? 12_000;
-  const hooksAndPlugin = joined(
-    planExHook(state, options.exHookUrl, options.exHookTls ?? {}, reachWithinMs),
-    planPlugin(state, options.plugin),
-  );
+  const plugin = planPlugin(state, options.plugin);
   return joined(
-    hooksAndPlugin,
-    planRenewal(state, hooksAndPlugin.steps.length > 0, reachWithinMs),
+    planExHook(state, options.exHookUrl, options.exHookTls ?? {}, reachWithinMs),
+    plugin,
+    planRenewal(state, plugin.steps.length > 0, reachWithinMs),
     planAuthorization(state, options),
     notesOnNodesDown(state),
   );

@@ -75,9 +75,9 @@ export function planExHook(state: EmqxState, given: string | undefined, tls: ExH
  * whose guard denies what nobody decides. A registration that is written again is loaded again, and the service then
  * asks for what is still needed.
  */
-export function planRenewal(state: EmqxState, isChanging: boolean, reachWithinMs: number): Plan {
+export function planRenewal(state: EmqxState, isPluginNew: boolean, reachWithinMs: number): Plan {
   const existing = state.exHooks.find(({ name }) => name === NAME);
-  if (!isChanging && !(existing !== undefined && callsNeedlessly(existing))) return NOTHING;
+  if (!isPluginNew && !(existing !== undefined && callsNeedlessly(existing))) return NOTHING;
   const what = 'let EMQX load its hooks again, without those that the plugin makes needless';
   const renew = step(what, [], async (api) => {
     const server = (await api.exHooks()).find(({ name }) => name === NAME);
