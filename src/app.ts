@@ -15,7 +15,7 @@ import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
 import { formatProblem, tellProblems } from './policy/reading/problems.js';
-import { startModes, switchModes } from './switching.js';
+import { startModes, switchSettings } from './switching.js';
 import type { LogDestination } from './telemetry/log/destination.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { RateLimiter } from './throttling/rate-limiter.js';
@@ -43,7 +43,7 @@ export interface Ports extends Partial<BrokerPorts> {
 export interface Service {
   readonly ports: Ports;
   readonly broker: Pick<Broker, 'ready' | 'inFlight' | 'load'>;
-  /** Reads policies, credentials and the modes of the configuration again, as on SIGHUP. */
+  /** Reads policies, credentials and of the configuration the modes and what is logged again, as on SIGHUP. */
   reload(): Promise<void>;
   /** Takes no new requests, lets confirmations in flight finish or time out, and ends. Never rejects. */
   stop(): Promise<void>;
@@ -136,7 +136,7 @@ async function start(
   });
   const others = new DataPlaneOperations({ ...common, broker: broker.operations, publisher: broker.publisher });
   const dataPlanes = await startDataPlanes(config, {
-    operations: createOperations(messaging, others),
+    operations: createOperations(messaging, others, common),
     accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
     telemetry,
     ready: () => broker.ready,
@@ -153,7 +153,7 @@ async function start(
     ports,
     broker,
     reload: async () => {
-      if (options.readConfig) switchModes(enforcement, config, options.readConfig, telemetry);
+      if (options.readConfig) switchSettings({ modes: enforcement, telemetry, hooks }, config, options.readConfig);
       credentials.reload();
       await policies.reload();
     },
