@@ -20,7 +20,8 @@ function tellModes({ settings }: Modes, events: Events): void {
 export interface Switchable {
   readonly modes: Modes;
   readonly telemetry: Pick<Telemetry, 'events' | 'diagnostics' | 'replaceLogFilter'>;
-  readonly hooks: Pick<RunningHooks, 'replaceWishes'>;
+  /** Absent where the door decides in this process. */
+  readonly hooks: Pick<RunningHooks, 'replaceWishes'> | undefined;
 }
 
 /** Takes from the configuration what may change while the service runs, and says what may not and has. */
@@ -41,7 +42,7 @@ export function switchSettings(
   modes.replace(now.authorization);
   if (describeModes(now.authorization) !== before) tellModes(modes, events);
   telemetry.replaceLogFilter(now.log);
-  hooks.replaceWishes(now);
+  hooks?.replaceWishes(now);
   const changed = changedSettings(started, now);
   if (changed.length > 0)
     diagnostics('warn', 'Settings have changed that count after a restart only.', { settings: changed.join(', ') });
