@@ -8,6 +8,7 @@ import type {
   BrokerConnectionEvent,
   DirectMessageEvent,
   DisconnectEvent,
+  EventsMissedEvent,
   PolicyReloadEvent,
   WouldDenyEvent,
 } from './events.js';
@@ -33,6 +34,14 @@ export interface EventFacts {
   readonly durationMs?: number | undefined;
   readonly qos?: number | undefined;
   readonly payloadBytes?: number | undefined;
+  readonly retain?: boolean | undefined;
+  readonly protocolVersion?: number | undefined;
+  readonly cleanStart?: boolean | undefined;
+  readonly sessionExpirySeconds?: number | undefined;
+  readonly keepAliveSeconds?: number | undefined;
+  readonly willTopic?: string | null | undefined;
+  readonly missed?: number | undefined;
+  readonly node?: string | undefined;
   readonly written?: 'yes' | 'no' | 'unknown' | undefined;
   readonly deviceCode?: number | undefined;
   readonly deviceReason?: string | undefined;
@@ -56,7 +65,6 @@ export interface EventFacts {
   readonly connectAttributes?: readonly string[] | undefined;
   readonly lastWillTopic?: string | undefined;
   readonly domainName?: string | undefined;
-  readonly retain?: true | undefined;
   readonly policyVersion?: string | undefined;
   readonly policies?: number | undefined;
   readonly principals?: number | undefined;
@@ -81,7 +89,7 @@ function principalId(identity: Identity, decision: Decision | undefined): string
 function basis(
   decision: Decision,
   identity: Identity,
-  { connect, retain }: Pick<ActionEvent, 'connect' | 'retain'> = {},
+  { connect }: Pick<ActionEvent, 'connect'> = {},
 ): Partial<EventFacts> {
   const { username, certificate, accessKeyId, jwtSubject, secureTransport } = identity;
   return {
@@ -95,7 +103,6 @@ function basis(
     connectAttributes: connect?.connectAttributes,
     lastWillTopic: connect?.lastWillTopic,
     domainName: connect?.domainName,
-    retain: retain === true ? true : undefined,
     policyVersion: decision.policyVersion,
   };
 }
@@ -177,6 +184,12 @@ export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
     durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
     qos: event.qos,
     payloadBytes: event.payloadBytes,
+    retain: event.retain,
+    protocolVersion: event.connection?.protocolVersion,
+    cleanStart: event.connection?.cleanStart,
+    sessionExpirySeconds: event.connection?.sessionExpirySeconds,
+    keepAliveSeconds: event.connection?.keepAliveSeconds,
+    willTopic: event.connection?.willTopic,
     policy: decision?.policy,
     statement: decision?.statement,
     action: ofDenial(decision, 'action'),
@@ -193,6 +206,18 @@ export function disconnectRecord(event: DisconnectEvent, traceId: string): Event
     ...actionRecord(event, traceId),
     details: shorten(event.details ?? brokerWord(event.disconnectReason)),
     disconnectReason: disconnectReason(event.disconnectReason),
+  };
+}
+
+export function eventsMissedRecord({ of, count, node }: EventsMissedEvent, traceId: string): EventFacts {
+  return {
+    traceId,
+    status: 'Failure',
+    protocol: 'MQTT',
+    reason: 'EVENTS_MISSED',
+    details: `${count} events ${of}`,
+    missed: count,
+    node,
   };
 }
 
