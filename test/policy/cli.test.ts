@@ -127,6 +127,33 @@ test('what cannot be read and what was probably meant is said', async () => {
   expect(output).toMatch(/^error missing\.json \$: cannot be read: ENOENT/);
 });
 
+test('a misspelt key is told with the one that was probably meant', async () => {
+  await edit('device.json', '${iot:Connection.Thing.ThingName}', '${iot:Connection.Thing.ThingNam}');
+  expect((await run('check')).output).toContain(
+    'iot:Connection.Thing.ThingNam is no key that is known here, and never has a value; is iot:Connection.Thing.ThingName meant?',
+  );
+});
+
+test('what the command line of AWS prints of a policy is a policy', async () => {
+  const document = JSON.parse(await readFile(join(folder, 'backend.json'), 'utf8')) as Record<string, unknown>;
+  delete document['$schema'];
+  const before = (await run('what-can', '--principal', 'backend')).output;
+  const printed = [
+    { policyName: 'x', policyArn: 'arn', policyDocument: JSON.stringify(document), defaultVersionId: '1' },
+    { PolicyVersion: { Document: document, VersionId: 'v1', IsDefaultVersion: true } },
+  ];
+  for (const output of printed) {
+    await writeFile(join(folder, 'backend.json'), JSON.stringify(output));
+    expect((await run('check')).output).toBe('0 errors, 0 warnings\n');
+    expect((await run('what-can', '--principal', 'backend')).output).toBe(before);
+  }
+  await writeFile(
+    join(folder, 'backend.json'),
+    JSON.stringify({ policyDocument: '{"Statement": {"Efect": "Allow"}}' }),
+  );
+  expect((await run('check')).output).toContain('backend.json (0) $.policyDocument.Statement.Efect: expected one of');
+});
+
 test('test compares the decisions with the table', async () => {
   const table = join(folder, 'tests', 'locks.json');
   expect(await run('test', table)).toEqual({ output: '11 of 11 passed\n', exitCode: 0 });
