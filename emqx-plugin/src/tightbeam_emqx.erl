@@ -4,7 +4,7 @@
 -module(tightbeam_emqx).
 
 -export([load/0, unload/0, alternatives/0, has_hook_point/1]).
--export([inc/2, value/1, plugin_config/1, has_durable_session/1]).
+-export([inc/2, value/1, plugin_config/1, has_durable_session/1, exhook_server/1, call_provider/3]).
 
 -define(KEY, ?MODULE).
 
@@ -16,9 +16,14 @@ alternatives() ->
         %% 6.1 and later keep counters by namespace; there `inc/2' takes a namespace and a name.
         {needed, [{emqx_metrics, inc_global, 2}, {emqx_metrics, inc, 2}]},
         {needed, [{emqx_metrics, val_global, 1}, {emqx_metrics, val, 1}]},
+        %% An ExHook server: renamed in 5.9.
+        {needed, [{emqx_exhook_mgr, service, 1}, {emqx_exhook_mgr, server, 1}]},
         %% Called by EMQX's session for what tightbeam_handover hands it.
         {needed, [{emqx_shared_sub, maybe_nack_dropped, 1}]},
         {needed, [{emqx_shared_sub, nack_no_connection, 1}]},
+        %% ExHook's calls as EMQX makes them: generation 3 in 5.9 and later.
+        {needed, [{emqx_exhook_v_3_hook_provider_client, on_message_dropped, 2}, {emqx_exhook_v_2_hook_provider_client, on_message_dropped, 2}]},
+        {needed, [{emqx_exhook_v_3_hook_provider_client, on_message_publish, 2}, {emqx_exhook_v_2_hook_provider_client, on_message_publish, 2}]},
         %% Configuration of plugins: 5.7 and later.
         {optional, [{emqx_plugins, get_config, 1}]},
         %% Durable sessions: 5.4 and later; an option.
@@ -78,6 +83,19 @@ value(Name) ->
     [Val] = function([val_global, val]),
     Val(Name).
 
+%% @doc The ExHook server of that name, to be called through.
+-spec exhook_server(binary()) -> map() | none.
+exhook_server(Name) ->
+    case function([service, server]) of
+        [Server] ->
+            case Server(Name) of
+                #{} = Found -> Found;
+                _ -> none
+            end;
+        [] ->
+            none
+    end.
+
 %% @doc The configuration that EMQX keeps for a plugin; empty where it keeps none.
 -spec plugin_config(binary()) -> map().
 plugin_config(NameVsn) ->
@@ -98,3 +116,9 @@ has_durable_session(ClientId) ->
     catch
         _:_ -> false
     end.
+
+%% @doc A call of the service over the connection that ExHook has to it; fails where there is none.
+-spec call_provider(on_message_dropped | on_message_publish, map(), map()) -> term().
+call_provider(Name, Request, Options) ->
+    [Call] = function([Name]),
+    Call(Request, Options).

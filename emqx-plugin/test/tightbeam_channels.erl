@@ -27,8 +27,11 @@ setup() ->
     emqx:set_config([exhook, servers], []),
     emqx_exhook_handler:set(undefined, 0),
     emqx_exhook_handler:fail(false),
+    tightbeam_service:reset(),
     emqx_exhook_metrics:reset(),
     emqx_exhook_mgr:set_running([<<"tightbeam">>]),
+    emqx_exhook_mgr:set_failed_action(deny),
+    emqx_exhook_server:set(undefined, ignore),
     {ok, _} = application:ensure_all_started(tightbeam),
     Owner.
 

@@ -27,7 +27,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./serve.js')).devCommand,
   },
   send: {
-    description: 'send one message to one device and print what became of it',
+    description: 'send one message to one device, or a batch of them, and print what became of it',
     load: async () => (await import('./send.js')).sendCommand,
   },
   request: {
@@ -45,6 +45,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   emqx: {
     description: 'set up, examine and restore an EMQX that you run',
     load: async () => (await import('./emqx.js')).emqxCommand,
+  },
+  mosquitto: {
+    description: 'examine Mosquitto, or another broker, behind the door',
+    load: async () => (await import('./mosquitto.js')).mosquittoCommand,
   },
   policy: {
     description: 'check, explain and test policies',

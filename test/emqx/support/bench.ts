@@ -29,7 +29,12 @@ const allow = (Action: string | string[], Resource: string, Condition?: object) 
   ...(Condition && { Condition }),
 });
 
-/** Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive all but `secret/*`. */
+const deny = (...of: Parameters<typeof allow>) => ({ ...allow(...of), Effect: 'Deny' });
+
+/**
+ * Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive all but `secret/*`. What the
+ * client IDs of `fact` begin with says of what the policies make a difference by.
+ */
 const POLICIES: Record<string, object> = {
   'backend.json': {
     Version: '2012-10-17',
@@ -52,6 +57,27 @@ const POLICIES: Record<string, object> = {
       { ...allow('iot:Receive', `${ARN}:topic/secret/*`), Effect: 'Deny' },
     ],
   },
+  'fact.json': {
+    Version: '2012-10-17',
+    Statement: [
+      allow('iot:Connect', `${ARN}:client/*`),
+      allow(['iot:Publish', 'iot:Receive'], `${ARN}:topic/*`),
+      allow('iot:Subscribe', `${ARN}:topicfilter/*`),
+      allow('iot:RetainPublish', `${ARN}:topic/kept/*`),
+      deny('iot:Connect', `${ARN}:client/brief-*`, {
+        'ForAnyValue:StringEquals': { 'iot:ConnectAttributes': 'PersistentConnect' },
+      }),
+      deny('iot:Connect', `${ARN}:client/willless-*`, {
+        'ForAnyValue:StringEquals': { 'iot:ConnectAttributes': 'LastWill' },
+      }),
+      deny('iot:Connect', `${ARN}:client/secure-*`, { Bool: { 'aws:SecureTransport': 'false' } }),
+      deny('iot:Publish', `${ARN}:topic/secure/*`, { Bool: { 'aws:SecureTransport': 'false' } }),
+      deny('iot:Connect', `${ARN}:client/issued-*`, {
+        StringNotEquals: { 'iot:Certificate.Issuer.CommonName': 'ours' },
+      }),
+      deny('iot:Connect', `${ARN}:client/named-*`, { StringNotEquals: { 'iot:DomainName': 'localhost' } }),
+    ],
+  },
   'principals.json': {
     principals: {
       backend: {
@@ -59,12 +85,13 @@ const POLICIES: Record<string, object> = {
         policies: ['backend'],
       },
       device: { match: { username: 'device' }, policies: ['device'] },
+      fact: { match: [{ username: 'fact' }, { commonName: 'fact' }], policies: ['fact'] },
     },
   },
 };
 const CREDENTIALS = {
   accessKeys: { [CALLER.accessKeyId]: CALLER.secretAccessKey },
-  mqttUsers: { backend: 'backend', device: 'device' },
+  mqttUsers: { backend: 'backend', device: 'device', fact: 'fact' },
 };
 
 /** A real EMQX, the real service beside it, and what a test needs to talk to both. */
@@ -96,6 +123,9 @@ export interface Bench {
 }
 
 export interface BenchOptions {
+  /** What the service logs beyond the default. */
+  readonly log?: Partial<Config['log']>;
+  readonly topicGroups?: Config['telemetry']['topicGroups'];
   /** Has EMQX call the service over TLS: settings of the service, and what EMQX is installed with. */
   readonly exHookTls?: { readonly service: Config['exhook']['tls']; readonly emqx: ExHookTls };
 }
@@ -118,7 +148,10 @@ export interface SendResult {
   readonly exception?: string;
 }
 
-export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): Promise<Bench> {
+export async function openBench(
+  emqx: Emqx,
+  { exHookTls, log: logged = {}, topicGroups = {} }: BenchOptions = {},
+): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'tightbeam-emqx-'));
   for (const [name, content] of Object.entries(POLICIES)) writeFileSync(join(folder, name), JSON.stringify(content));
   // Beside the policies, not among them.
@@ -138,7 +171,8 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
           unverifiedCallers: 'trusted-network',
           ...(exHookTls && { tls: exHookTls.service }),
         },
-        telemetry: { port: 0 },
+        telemetry: { port: 0, topicGroups },
+        log: logged,
         broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
         policies: folder,
         credentials: join(secrets, 'credentials.json'),
@@ -158,7 +192,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     withEnvironment(environment, () => startService(config, { broker: 'emqx', logDestination: log, readConfig }));
   const service = await start(settings(0, 0));
   // The ports that it got are its ports from now on: EMQX knows them.
-  const config = settings(service.ports.exhook, service.ports.http);
+  const config = settings(service.ports.exhook ?? 0, service.ports.http);
   const { apiUrl, apiKey, apiSecret } = emqx;
   const clients: MqttClient[] = [];
   const sdk = new IoTDataPlaneClient({
@@ -176,7 +210,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     log: log.lines,
     nextLine: (matches) => log.next(matches),
     receiver,
-    exHookUrl: `http${exHookTls ? 's' : ''}://${emqx.exHookHost}:${service.ports.exhook}`,
+    exHookUrl: `http${exHookTls ? 's' : ''}://${emqx.exHookHost}:${service.ports.exhook ?? 0}`,
     rest: async (method, path, body) => {
       const response = await fetch(`${apiUrl}/api/v5${path}`, {
         method,
