@@ -117,7 +117,11 @@ describe('a new project', () => {
       username: 'valve-3',
       password,
     });
-    const received = once(device, 'message');
+    const received = new Promise<string>((resolve) => {
+      device?.on('message', (_topic, payload) => {
+        resolve(payload.toString());
+      });
+    });
     const [[id = '', secret = ''] = []] = Object.entries(accessKeys);
     const to = [
       '--endpoint',
@@ -133,7 +137,7 @@ describe('a new project', () => {
       env: { PATH: process.env['PATH'], AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret },
     });
     expect(await text(send.stdout)).toMatch(/^200 OK/);
-    expect(String((await received)[1])).toBe('now');
+    expect(await received).toBe('now');
   });
 });
 
