@@ -122,7 +122,7 @@ describe('a new project', () => {
         resolve(payload.toString());
       });
     });
-    const [[id = '', secret = ''] = []] = Object.entries(accessKeys);
+    const [[id, secret] = ['', '']] = Object.entries(accessKeys);
     const to = [
       '--endpoint',
       `http://127.0.0.1:${http}`,
