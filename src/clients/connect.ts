@@ -1,6 +1,7 @@
 import { isUnderDirect } from '../direct/topic.js';
 import type { PresentedCredentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
+import type { ActionEvent } from '../observing/events.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
 import { isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
@@ -120,20 +121,25 @@ function mayConnectUnlessWill(
   return { ...verdict, ...(without.effect !== withWill.effect && { onApproval: true }) };
 }
 
-/**
- * A client is connected. The policies are asked once more, because brokers tell of it apart from the request; where they
- * would refuse it, that is for want of facts which were told then, or they are others by now: nothing is said of them.
- */
-export function tellConnected(
-  { identity, terms, traceId }: OfClient & Pick<ConnectRequest, 'terms'>,
-  context: ClientContext,
-): void {
+type Connected = OfClient & Pick<ConnectRequest, 'terms'> & Pick<ActionEvent, 'connection' | 'endedAt'>;
+
+/** A client is connected. */
+export function tellConnected(connected: Connected, context: ClientContext): void {
   context.afterwards(() => {
-    const asked = isService(identity, context)
-      ? undefined
-      : context.authorizer.connect(identity, terms && factsOf(terms));
-    context.events.tell('Connect', { identity, traceId, decision: asked?.effect === 'allow' ? asked : undefined });
+    recordConnected(connected, context);
   });
+}
+
+/**
+ * The same, at once. The policies are asked once more, because brokers tell of it apart from the request; where they would
+ * refuse it, that is for want of facts which were told then, or they are others by now: nothing is said of them.
+ */
+export function recordConnected({ terms, ...connected }: Connected, context: ClientContext): void {
+  const { identity } = connected;
+  const asked = isService(identity, context)
+    ? undefined
+    : context.authorizer.connect(identity, terms && factsOf(terms));
+  context.events.tell('Connect', { ...connected, decision: asked?.effect === 'allow' ? asked : undefined });
 }
 
 function refuse(

@@ -8,6 +8,7 @@ import type {
   BrokerConnectionEvent,
   DirectMessageEvent,
   DisconnectEvent,
+  EventsMissedEvent,
   PolicyReloadEvent,
   WouldDenyEvent,
 } from './events.js';
@@ -33,6 +34,14 @@ export interface EventFacts {
   readonly durationMs?: number | undefined;
   readonly qos?: number | undefined;
   readonly payloadBytes?: number | undefined;
+  readonly retain?: boolean | undefined;
+  readonly protocolVersion?: number | undefined;
+  readonly cleanStart?: boolean | undefined;
+  readonly sessionExpirySeconds?: number | undefined;
+  readonly keepAliveSeconds?: number | undefined;
+  readonly willTopic?: string | null | undefined;
+  readonly missed?: number | undefined;
+  readonly node?: string | undefined;
   readonly written?: 'yes' | 'no' | 'unknown' | undefined;
   readonly deviceCode?: number | undefined;
   readonly deviceReason?: string | undefined;
@@ -139,6 +148,12 @@ export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
     durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
     qos: event.qos,
     payloadBytes: event.payloadBytes,
+    retain: event.retain,
+    protocolVersion: event.connection?.protocolVersion,
+    cleanStart: event.connection?.cleanStart,
+    sessionExpirySeconds: event.connection?.sessionExpirySeconds,
+    keepAliveSeconds: event.connection?.keepAliveSeconds,
+    willTopic: event.connection?.willTopic,
     policy: decision?.policy,
     statement: decision?.statement,
     action: ofDenial(decision, 'action'),
@@ -152,6 +167,18 @@ export function disconnectRecord(event: DisconnectEvent, traceId: string): Event
     ...actionRecord(event, traceId),
     details: shorten(event.details ?? brokerWord(event.disconnectReason)),
     disconnectReason: disconnectReason(event.disconnectReason),
+  };
+}
+
+export function eventsMissedRecord({ of, count, node }: EventsMissedEvent, traceId: string): EventFacts {
+  return {
+    traceId,
+    status: 'Failure',
+    protocol: 'MQTT',
+    reason: 'EVENTS_MISSED',
+    details: `${count} events ${of}`,
+    missed: count,
+    node,
   };
 }
 

@@ -2,9 +2,10 @@ import type { DirectDelivery } from '../direct/delivery.js';
 import type { Authorizer } from '../policy/authorizer.js';
 import { createAdminServer } from './admin-server.js';
 import type { Diagnostics } from '../observing/diagnostics.js';
-import type { Events, ProcessEvents } from '../observing/events.js';
+import type { Events, ProcessEvents, Traffic } from '../observing/events.js';
 import { createFanOut } from './fan-out.js';
 import { createEventLog, type EventLogOptions } from './log/event-log.js';
+import type { LogFilterOptions } from './log/levels.js';
 import { measureAuthorizer, measureDelivery, measureTracing } from './measured.js';
 import { createHistograms } from './metrics/histograms.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
@@ -33,6 +34,10 @@ export interface Telemetry {
   readonly events: Events & ProcessEvents;
   readonly tracing: Tracing;
   readonly diagnostics: Diagnostics;
+  /** Other levels and another share of successes from now on. */
+  replaceLogFilter(filter: LogFilterOptions): void;
+  /** Counts what a broker has counted. */
+  readonly traffic: (counted: Traffic) => void;
   /** The same authorizer, measured. */
   authorizer(authorizer: Authorizer): Authorizer;
   /** The same delivery, measured. */
@@ -82,6 +87,10 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   return {
     events,
     diagnostics: log.diagnostics,
+    replaceLogFilter: (filter) => {
+      log.replaceFilter(filter);
+    },
+    traffic: (counted) => metrics?.traffic(counted),
     tracing: metrics ? measureTracing(tracing, metrics) : tracing,
     authorizer: (authorizer) => (metrics ? measureAuthorizer(authorizer, metrics) : authorizer),
     delivery: (delivery) => (metrics ? measureDelivery(delivery, metrics) : delivery),

@@ -3,7 +3,7 @@ import type { EventRecord } from '../../observing/events.js';
 /** What each field of a log line is. The type holds this list and the record equal. */
 export const LOG_FIELDS = {
   logLevel: 'INFO for a success, ERROR for a failure.',
-  timestamp: 'When it happened: ISO 8601, UTC; of a direct message over MQTT, by the broker’s clock.',
+  timestamp: 'When it happened: ISO 8601, UTC; of what the broker tells of, by its own clock.',
   accountId: 'The AWS account of the configuration, as in ARNs.',
   traceId: 'The trace: the same in the answer, on every line of one message, and in OpenTelemetry.',
   status: 'Success or Failure.',
@@ -22,6 +22,14 @@ export const LOG_FIELDS = {
   durationMs: 'From the request to its outcome, in milliseconds.',
   qos: 'QoS at which the receiver gets the message; of a subscription or publish, its own.',
   payloadBytes: 'Size of the payload, which itself is never logged.',
+  retain: 'Whether the message is to be retained, where the broker tells it.',
+  protocolVersion: 'Of a Connect: 3, 4 (MQTT 3.1.1) or 5.',
+  cleanStart: 'Of a Connect: whether it asked for a new session.',
+  sessionExpirySeconds: 'Of a Connect: for how long its session outlives the connection.',
+  keepAliveSeconds: 'Of a Connect: Keep Alive.',
+  willTopic: 'Of a Connect: topic of the will; null where it has none.',
+  missed: 'Of an EventsMissed: how many events of the type in `details` were lost.',
+  node: 'Of an EventsMissed: the node of the broker.',
   written: 'Whether the message was written to the connection of the device: yes, no or unknown.',
   deviceCode: 'Of RECEIVER_REJECTED: reason code of the device’s PUBACK.',
   deviceReason: 'Of RECEIVER_REJECTED: Reason String of the device’s PUBACK, at most 1,024 characters.',

@@ -138,6 +138,42 @@ export const METRICS = {
     description: 'Connects, disconnects, subscriptions and publishes that were decided or reported.',
     labels: ['event', 'reason'],
   },
+  messages: {
+    name: 'tightbeam.messages',
+    kind: 'counter',
+    unit: '{message}',
+    description:
+      'Ordinary messages: published (in), written to a client (out), acknowledged by one (acked). Counted in the broker, logged or not.',
+    labels: ['direction', 'qos', 'topic_group'],
+  },
+  messagesDropped: {
+    name: 'tightbeam.messages.dropped',
+    kind: 'counter',
+    unit: '{message}',
+    description: 'Ordinary messages that the broker dropped, for one client or altogether.',
+    labels: ['reason', 'topic_group'],
+  },
+  connects: {
+    name: 'tightbeam.connects',
+    kind: 'counter',
+    unit: '{connection}',
+    description: 'Connections that the broker accepted, or refused with which code.',
+    labels: ['outcome'],
+  },
+  sessions: {
+    name: 'tightbeam.sessions',
+    kind: 'counter',
+    unit: '{session}',
+    description: 'Sessions that their clients have resumed, or that have expired.',
+    labels: ['outcome'],
+  },
+  eventsMissed: {
+    name: 'tightbeam.events.missed',
+    kind: 'counter',
+    unit: '{event}',
+    description: 'Events of the broker that were lost because the service took them too slowly.',
+    labels: ['event'],
+  },
   brokerConnections: {
     name: 'tightbeam.broker.connections',
     kind: 'gauge',

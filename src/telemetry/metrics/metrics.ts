@@ -12,6 +12,7 @@ import {
   type Events,
   type EventType,
   type PolicyReloadEvent,
+  type Traffic,
 } from '../../observing/events.js';
 import { httpMethod } from '../otel/attributes.js';
 import { DIRECT_TEMPLATE, rpcMethod } from '../otel/conventions.js';
@@ -27,6 +28,7 @@ export interface Metrics extends Events {
   decision(decision: Pick<Decision, 'action' | 'effect' | 'cause'>, seconds: number): void;
   deliveryStarted(): void;
   deliveryEnded(reason: Reason, seconds: number): void;
+  traffic(counted: Traffic): void;
   close(): void;
 }
 
@@ -50,6 +52,11 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
   const reloads = counter(METRICS.reloads);
   const wouldDeny = counter(METRICS.wouldDeny);
   const clientEvents = counter(METRICS.clientEvents);
+  const messages = counter(METRICS.messages);
+  const messagesDropped = counter(METRICS.messagesDropped);
+  const connects = counter(METRICS.connects);
+  const sessions = counter(METRICS.sessions);
+  const eventsMissed = counter(METRICS.eventsMissed);
   const eventLoop = watchEventLoop();
 
   let pending = 0;
@@ -96,6 +103,13 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
 
   // From the start, so that the first refusal is an increase.
   for (const outcome of ['loaded', 'refused']) reloads.add(0, { outcome });
+  for (const direction of ['in', 'out', 'acked']) {
+    for (const qos of [0, 1, 2]) messages.add(0, { direction, qos, topic_group: '' });
+  }
+  for (const reason of ['queue_full', 'expired', 'no_subscribers']) messagesDropped.add(0, { reason, topic_group: '' });
+  for (const outcome of ['accepted', 'not_authorized']) connects.add(0, { outcome });
+  for (const outcome of ['resumed', 'expired']) sessions.add(0, { outcome });
+  for (const event of ['Connect', 'Disconnect', 'Publish-In', 'Publish-Out']) eventsMissed.add(0, { event });
   for (const action of OF_CLIENTS) wouldDeny.add(0, { action, cause: 'implicitDeny' });
 
   const clientEvent = (event: string, reason: string): void => {
@@ -120,6 +134,9 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     },
     request() {
       // Where its answer is: see below.
+    },
+    eventsMissed({ of, count }) {
+      eventsMissed.add(count, { event: of });
     },
     wouldDeny({ decision: { action, cause } }) {
       wouldDeny.add(1, { action, cause });
@@ -159,6 +176,24 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     deliveryEnded(reason, seconds) {
       pending -= 1;
       deliveries.record(seconds, 'mqtt', 'send', 'send', DIRECT_TEMPLATE, errorType(reason));
+    },
+    traffic(counted) {
+      switch (counted.what) {
+        case 'message':
+          messages.add(counted.count, { direction: counted.direction, qos: counted.qos, topic_group: counted.group });
+          break;
+        case 'dropped':
+          messagesDropped.add(counted.count, { reason: counted.reason, topic_group: counted.group });
+          break;
+        case 'connect':
+          connects.add(counted.count, { outcome: counted.outcome });
+          break;
+        case 'session':
+          sessions.add(counted.count, { outcome: counted.outcome });
+          break;
+        case 'disconnect':
+          break;
+      }
     },
     close: () => {
       eventLoop.close();

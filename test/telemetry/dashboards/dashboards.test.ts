@@ -29,7 +29,7 @@ describe('dashboards and alerts', () => {
   });
 
   it('have unique ids of panels and dashboards, and a description each', () => {
-    const files = ['overview', 'message', 'policy', 'hooks'].map(
+    const files = ['overview', 'message', 'policy', 'hooks', 'traffic'].map(
       (name) => `dashboards/grafana/dashboards/${name}.json`,
     );
     const dashboards = files.map(
