@@ -91,7 +91,7 @@ described('in a real Prometheus that scrapes the real application', () => {
     await produce('late');
     await reachLimits();
     await prometheus.scraped(2 + (await prometheus.scrapes()));
-  }, 60_000);
+  });
 
   async function through(door: 'HTTP' | 'MQTT', when: string): Promise<void> {
     for (const [reason, provoke] of Object.entries(DOORS[door])) {
