@@ -7,6 +7,7 @@ import {
   CONTROL_REQUEST,
   CONTROL_TIMEOUT,
   CONTROL_TRACE_ID,
+  CONTROL_TRACEPARENT,
   CONTROL_WAIT,
 } from '../../direct/controls.js';
 import type { ConnectionWait } from '../../direct/delivery.js';
@@ -45,9 +46,11 @@ export function toUserProperties(pairs: Iterable<Pair>): UserProperty[] {
  * such a name are left out.
  */
 export function directProperties(message: DirectMessage): PublishProperties {
-  const { identity, timeoutMs, properties, isRequest } = message;
+  const { identity, timeoutMs, properties, trace, isRequest } = message;
   const { userProperties = [] } = properties;
   const user = userProperties.filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (trace !== undefined) user.push(['traceparent', trace.traceparent]);
+  if (trace?.reachesDevice === false) user.push([CONTROL_TRACEPARENT, 'own']);
   user.push([CONTROL_TIMEOUT, String(timeoutMs)]);
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
   if (isRequest === true) user.push([CONTROL_REQUEST, '1']);
