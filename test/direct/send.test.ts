@@ -283,7 +283,10 @@ describe('a message whose receiver is not connected', () => {
     const { delivery, messaging } = create();
     absent(delivery);
     delivery.seen = () => Promise.resolve({ reason: 'CLIENT_OFFLINE_WITH_SESSION', written: 'no' });
-    expect(await messaging.send(SENDER, WAITING, TRACE)).toEqual({ reason: 'CLIENT_OFFLINE_WITH_SESSION', written: 'no' });
+    expect(await messaging.send(SENDER, WAITING, TRACE)).toEqual({
+      reason: 'CLIENT_OFFLINE_WITH_SESSION',
+      written: 'no',
+    });
   });
 
   test.each(['301', '-1', 'x', '', '1.5'])('is refused for a wait of "%s" seconds', async (waitForConnection) => {
