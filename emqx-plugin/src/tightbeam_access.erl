@@ -1,13 +1,16 @@
-%% @doc Who may publish and subscribe under `$dm/': what EMQX's authorization leaves to a callback.
+%% @doc Who may publish and subscribe under `$dm/' and `$tightbeam/': what EMQX's authorization leaves to a callback.
 -module(tightbeam_access).
 
 -export([on_authorize/4, on_authz_complete/5]).
 
-%% @doc Nobody may really subscribe under `$dm/'. A PUBLISH to a direct topic goes on to whoever
+%% @doc Nobody may really subscribe there, or publish under `$tightbeam/'. A PUBLISH to a direct topic goes on to whoever
 %% decides, with three exceptions: a malformed topic passes, to be answered 0x90 by {@link
 %% tightbeam_sender:on_publish/1}; a client with a mountpoint has no topics but its own; and QoS 2 from an MQTT 5 client
 %% is denied here, the only place where its PUBREC can still be given a reason code (section 3.5.2.1).
 -spec on_authorize(map(), term(), term(), term()) -> ok | {stop, map()}.
+%% EMQX 5.1 tells no more than this of an action.
+on_authorize(ClientInfo, Type, Topic, Default) when Type =:= publish; Type =:= subscribe ->
+    on_authorize(ClientInfo, #{action_type => Type}, Topic, Default);
 on_authorize(ClientInfo, #{action_type := subscribe}, Filter, _Default) ->
     IsReserved = lists:any(fun tightbeam_topic:is_reserved_filter/1, [Filter | own(Filter, ClientInfo)]),
     case IsReserved andalso not tightbeam_authz:is_asking() of
@@ -25,9 +28,10 @@ on_authorize(ClientInfo, #{action_type := publish} = Action, <<"$dm/", _/binary>
             end
     end;
 on_authorize(ClientInfo, #{action_type := publish}, Topic, _Default) ->
-    case own(Topic, ClientInfo) of
-        [<<"$dm/", _/binary>>] -> decision(deny);
-        _ -> ok
+    Own = own(Topic, ClientInfo),
+    case lists:any(fun tightbeam_topic:is_direct/1, Own) orelse lists:any(fun tightbeam_topic:is_question/1, [Topic | Own]) of
+        true -> decision(deny);
+        false -> ok
     end;
 on_authorize(_ClientInfo, _Action, _Topic, _Default) ->
     ok.

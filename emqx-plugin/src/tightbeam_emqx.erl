@@ -4,7 +4,7 @@
 -module(tightbeam_emqx).
 
 -export([load/0, unload/0, alternatives/0, has_hook_point/1]).
--export([inc/2, value/1, plugin_config/1, has_durable_session/1]).
+-export([inc/2, value/1, plugin_config/1, has_durable_session/1, exhook_server/1]).
 
 -define(KEY, ?MODULE).
 
@@ -16,6 +16,8 @@ alternatives() ->
         %% 6.1 and later keep counters by namespace; there `inc/2' takes a namespace and a name.
         {needed, [{emqx_metrics, inc_global, 2}, {emqx_metrics, inc, 2}]},
         {needed, [{emqx_metrics, val_global, 1}, {emqx_metrics, val, 1}]},
+        %% An ExHook server: renamed in 5.9.
+        {needed, [{emqx_exhook_mgr, service, 1}, {emqx_exhook_mgr, server, 1}]},
         %% Called by EMQX's session for what tightbeam_handover hands it.
         {needed, [{emqx_shared_sub, maybe_nack_dropped, 1}]},
         {needed, [{emqx_shared_sub, nack_no_connection, 1}]},
@@ -77,6 +79,19 @@ inc(Name, Value) ->
 value(Name) ->
     [Val] = function([val_global, val]),
     Val(Name).
+
+%% @doc The ExHook server of that name, to be called through.
+-spec exhook_server(binary()) -> map() | none.
+exhook_server(Name) ->
+    case function([service, server]) of
+        [Server] ->
+            case Server(Name) of
+                #{} = Found -> Found;
+                _ -> none
+            end;
+        [] ->
+            none
+    end.
 
 %% @doc The configuration that EMQX keeps for a plugin; empty where it keeps none.
 -spec plugin_config(binary()) -> map().

@@ -8,6 +8,8 @@
 -define(FIRST, 1001).
 %% The guard has the last word: whatever ExHook's callback does (decide, fail, crash during a reload), it comes after.
 -define(AFTER_EXHOOK, 50).
+%% After EMQX's own authentication and authorization, in the place of ExHook's question.
+-define(BEFORE_EXHOOK, 101).
 
 callbacks() ->
     [
@@ -18,8 +20,13 @@ callbacks() ->
         {'message.acked', {tightbeam_receiver, on_acked, []}, ?FIRST},
         {'delivery.dropped', {tightbeam_receiver, on_delivery_dropped, []}, ?FIRST},
         {'client.disconnected', {tightbeam_receiver, on_disconnected, []}, ?FIRST},
+        {'client.connect', {tightbeam_facts, on_connect, []}, ?FIRST},
+        {'client.connected', {tightbeam_will, on_connected, []}, ?FIRST},
+        {'client.authorize', {tightbeam_will, on_authorize, []}, ?FIRST},
         {'client.authorize', {tightbeam_access, on_authorize, []}, ?FIRST},
         {'client.check_authz_complete', {tightbeam_access, on_authz_complete, []}, ?FIRST},
+        {'client.authenticate', {tightbeam_question, on_authenticate, []}, ?BEFORE_EXHOOK},
+        {'client.authorize', {tightbeam_question, on_authorize, []}, ?BEFORE_EXHOOK},
         {'client.authenticate', {tightbeam_guard, on_authenticate, []}, ?AFTER_EXHOOK},
         {'client.authorize', {tightbeam_guard, on_authorize, []}, ?AFTER_EXHOOK}
     ] ++

@@ -1,7 +1,7 @@
 %% @doc The service, as EMQX knows it: the ExHook server of the configured name.
 -module(tightbeam_provider).
 
--export([state/0, configured/0, ask/0]).
+-export([state/0, configured/0, first/0, ask/0]).
 
 -export_type([state/0]).
 
@@ -37,6 +37,17 @@ loaded() ->
     catch
         %% ExHook itself is starting, or being restarted.
         _:_ -> unloaded
+    end.
+
+%% @doc The service, as `emqx_exhook_server' calls it, where it is the first of the providers that EMQX asks now.
+-spec first() -> term() | none.
+first() ->
+    Name = name(),
+    try emqx_exhook_mgr:running() of
+        [Name | _] -> tightbeam_emqx:exhook_server(Name);
+        _ -> none
+    catch
+        _:_ -> none
     end.
 
 %% @doc A call that the service answers and that means nothing: no outcomes. Waits for the answer, or for ExHook's

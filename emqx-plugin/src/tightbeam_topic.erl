@@ -1,7 +1,7 @@
 %% @doc The direct topic: `$dm/{percent-encoded client ID}/{topic}'.
 -module(tightbeam_topic).
 
--export([is_direct/1, is_reserved_filter/1, parse/1, check/1]).
+-export([is_direct/1, is_question/1, is_reserved_filter/1, parse/1, check/1]).
 
 -export_type([direct/0, invalid/0]).
 
@@ -9,6 +9,7 @@
 -type invalid() :: invalid_client_id | invalid_topic | reserved_topic.
 
 -define(PREFIX, "$dm/").
+-define(QUESTIONS, "$tightbeam/").
 
 %% @doc Is this a topic name on which nothing but a direct message may be published? A delayed
 %% publish (`$delayed/N/...') of one is: it would come back later with no sender to answer.
@@ -23,13 +24,27 @@ is_direct(<<"$delayed/", Rest/binary>>) ->
 is_direct(_) ->
     false.
 
-%% @doc Would this topic filter subscribe to direct topics? By MQTT 5 section 4.7.2 a filter that
+%% @doc Is this a topic under which only the plugin asks the service (`tightbeam_question')?
+-spec is_question(binary()) -> boolean().
+is_question(<<?QUESTIONS, _/binary>>) ->
+    true;
+is_question(<<"$delayed/", Rest/binary>>) ->
+    case binary:split(Rest, <<"/">>) of
+        [_, Topic] -> is_question(Topic);
+        _ -> false
+    end;
+is_question(_) ->
+    false.
+
+%% @doc Would this topic filter subscribe to direct topics, or to those of questions? By MQTT 5 section 4.7.2 a filter that
 %% begins with a wildcard never matches a topic that begins with `$', so only literal prefixes count,
 %% also behind the prefixes of shared (section 4.8.2) and exclusive subscriptions.
 -spec is_reserved_filter(binary() | tuple()) -> boolean().
 is_reserved_filter({share, _Group, Filter}) -> is_reserved_filter(Filter);
 is_reserved_filter(<<"$dm">>) -> true;
 is_reserved_filter(<<?PREFIX, _/binary>>) -> true;
+is_reserved_filter(<<"$tightbeam">>) -> true;
+is_reserved_filter(<<?QUESTIONS, _/binary>>) -> true;
 is_reserved_filter(<<"$queue/", Filter/binary>>) -> is_reserved_filter(Filter);
 is_reserved_filter(<<"$exclusive/", Filter/binary>>) -> is_reserved_filter(Filter);
 is_reserved_filter(<<"$share/", Rest/binary>>) ->

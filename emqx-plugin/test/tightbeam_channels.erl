@@ -29,6 +29,8 @@ setup() ->
     emqx_exhook_handler:fail(false),
     emqx_exhook_metrics:reset(),
     emqx_exhook_mgr:set_running([<<"tightbeam">>]),
+    emqx_exhook_mgr:set_failed_action(deny),
+    emqx_exhook_server:set(undefined, ignore),
     {ok, _} = application:ensure_all_started(tightbeam),
     Owner.
 

@@ -4,16 +4,23 @@ import type { Identity } from '../identity/identity.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
 import { isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
-import type { Allowed, OfClient, Refused } from './verdict.js';
+import type { Allowed, OfClient, Refused, Verdict } from './verdict.js';
 
 /** What a CONNECT asks for beyond being let in. */
 export interface ConnectTerms {
   /** The session outlives the connection: no clean start, or an expiry above 0. */
   readonly persistent: boolean;
-  /** Absent where the CONNECT has none. */
-  readonly will?: { readonly topicName: string; readonly retain: boolean } | undefined;
+  /** Absent where the CONNECT has none; untold: the broker will tell when it has let the client in (`mayKeepWill`). */
+  readonly will?: Will | 'untold' | undefined;
   /** Host name of the TLS server name indication; absent where the client named none. */
   readonly serverName?: string | undefined;
+  /** The broker does not tell of the server name. */
+  readonly serverNameUntold?: true;
+}
+
+export interface Will {
+  readonly topicName: string;
+  readonly retain: boolean;
 }
 
 export interface ConnectRequest {
@@ -29,6 +36,8 @@ export interface ConnectRequest {
 export interface Admitted extends Allowed {
   readonly identity: Identity;
   readonly isService: boolean;
+  /** Only while its will, which nobody has told, is found to be allowed. */
+  readonly onApproval?: true;
 }
 
 /**
@@ -52,14 +61,31 @@ export async function mayConnect(request: ConnectRequest, context: ClientContext
     ...(secureTransport === undefined ? {} : { secureTransport }),
   };
   if (isService(identity, context)) return { allowed: true, identity, isService: true };
-  const refusal = { identity, reason: 'CONNECT_NOT_AUTHORIZED', traceId: request.traceId } as const;
+  const asked = { identity, terms, traceId: request.traceId };
+  const verdict = terms?.will === 'untold' ? mayConnectUnlessWill(asked, context) : mayHaveTerms(asked, context);
+  return verdict.allowed ? { ...verdict, identity, isService: false } : verdict;
+}
+
+interface Asked extends OfClient {
+  readonly terms: ConnectTerms | undefined;
+}
+
+/**
+ * May the client, which is connected already, have the will that it turns out to have, or none? Otherwise its connection
+ * has to end, and the will must not be published.
+ */
+export function mayKeepWill(request: Asked, context: ClientContext): Verdict {
+  return isService(request.identity, context) ? { allowed: true } : mayHaveTerms(request, context);
+}
+
+function mayHaveTerms({ identity, terms, traceId }: Asked, context: ClientContext): Verdict {
+  const refusal = { identity, reason: 'CONNECT_NOT_AUTHORIZED', traceId } as const;
   const decision = context.authorizer.connect(identity, terms && factsOf(terms));
-  const asked = { identity, traceId: request.traceId };
+  const asked = { identity, traceId };
   const verdict = settle({ decision, reason: refusal.reason, asked }, context);
   if (!verdict.allowed) return refuse({ ...refusal, decision }, context);
-  const admitted: Admitted = { ...verdict, identity, isService: false };
   const will = terms?.will;
-  if (will === undefined) return admitted;
+  if (will === undefined || will === 'untold') return verdict;
   if (isUnderDirect(will.topicName)) {
     return refuse({ ...refusal, details: 'A will cannot be a direct message.' }, context);
   }
@@ -68,21 +94,45 @@ export async function mayConnect(request: ConnectRequest, context: ClientContext
   const askedOfWill = { ...asked, topicName: will.topicName, details };
   const guarded = isGuardedTopic(will.topicName);
   const may = settle({ decision: ofWill, reason: refusal.reason, asked: askedOfWill, guarded }, context);
-  return may.allowed ? admitted : refuse({ ...refusal, decision: ofWill, details }, context);
+  return may.allowed ? verdict : refuse({ ...refusal, decision: ofWill, details }, context);
 }
 
-/** A client is connected. The policies are asked once more: brokers tell of it apart from the request. */
+/**
+ * Where it may connect without a will and with one, that is the answer. Else it is let in on approval; where only a will of
+ * a certain topic would do, it is not.
+ */
+function mayConnectUnlessWill(
+  { identity, terms, traceId }: Asked,
+  context: ClientContext,
+): Verdict & { onApproval?: true } {
+  const facts: ConnectFacts = terms === undefined ? {} : factsOf(terms);
+  const { connectAttributes = [] } = facts;
+  const without = context.authorizer.connect(identity, facts);
+  const withWill = context.authorizer.connect(identity, {
+    ...facts,
+    connectAttributes: [...connectAttributes, 'LastWill'],
+    lastWillTopicUntold: true,
+  });
+  const decision = without.effect === 'deny' && withWill.effect === 'allow' ? withWill : without;
+  const reason = 'CONNECT_NOT_AUTHORIZED';
+  const verdict = settle({ decision, reason, asked: { identity, traceId } }, context);
+  if (!verdict.allowed) return refuse({ identity, traceId, reason, decision }, context);
+  return { ...verdict, ...(without.effect !== withWill.effect && { onApproval: true }) };
+}
+
+/**
+ * A client is connected. The policies are asked once more, because brokers tell of it apart from the request; where they
+ * would refuse it, that is for want of facts which were told then, or they are others by now: nothing is said of them.
+ */
 export function tellConnected(
   { identity, terms, traceId }: OfClient & Pick<ConnectRequest, 'terms'>,
   context: ClientContext,
 ): void {
   context.afterwards(() => {
-    const decision = isService(identity, context)
+    const asked = isService(identity, context)
       ? undefined
       : context.authorizer.connect(identity, terms && factsOf(terms));
-    // What would be denied was told when it was asked.
-    const isHeeded = decision?.effect !== 'deny' || context.enforcement.modeOf(decision.principalId) === 'enforce';
-    context.events.tell('Connect', { identity, traceId, decision: isHeeded ? decision : undefined });
+    context.events.tell('Connect', { identity, traceId, decision: asked?.effect === 'allow' ? asked : undefined });
   });
 }
 
@@ -97,10 +147,12 @@ function refuse(
   return { allowed: false, reason, ...(decision && { decision }) };
 }
 
-function factsOf({ persistent, will, serverName }: ConnectTerms): ConnectFacts {
+function factsOf({ persistent, will, serverName, serverNameUntold }: ConnectTerms): ConnectFacts {
+  const told = will === 'untold' ? undefined : will;
   return {
-    connectAttributes: [...(persistent ? ['PersistentConnect'] : []), ...(will ? ['LastWill'] : [])],
-    ...(will && { lastWillTopic: will.topicName }),
+    connectAttributes: [...(persistent ? ['PersistentConnect'] : []), ...(told ? ['LastWill'] : [])],
+    ...(told && { lastWillTopic: told.topicName }),
     ...(serverName !== undefined && { domainName: serverName }),
+    ...(serverNameUntold && { domainNameUntold: true }),
   };
 }

@@ -2,6 +2,7 @@ import { isUnderDirect } from '../direct/topic.js';
 import { realFilter } from '../policy/matching/topics.js';
 import type { ClientContext } from './context.js';
 import { isGuardedFilter, settle } from './enforcement.js';
+import { isUnderQuestions, NO_CLIENT_THERE } from './reserved.js';
 import type { BrokersWord, OfClient, Verdict } from './verdict.js';
 
 export interface SubscribeRequest extends OfClient, BrokersWord {
@@ -11,14 +12,15 @@ export interface SubscribeRequest extends OfClient, BrokersWord {
   readonly qos?: number | undefined;
 }
 
-/** May the client subscribe? Nobody can under `$dm/`: direct messages come without a subscription. */
+/** May the client subscribe? Nobody can under `$dm/` (direct messages come without a subscription) and `$tightbeam/`. */
 export function maySubscribe(request: SubscribeRequest, context: ClientContext): Verdict {
   const { authorizer, events, afterwards } = context;
   const { identity, traceId, topicFilter: topicName, qos, brokersOwn } = request;
   const reason = 'SUBSCRIBE_NOT_AUTHORIZED';
-  if (isUnderDirect(realFilter(topicName))) {
+  const filter = realFilter(topicName);
+  if (isUnderDirect(filter) || isUnderQuestions(filter)) {
     afterwards(() => {
-      const details = 'Nobody can subscribe under $dm/.';
+      const details = isUnderDirect(filter) ? 'Nobody can subscribe under $dm/.' : NO_CLIENT_THERE;
       events.tell('Subscribe', { identity, traceId, topicName, qos, reason, details });
     });
     return { allowed: false, reason };

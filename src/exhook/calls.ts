@@ -1,31 +1,17 @@
 import { mayConnect, tellConnected } from '../clients/connect.js';
-import type { ClientContext } from '../clients/context.js';
 import { tellDelivered } from '../clients/deliver.js';
 import { tellDisconnected } from '../clients/disconnect.js';
 import { tellOutcomes } from '../clients/outcome.js';
-import { mayPublish, tellPublished } from '../clients/publish.js';
-import { mayReceive } from '../clients/receive.js';
-import { maySubscribe } from '../clients/subscribe.js';
+import { tellPublished } from '../clients/publish.js';
 import { tellUnsubscribed } from '../clients/unsubscribe.js';
-import type { Verdict } from '../clients/verdict.js';
 import type { HookSpan } from '../observing/tracing.js';
-import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
-import {
-  askedTopic,
-  credentialsOf,
-  identityOf,
-  outcomeOfReport,
-  outcomeWithoutPlugin,
-  receivingOn,
-  senderOf,
-} from './normalise.js';
+import { answerQuestion } from './answer-question.js';
+import { answer, authorize, DENY, type Asker, type CallContext } from './answers.js';
+import { mergeHooks, REQUIRED_HOOKS } from './hooks.js';
+import { credentialsOf, identityOf, outcomeOfReport, outcomeWithoutPlugin, senderOf } from './normalise.js';
 import { OUTCOME_REPORTS, OUTCOME_REPORTS_TOPIC, readOutcomeReports } from './outcome-report.js';
-import type { CallName, Message, RequestOf, ResponseOf, ValuedResponse } from './wire.js';
-
-export interface CallContext extends ClientContext {
-  /** Hooks to register beyond the required ones. */
-  readonly hooks: readonly Hook[];
-}
+import { readQuestion } from './question.js';
+import type { CallName, Message, RequestOf, ResponseOf } from './wire.js';
 
 /** Who calls: a node of the broker, or somebody in its place. */
 export interface Caller {
@@ -39,20 +25,6 @@ type Handler<Name extends CallName> = (
   span: HookSpan,
   caller: Caller,
 ) => ResponseOf<Name> | Promise<ResponseOf<Name>>;
-
-/**
- * Decisions always stop the chain: callbacks of lower priority (the guard, which denies) are for the case that no
- * provider answers.
- */
-const ALLOW: ValuedResponse = Object.freeze({ type: 'STOP_AND_RETURN', bool_result: true });
-export const DENY: ValuedResponse = Object.freeze({ type: 'STOP_AND_RETURN', bool_result: false });
-
-function answer(verdict: Verdict, span: HookSpan): ValuedResponse {
-  if (verdict.decision !== undefined) span.decided(verdict.decision);
-  if (verdict.allowed) return ALLOW;
-  span.refused(verdict.reason);
-  return DENY;
-}
 
 /**
  * Calls that do something: each takes its request apart and asks or tells `src/clients/`. All others are answered with
@@ -74,28 +46,16 @@ export const HANDLERS: { readonly [Name in CallName]?: Handler<Name> } = {
 
   /**
    * The request does not tell QoS and retain flag of a PUBLISH (exhook.v2.proto and exhook.v3.proto,
-   * ClientAuthorizeRequest). `result` is what the chain held before: `authorization.no_match`, as no rule of EMQX's own
-   * has decided. It stands where the policies are in shadow, and as the answer, not as none: the guard comes after, and
-   * denies what nobody answered.
+   * ClientAuthorizeRequest); the plugin does, in a topic that no client can publish on. `result` is what the chain held
+   * before: `authorization.no_match`, as no rule of EMQX's own has decided. It stands where the policies are in shadow, and
+   * as the answer, not as none: the guard comes after, and denies what nobody answered.
    */
-  OnClientAuthorize: ({ clientinfo, type, topic, result }, context, span) => {
+  OnClientAuthorize: ({ clientinfo, type, topic, result }, context, span, caller) => {
     if (clientinfo === null) return DENY;
-    const identity = identityOf(clientinfo);
-    const topicName = askedTopic(topic, clientinfo.mountpoint);
-    const asked = { identity, topicName, traceId: span.traceId };
-    switch (type) {
-      case 'PUBLISH':
-        return answer(mayPublish({ ...asked, brokersOwn: result }, context), span);
-      case 'SUBSCRIBE': {
-        const receiving = receivingOn(topicName, clientinfo);
-        return receiving === undefined
-          ? answer(maySubscribe({ ...asked, topicFilter: topicName, brokersOwn: result }, context), span)
-          : answer(mayReceive({ ...asked, topicName: receiving.topic, direct: true }, context), span);
-      }
-      default:
-        // A type of a later generation comes as its number.
-        return DENY;
-    }
+    const question = type === 'PUBLISH' ? readQuestion(topic) : undefined;
+    const asker: Asker = { clientinfo, brokersOwn: result, askedBy: hostOf(caller.getPeer()) };
+    if (question !== undefined) return answerQuestion(question, asker, context, span);
+    return authorize({ type, topic, identity: identityOf(clientinfo) }, asker, context, span);
   },
 
   OnClientConnected: ({ clientinfo }, context) => {

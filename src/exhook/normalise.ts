@@ -113,7 +113,7 @@ export function receivingOn(topic: string, { clientid }: ClientInfo): DirectAddr
 
 /** One literal, without spreads, as there is one for every direct message through MQTT. */
 export function outcomeOfReport(report: OutcomeReport): MqttOutcome {
-  const { topic, reason, durationMs, endedAt, qos, payloadBytes, traceparent } = report;
+  const { topic, reason, durationMs, endedAt, qos, payloadBytes, traceparent, details } = report;
   const parsed = parseDirectTopic(topic);
   return {
     sender: senderOf(report),
@@ -127,6 +127,7 @@ export function outcomeOfReport(report: OutcomeReport): MqttOutcome {
     durationMs,
     endedAt,
     traceparent,
+    details,
   };
 }
 

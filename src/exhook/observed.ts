@@ -1,3 +1,4 @@
+import { readQuestion } from './question.js';
 import { parseDirectTopic } from '../direct/topic.js';
 import type { HookCall, HookOutcome } from '../observing/tracing.js';
 import type { CallName, RequestOf } from './wire.js';
@@ -10,7 +11,10 @@ type Route = Pick<HookCall, 'sends' | 'receives'>;
  */
 export function routeOf<Name extends CallName>(name: Name, request: RequestOf<Name>, serviceUsername: string): Route {
   if (name !== 'OnClientAuthorize') return {};
-  const { topic, type, clientinfo } = request as RequestOf<'OnClientAuthorize'>;
+  const { topic: asked, type: askedType, clientinfo } = request as RequestOf<'OnClientAuthorize'>;
+  const question = askedType === 'PUBLISH' ? readQuestion(asked) : undefined;
+  const topic = question?.topic ?? asked;
+  const type = question?.ask === 'subscribe' ? 'SUBSCRIBE' : askedType;
   const parsed = parseDirectTopic(topic);
   if (!parsed.ok || clientinfo === null) return {};
   const { address } = parsed;

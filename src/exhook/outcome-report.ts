@@ -25,6 +25,8 @@ export interface OutcomeReport {
   readonly payloadBytes?: number | undefined;
   /** User property `traceparent` of the sender (W3C Trace Context). */
   readonly traceparent?: string | undefined;
+  /** The rule that the message broke, where it was refused for one. */
+  readonly details?: string | undefined;
 }
 
 /** Neither a reason of this project nor one for which a broker drops a message. */
@@ -81,7 +83,8 @@ function isReport(value: unknown): value is OutcomeReport {
     entry.endedAt <= LATEST &&
     (entry.qos === undefined || entry.qos === 0 || entry.qos === 1 || entry.qos === 2) &&
     (entry.payloadBytes === undefined || isAmount(entry.payloadBytes)) &&
-    isTextOrAbsent(entry.traceparent)
+    isTextOrAbsent(entry.traceparent) &&
+    isTextOrAbsent(entry.details)
   );
 }
 

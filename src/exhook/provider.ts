@@ -9,7 +9,8 @@ import {
 import { clientContext, type ClientOptions } from '../clients/context.js';
 import type { HookSpan } from '../observing/tracing.js';
 import type { TlsMaterial } from '../tls/files.js';
-import { DENY, HANDLERS, type CallContext, type Caller } from './calls.js';
+import { DENY, type CallContext } from './answers.js';
+import { HANDLERS, type Caller } from './calls.js';
 import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
 import { outcomeOf, routeOf } from './observed.js';
 import { GENERATIONS, serviceDefinition, type Generation } from './protocol.js';

@@ -8,7 +8,7 @@ export interface PresentedCredentials {
   /** Never log it. */
   readonly password?: string;
   /** Subject of the client certificate that the broker's TLS handshake verified; never one that somebody only told of. */
-  readonly certificate?: { readonly commonName: string; readonly distinguishedName?: string };
+  readonly certificate?: NonNullable<Identity['certificate']>;
   /** Why what the broker tells of a certificate is not believed; then there is no `certificate`. For the operator. */
   readonly certificateFault?: string;
   readonly sourceIp?: string;

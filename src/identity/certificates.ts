@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { CallerAuthenticator, CallerRequest, CallerVerdict } from './caller.js';
 import type { Identity } from './identity.js';
 
@@ -23,8 +23,48 @@ export function describeCertificate(certificate: X509Certificate): NonNullable<I
   const { CN: commonNames } = certificate.toLegacyObject().subject as { readonly CN?: string | readonly string[] };
   return {
     commonName: [commonNames ?? ''].flat().at(-1) ?? '',
-    // Node has one relative name a line, escaped as RFC 4514 wants it, the least specific first.
-    distinguishedName: certificate.subject.split('\n').reverse().join(','),
-    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    distinguishedName: distinguishedName(certificate.subject),
+    ...describeIssue(certificate),
   };
+}
+
+/** What the issuer has put into it, and what it is known by. */
+type Issue = Pick<NonNullable<Identity['certificate']>, 'fingerprint' | 'issuer' | 'serialNumber'>;
+
+function describeIssue(certificate: X509Certificate): Issue {
+  return {
+    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    issuer: distinguishedName(certificate.issuer),
+    serialNumber: certificate.serialNumber,
+  };
+}
+
+/** Node has one relative name a line, escaped as RFC 4514 wants it, the least specific first. */
+function distinguishedName(lines: string): string {
+  return lines.split('\n').reverse().join(',');
+}
+
+/** Certificates that are remembered: devices ask more than once, and to parse one takes some 50 microseconds. */
+const REMEMBERED = 1_000;
+
+/** Reads certificates as brokers hand them over, DER in base64; what is none says nothing. */
+export class CertificateReader {
+  readonly #read = new Map<string, Issue>();
+
+  issueOf(base64: string): Issue {
+    const known = this.#read.get(base64);
+    if (known !== undefined) return known;
+    const issue = issueIn(base64);
+    if (this.#read.size >= REMEMBERED) this.#read.clear();
+    this.#read.set(base64, issue);
+    return issue;
+  }
+}
+
+function issueIn(base64: string): Issue {
+  try {
+    return describeIssue(new X509Certificate(Buffer.from(base64, 'base64')));
+  } catch {
+    return {};
+  }
 }

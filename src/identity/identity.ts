@@ -15,6 +15,10 @@ export interface Identity {
     readonly distinguishedName?: string;
     /** SHA-256 of the certificate, in lower-case hexadecimal digits. */
     readonly fingerprint?: string;
+    /** Of the issuer, as `distinguishedName`. */
+    readonly issuer?: string;
+    /** In hexadecimal digits, upper case. */
+    readonly serialNumber?: string;
   };
   /** Access key whose SigV4 signature was verified. */
   readonly accessKeyId?: string;

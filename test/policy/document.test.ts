@@ -195,12 +195,16 @@ test.each<[what: string, differences: object, problem: string]>([
     'iot:Certificate.SerialNumber',
     'iot:CertificateId',
     'iot:LastWillTopic',
-    'aws:SourceVpc',
-  ].map((key): [string, object, string] => [
-    `${key}, which brokers do not tell`,
-    { Condition: { StringEquals: { [key]: 'a' } } },
-    `warning p.json (0) $.Statement[0].Condition.StringEquals["${key}"]: brokers do not tell ${key}: an Allow that asks for it does not match, a Deny that asks for it denies`,
-  ]),
+    ['aws:SourceVpc', ''],
+    ['iot:Certificate.Subject.AlternativeName.DNSName', ''],
+  ].map((told): [string, object, string] => {
+    const [key = '', without = 'without the plugin or the door '] = [told].flat();
+    return [
+      `${key}, which brokers do not tell`,
+      { Condition: { StringEquals: { [key]: 'a' } } },
+      `warning p.json (0) $.Statement[0].Condition.StringEquals["${key}"]: ${without}brokers do not tell ${key}: an Allow that asks for it does not match, a Deny that asks for it denies`,
+    ];
+  }),
   [
     'an unknown variable',
     { Resource: `${ARN}topic/\${iot:x}` },

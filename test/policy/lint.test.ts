@@ -85,7 +85,7 @@ test('a filter that matches one topic more than in AWS IoT Core is a warning whe
 test('a Deny of retaining alone is a warning: brokers do not tell of it', () => {
   const deny = { Effect: 'Deny', Action: 'iot:RetainPublish', Resource: `${ARN}topic/a` };
   expect(warningsOf(deny)).toEqual([
-    'warning p.json (0) $.Statement[0]: brokers do not tell whether a publish is to be retained: over MQTT this Deny of iot:RetainPublish keeps nobody out',
+    'warning p.json (0) $.Statement[0]: without the plugin or the door brokers do not tell whether a publish is to be retained: there this Deny of iot:RetainPublish keeps nobody out',
   ]);
   expect(warningsOf({ ...deny, Effect: 'Allow' })).toEqual([]);
   expect(warningsOf({ ...deny, Action: ['iot:Publish', 'iot:RetainPublish'] })).toEqual([]);

@@ -1,6 +1,6 @@
 %% Sends what it is told to the test that asked for it; can be made slow, and to fail.
 -module(emqx_exhook_handler).
--export([on_message_dropped/3]).
+-export([on_message_dropped/3, clientinfo/1]).
 -test([set/2, fail/1]).
 
 set(Pid, Delay) -> persistent_term:put(?MODULE, {Pid, Delay}).
@@ -12,3 +12,5 @@ on_message_dropped(Msg, _Context, Reason) ->
     emqx_exhook_metrics:count(case persistent_term:get({?MODULE, fails}, false) of true -> failed; false -> succeed end),
     is_pid(Pid) andalso (Pid ! {report, Msg, Reason}),
     ok.
+
+clientinfo(ClientInfo) -> maps:with([clientid, username, password], ClientInfo).

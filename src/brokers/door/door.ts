@@ -74,8 +74,8 @@ export class Door implements DoorContext {
       connectionOf: (clientId) => this.#live.get(clientId),
       hasSession: (clientId) => this.away.get(clientId) !== undefined,
       authorize: (connection: DoorConnection, type, topic) => this.rules.direct(connection, type, topic),
-      report: (message, reason) => {
-        this.rules.told(message, reason);
+      report: (message, reason, details) => {
+        this.rules.told(message, reason, details);
       },
     });
   }

@@ -88,7 +88,7 @@ export class Gate implements Rules {
   }
 
   /** A direct message of a client has its outcome. */
-  told({ sender, packet, address, qos, since }: PendingMessage, reason: Reason): void {
+  told({ sender, packet, address, qos, since }: PendingMessage, reason: Reason, details?: string): void {
     const { origin } = sender;
     if (origin === undefined) return;
     const { clientId, username, sourceIp } = origin;
@@ -99,6 +99,7 @@ export class Gate implements Rules {
       durationMs: performance.now() - since,
       endedAt: Date.now(),
       traceparent: pairsOf(packet.properties?.userProperties).find(([name]) => name === 'traceparent')?.[1],
+      details,
     };
     tellOutcomes([outcome], this.#context);
   }

@@ -9,6 +9,10 @@ export interface ConnectFacts {
   readonly lastWillTopic?: string;
   /** `iot:DomainName`: the host name of the TLS server name indication. */
   readonly domainName?: string;
+  /** There is a will, and its topic is not told. */
+  readonly lastWillTopicUntold?: true;
+  /** Whether there is a host name is not told. */
+  readonly domainNameUntold?: true;
 }
 
 /** What a request is about beyond identity and resource. */

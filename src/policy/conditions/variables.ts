@@ -13,8 +13,8 @@ export interface ContextKey {
   readonly name: string;
   /** False where AWS IoT Core has no such key for the actions decided here: it never has a value. */
   readonly known: boolean;
-  /** False where brokers hand over no fact for it, so that it has no value for any request. */
-  readonly told: boolean;
+  /** Who tells a fact for it: ExHook too, the plugin and the door alone, or nobody. */
+  readonly toldBy: 'all' | 'plugin or door' | 'nobody';
   readonly resolve: (context: RequestContext) => Value;
 }
 
@@ -27,11 +27,14 @@ const FIXED: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['iot:clientid', ({ identity }) => identity.clientId],
   ['iot:topic', ({ extra }) => extra.topic],
   ['iot:connectattributes', ({ extra }) => extra.connectAttributes ?? untoldOfConnect(extra)],
-  ['iot:domainname', ({ extra }) => extra.domainName ?? untoldOfConnect(extra)],
+  ['iot:domainname', ({ extra }) => extra.domainName ?? (extra.domainNameUntold ? null : untoldOfConnect(extra))],
   ['iot:connection.thing.thingname', ({ thing }) => thing?.name],
   ['iot:connection.thing.thingtypename', ({ thing }) => thing?.type],
   ['iot:connection.thing.isattached', ({ thing }) => (thing === undefined ? 'false' : 'true')],
-  ['iot:lastwilltopic', ({ extra }) => extra.lastWillTopic ?? untoldOfConnect(extra)],
+  [
+    'iot:lastwilltopic',
+    ({ extra }) => extra.lastWillTopic ?? (extra.lastWillTopicUntold ? null : untoldOfConnect(extra)),
+  ],
   // Every request has these two; where the transport does not tell, only their values are unknown.
   ['aws:sourceip', ({ identity }) => identity.sourceIp ?? null],
   ['aws:securetransport', ({ identity }) => identity.secureTransport?.toString() ?? null],
@@ -40,16 +43,20 @@ const FIXED: ReadonlyMap<string, Resolver> = new Map<string, Resolver>([
   ['aws:username', ({ identity, principal }) => identity.username ?? principal?.name],
   ['iot:certificate.availablekeys', availableKeys],
   // AWS IoT's certificate ID is the SHA-256 of the certificate.
+  [
+    'iot:certificate.serialnumber',
+    ({ identity }) => identity.certificate && (identity.certificate.serialNumber ?? null),
+  ],
   ['iot:certificateid', ({ identity }) => identity.certificate && (identity.certificate.fingerprint ?? null)],
 ]);
 
 const ATTRIBUTE = /^iot:connection\.thing\.attributes\[(.+)\]$/i;
 const CERTIFICATE = /^iot:certificate\.(subject|issuer)\.([a-z]+)(?:\.(list|\d))?$/i;
-/** Facts of a certificate that brokers do not hand over. */
-const UNTOLD_CERTIFICATE =
-  /^iot:certificate\.(?:serialnumber|issuer\.[a-z]+|(?:subject|issuer)\.alternativename\.[a-z0-9]+)/i;
-/** Keys of AWS IoT Core for which ExHook has no fields. */
-const UNTOLD_BY_BROKERS = /^iot:(?:connectattributes|domainname|lastwilltopic|certificateid)$/i;
+/** Facts of a certificate that nobody hands over. */
+const UNTOLD_CERTIFICATE = /^iot:certificate\.(?:subject|issuer)\.alternativename\.[a-z0-9]+/i;
+/** Keys of AWS IoT Core for which ExHook has no fields: the plugin tells them, the door those of CONNECT. */
+const UNTOLD_BY_EXHOOK =
+  /^iot:(?:connectattributes|domainname|lastwilltopic|certificateid|certificate\.(?:serialnumber|issuer\..+))$/i;
 /** Facts of a caller at AWS (IAM, "AWS global condition context keys"): no request here has them, or has none of them. */
 const UNTOLD_GLOBAL = /^aws:/i;
 
@@ -66,7 +73,7 @@ export function contextKey(name: string): ContextKey {
   return {
     name,
     known: found !== undefined || ofCertificate || global,
-    told: !ofCertificate && !global && !UNTOLD_BY_BROKERS.test(name),
+    toldBy: ofCertificate || global ? 'nobody' : UNTOLD_BY_EXHOOK.test(name) ? 'plugin or door' : 'all',
     resolve: (context) => {
       const value = context.extra.overrides?.get(lower) ?? own(context);
       return typeof value === 'string' && value.length > MAX_FACT_LENGTH ? undefined : value;
@@ -100,14 +107,25 @@ function certificateAttribute(name: string): Resolver | undefined {
   const [, side = '', attribute = '', suffix = '0'] = CERTIFICATE.exec(name) ?? [];
   const known = CERTIFICATE_ATTRIBUTES.find((candidate) => candidate.toLowerCase() === attribute.toLowerCase());
   if (known === undefined) return undefined;
-  if (side.toLowerCase() === 'issuer') return untoldOfCertificate;
+  const of = side.toLowerCase() === 'issuer' ? issuer : subject;
+  const untold = of === issuer ? untoldIssuer : nothing;
   if (suffix.toLowerCase() === 'list') {
     return (context) =>
-      subject(context)
-        .get(known)
-        ?.filter((value) => value !== undefined);
+      untold(context) === null
+        ? null
+        : of(context)
+            .get(known)
+            ?.filter((value) => value !== undefined);
   }
-  return (context) => subject(context).get(known)?.[Number(suffix)];
+  return (context) => (untold(context) === null ? null : of(context).get(known)?.[Number(suffix)]);
+}
+
+function untoldIssuer({ identity: { certificate } }: RequestContext): null | undefined {
+  return certificate !== undefined && certificate.issuer === undefined ? null : undefined;
+}
+
+function issuer({ identity: { certificate } }: RequestContext): ReadonlyMap<string, readonly (string | undefined)[]> {
+  return certificate?.issuer === undefined ? new Map() : parseDistinguishedName(certificate.issuer);
 }
 
 function availableKeys(context: RequestContext): Value {

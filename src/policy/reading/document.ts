@@ -259,9 +259,10 @@ function readValues(found: Json, { operator, set }: OperatorName, at: Reporter):
 
 function warnWithoutValue(key: ContextKey, at: Reporter): void {
   if (!key.known) at.warn(`${key.name} is no key that is known here, and never has a value`);
-  else if (!key.told) {
+  else if (key.toldBy !== 'all') {
+    const without = key.toldBy === 'nobody' ? '' : 'without the plugin or the door ';
     at.warn(
-      `brokers do not tell ${key.name}: an Allow that asks for it does not match, a Deny that asks for it denies`,
+      `${without}brokers do not tell ${key.name}: an Allow that asks for it does not match, a Deny that asks for it denies`,
     );
   }
 }

@@ -5,8 +5,8 @@ import type { Reporter } from './problems.js';
 import { parseResource, residualsOf, scopeEnd } from '../matching/resource.js';
 
 /**
- * Warns of statements that can never apply, of wildcards of MQTT where they are none, of a Deny that brokers cannot
- * enforce, of a Connect that binds no client ID, and of filters that match more here than in AWS IoT Core.
+ * Warns of statements that can never apply, of wildcards of MQTT where they are none, of a Deny that brokers by
+ * themselves cannot enforce, of a Connect that binds no client ID, and of filters that match more here than in AWS IoT Core.
  * @param arnPrefix what every resource of a request begins with
  */
 export function lintPolicy(document: PolicyDocument, arnPrefix: string, report: Reporter): void {
@@ -22,7 +22,7 @@ export function lintPolicy(document: PolicyDocument, arnPrefix: string, report: 
     }
     if (isAboutRetainAlone(statement)) {
       at.warn(
-        'brokers do not tell whether a publish is to be retained: over MQTT this Deny of iot:RetainPublish keeps nobody out',
+        'without the plugin or the door brokers do not tell whether a publish is to be retained: there this Deny of iot:RetainPublish keeps nobody out',
       );
     }
     if (takesAnyClientId(statement, arnPrefix)) {

@@ -29,7 +29,12 @@ const allow = (Action: string | string[], Resource: string, Condition?: object) 
   ...(Condition && { Condition }),
 });
 
-/** Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive all but `secret/*`. */
+const deny = (...of: Parameters<typeof allow>) => ({ ...allow(...of), Effect: 'Deny' });
+
+/**
+ * Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive all but `secret/*`. What the
+ * client IDs of `fact` begin with says of what the policies make a difference by.
+ */
 const POLICIES: Record<string, object> = {
   'backend.json': {
     Version: '2012-10-17',
@@ -52,6 +57,27 @@ const POLICIES: Record<string, object> = {
       { ...allow('iot:Receive', `${ARN}:topic/secret/*`), Effect: 'Deny' },
     ],
   },
+  'fact.json': {
+    Version: '2012-10-17',
+    Statement: [
+      allow('iot:Connect', `${ARN}:client/*`),
+      allow(['iot:Publish', 'iot:Receive'], `${ARN}:topic/*`),
+      allow('iot:Subscribe', `${ARN}:topicfilter/*`),
+      allow('iot:RetainPublish', `${ARN}:topic/kept/*`),
+      deny('iot:Connect', `${ARN}:client/brief-*`, {
+        'ForAnyValue:StringEquals': { 'iot:ConnectAttributes': 'PersistentConnect' },
+      }),
+      deny('iot:Connect', `${ARN}:client/willless-*`, {
+        'ForAnyValue:StringEquals': { 'iot:ConnectAttributes': 'LastWill' },
+      }),
+      deny('iot:Connect', `${ARN}:client/secure-*`, { Bool: { 'aws:SecureTransport': 'false' } }),
+      deny('iot:Publish', `${ARN}:topic/secure/*`, { Bool: { 'aws:SecureTransport': 'false' } }),
+      deny('iot:Connect', `${ARN}:client/issued-*`, {
+        StringNotEquals: { 'iot:Certificate.Issuer.CommonName': 'ours' },
+      }),
+      deny('iot:Connect', `${ARN}:client/named-*`, { StringNotEquals: { 'iot:DomainName': 'localhost' } }),
+    ],
+  },
   'principals.json': {
     principals: {
       backend: {
@@ -59,12 +85,13 @@ const POLICIES: Record<string, object> = {
         policies: ['backend'],
       },
       device: { match: { username: 'device' }, policies: ['device'] },
+      fact: { match: [{ username: 'fact' }, { commonName: 'fact' }], policies: ['fact'] },
     },
   },
 };
 const CREDENTIALS = {
   accessKeys: { [CALLER.accessKeyId]: CALLER.secretAccessKey },
-  mqttUsers: { backend: 'backend', device: 'device' },
+  mqttUsers: { backend: 'backend', device: 'device', fact: 'fact' },
 };
 
 /** A real EMQX, the real service beside it, and what a test needs to talk to both. */
