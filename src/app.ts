@@ -131,7 +131,7 @@ async function start(
   });
   const others = new DataPlaneOperations({ ...common, broker: broker.operations, publisher: broker.publisher });
   const dataPlanes = await startDataPlanes(config, {
-    operations: createOperations(messaging, others),
+    operations: createOperations(messaging, others, common),
     accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
     telemetry,
     ready: () => broker.ready,

@@ -19,7 +19,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./serve.js')).devCommand,
   },
   send: {
-    description: 'send one message to one device and print what became of it',
+    description: 'send one message to one device, or a batch of them, and print what became of it',
     load: async () => (await import('./send.js')).sendCommand,
   },
   request: {

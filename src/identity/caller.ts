@@ -37,6 +37,8 @@ export type CallerVerdict = { readonly ok: true; readonly identity: Identity } |
 export interface CallerAuthenticator {
   /** What it is called in the log: `SigV4`, `JWT`, `mutual TLS`. */
   readonly scheme: string;
+  /** Whether it cannot say who sends this request without its body. Absent: never. */
+  needsBody?(request: Omit<CallerRequest, 'body'>): boolean;
   /** Undefined where the request holds no credentials of this kind. Never rejects because of what a request holds. */
   authenticate(request: CallerRequest): CallerVerdict | Promise<CallerVerdict> | undefined;
 }

@@ -86,6 +86,10 @@ export const EVENTS = {
     record: directMessageRecord,
     counted: 'directMessage',
   }),
+  MessageBatch: action(
+    'A batch of direct messages has ended, or was refused; each of its messages has an event of its own.',
+    'request',
+  ),
   Receive: action('A client may not receive a direct message: the receiver’s side of it.', 'clientEvent'),
   GetConnection: action('A caller asked for the connection of a client.', 'request'),
   DeleteConnection: action('A caller ended the connection of a client.', 'request'),

@@ -25,6 +25,8 @@ export interface Trace {
   readonly traceparent: string;
   /** Begins a step of this work. */
   start(step: Step): Span;
+  /** Begins work that only came with this one: a trace of its own, linked to this. */
+  detach(name: string): Span;
 }
 
 /** Work under way, for whoever does all of it. It ends once; what comes after its end is ignored. */
@@ -128,6 +130,9 @@ class UntracedSpan implements Span, RequestSpan, HookSpan {
 
   start(): this {
     return this;
+  }
+  detach(): Span {
+    return new UntracedSpan(undefined);
   }
   decided(): void {
     // Nobody follows.

@@ -49,6 +49,10 @@ class MeasuredRequest implements RequestSpan {
     return this.#span.start(step);
   }
 
+  detach(name: string): Span {
+    return this.#span.detach(name);
+  }
+
   end(answer: RequestAnswer): void {
     this.#span.end(answer);
     this.#metrics.request(this.#incoming, answer, secondsSince(this.#started));

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { Identity } from '../../identity/identity.js';
-import { ACTIONS, ACTION_NAMES, actionMeant, actionNamed } from '../../policy/actions.js';
 import type { Action } from '../../policy/authorizer.js';
 import type { CompiledPrincipal, PolicySet } from '../../policy/policy-set.js';
 import { explain } from '../../policy/questions/explain.js';
 import { contextOf } from '../../policy/questions/policy-tests.js';
 import { printExplanation } from './explanation.js';
 import { loadOrPrint, printJson, subscribeOptions, type SubscribeOptions } from './folder.js';
+import { parseAction, resourceWithoutPrefix } from './resource.js';
 
 interface ExplainOptions extends SubscribeOptions {
   readonly principal: string;
@@ -32,12 +32,7 @@ async function explainRequest(options: ExplainOptions, command: Command): Promis
   const { set, rules } = found;
   const { action, context } = options;
   const { identity, principal } = identify(set, options.principal, context);
-  const resource = options.resource.replace(set.arnPrefix, '');
-  if (ACTIONS[action] !== undefined && !/^(?:client|topic|topicfilter)\//.test(resource)) {
-    command.error(
-      `error: expected client/..., topic/... or topicfilter/..., or that after ${set.arnPrefix}, as --resource, found ${options.resource}`,
-    );
-  }
+  const resource = resourceWithoutPrefix(set, action, options.resource, command);
   const question = { identity, principal, action, resource, facts: { overrides: contextOf(context) } };
   const explanation = explain(set, question, rules);
   if (options.json === true) printJson(explanation);
@@ -63,17 +58,6 @@ function identify(
     ...(commonName !== undefined && { certificate: { commonName } }),
   };
   return { identity, principal: declared ?? set.resolve(identity) };
-}
-
-function parseAction(text: string): Action {
-  const action = actionNamed(text);
-  if (action === undefined) {
-    const meant = actionMeant(text);
-    throw new InvalidArgumentError(
-      meant === undefined ? `Expected one of ${ACTION_NAMES.join(', ')}.` : `Is ${meant} meant?`,
-    );
-  }
-  return action;
 }
 
 function collectContext(text: string, before: Record<string, string[]>): Record<string, string[]> {
