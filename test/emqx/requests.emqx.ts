@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { IClientOptions, MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 import { call } from '../http/support.js';
 import type { Bench } from './support/bench.js';
 import { until } from './support/bench.js';
@@ -94,7 +94,7 @@ onEmqx('Requests', (bench) => {
     const clientId = name();
     const will = { topic: ANSWERS, payload: Buffer.from('gone'), qos: 0, retain: false } as const;
     const [device, other] = [
-      await bench().connect(clientId, { will } as IClientOptions),
+      await bench().connect(clientId, { will }),
       await bench().connect(name()),
     ];
     const watcher = await bench().connect(name());
