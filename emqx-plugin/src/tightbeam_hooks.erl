@@ -8,12 +8,17 @@
 -define(FIRST, 1001).
 %% The guard has the last word: whatever ExHook's callback does (decide, fail, crash during a reload), it comes after.
 -define(AFTER_EXHOOK, 50).
+%% What others make of it is changed once more.
+-define(LAST, -1001).
 %% After EMQX's own authentication and authorization, in the place of ExHook's question.
 -define(BEFORE_EXHOOK, 101).
 
 callbacks() ->
     [
         {'message.publish', {tightbeam_sender, on_publish, []}, ?FIRST},
+        {'message.publish', {tightbeam_aws, on_publish, []}, ?FIRST},
+        {'client.connack', {tightbeam_aws, on_connack, []}, ?LAST},
+        {'client.subscribe', {tightbeam_aws, on_subscribe, []}, ?LAST},
         {'message.puback', {tightbeam_sender, on_puback, []}, ?FIRST},
         {'message.delivered', {tightbeam_receiver, on_delivered, []}, ?FIRST},
         {'delivery.completed', {tightbeam_receiver, on_completed, []}, ?FIRST},
