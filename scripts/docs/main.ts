@@ -1,11 +1,14 @@
-/** Writes what docs/ takes from tables in the code: `npm run docs`. */
+/** Writes what docs/ and the JSON Schemas take from tables in the code: `npm run docs`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fillIn } from './markdown.js';
 import { reasonsMarkdown } from './reasons.js';
+import { SCHEMAS } from './schemas.js';
 import { settingsTable } from './settings.js';
 import { REFERENCE_TABLES } from './telemetry.js';
 
 writeFileSync('docs/reasons.md', reasonsMarkdown());
+
+for (const [file, schema] of Object.entries(SCHEMAS)) writeFileSync(file, schema());
 
 fillInto('docs/configuration.md', { settings: settingsTable });
 fillInto('docs/telemetry.md', REFERENCE_TABLES);

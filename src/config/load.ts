@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { z } from 'zod';
-import { parseConfidential } from '../confidential-yaml.js';
+import { type Confidential, parseConfidential } from '../confidential-yaml.js';
+import { nearest } from '../nearest.js';
 import { ENVIRONMENT, type EnvironmentVariable } from './environment.js';
+import { type Mistake, mistakesOf } from './mistakes.js';
 import { type Config, ConfigSchema } from './schema.js';
 
 /** Every mistake of a configuration, each naming the setting, where it came from, and the rule. */
@@ -29,7 +30,7 @@ export function loadConfig(
 ): Config {
   const problems: string[] = [];
   const origins = new Map<string, string>();
-  const fromFile = file === undefined ? {} : readSettings(file, problems);
+  const { settings: fromFile, placeOf } = file === undefined ? NO_FILE : readSettings(file, problems);
   const settings = merge(structuredClone(defaults), fromFile);
   for (const variable of ENVIRONMENT) {
     const value = env[variable.name];
@@ -48,28 +49,46 @@ export function loadConfig(
       problems.push(`${variable.name}: ${(error as Error).message}`);
     }
   }
-  for (const name of unknownVariables(env)) problems.push(`${name}: there is no such setting`);
+  for (const name of unknownVariables(env)) {
+    const near = nearest(name, VARIABLE_NAMES);
+    problems.push(`${name}: there is no such setting${near === undefined ? '' : `; did you mean ${near}?`}`);
+  }
 
   const result = ConfigSchema.safeParse(settings);
-  if (!result.success) problems.push(...result.error.issues.map((issue) => describe(issue, origins, file)));
+  if (!result.success) {
+    const placed = mistakesOf(result.error.issues, settings).map((mistake) => describe(mistake, origins, placeOf));
+    problems.push(...new Set(placed));
+  }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   return deepFreeze(result.data);
 }
 
-function readSettings(file: string, problems: string[]): Settings {
-  let text: string;
+interface SettingsFile {
+  readonly settings: Settings;
+  /** File, line and column of a setting; undefined where no file has it. */
+  readonly placeOf: (path: readonly PropertyKey[]) => string | undefined;
+}
+
+const NO_FILE: SettingsFile = { settings: {}, placeOf: () => undefined };
+
+function readSettings(file: string, problems: string[]): SettingsFile {
+  let read: Confidential;
   try {
-    text = readFileSync(file, 'utf8');
+    read = parseConfidential(readFileSync(file, 'utf8'));
   } catch (error) {
     problems.push(`${file}: ${(error as Error).message}`);
-    return {};
+    return NO_FILE;
   }
-  const { mistakes, parsed } = parseConfidential(text);
+  const { mistakes, parsed } = read;
   problems.push(...mistakes.map((mistake) => `${file}: ${mistake}`));
-  if (mistakes.length > 0 || parsed === null || parsed === undefined) return {};
-  if (isSettings(parsed)) return parsed;
+  const placeOf = (path: readonly PropertyKey[]): string => {
+    const place = read.placeOf(path);
+    return place === undefined ? file : `${file}:${place.line}:${place.col}`;
+  };
+  if (mistakes.length > 0 || parsed === null || parsed === undefined) return { settings: {}, placeOf };
+  if (isSettings(parsed)) return { settings: parsed, placeOf };
   problems.push(`${file}: must hold an object of settings`);
-  return {};
+  return NO_FILE;
 }
 
 function interpret(variable: EnvironmentVariable, value: string): unknown {
@@ -83,6 +102,8 @@ function interpret(variable: EnvironmentVariable, value: string): unknown {
   }
 }
 
+const VARIABLE_NAMES = ENVIRONMENT.map(({ name }) => name);
+
 /** Variables the integration suite and the commands read themselves. */
 const OTHER_VARIABLES = /^TIGHTBEAM_(EMQX_|URL$|TAIL_URL$|TEST_)/;
 
@@ -95,7 +116,7 @@ const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(P
 const SERVICE_LINK = /^(tcp|udp|sctp):\/\//i;
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = new Set<string>(ENVIRONMENT.map(({ name }) => name));
+  const known = new Set<string>(VARIABLE_NAMES);
   const isInjected = (name: string): boolean =>
     INJECTED.test(name) || (name.endsWith('_PORT') && SERVICE_LINK.test(env[name] ?? ''));
   return Object.keys(env).filter(
@@ -103,10 +124,14 @@ function unknownVariables(env: Readonly<Record<string, string | undefined>>): st
   );
 }
 
-function describe(issue: z.core.$ZodIssue, origins: ReadonlyMap<string, string>, file: string | undefined): string {
-  const setting = issue.path.join('.');
-  const origin = origins.get(setting) ?? file ?? 'default';
-  return `${setting === '' ? 'configuration' : setting} (${origin}): ${issue.message}`;
+function describe(
+  { path, rule }: Mistake,
+  origins: ReadonlyMap<string, string>,
+  placeOf: SettingsFile['placeOf'],
+): string {
+  const setting = path.map(String).join('.');
+  const origin = origins.get(setting) ?? placeOf(path) ?? 'default';
+  return `${setting === '' ? 'configuration' : setting} (${origin}): ${rule}`;
 }
 
 function merge(base: Settings, over: Settings): Settings {

@@ -3,7 +3,7 @@ import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
 import { DoorSchema } from './door.js';
-import { count, flag, port, principalPattern, rate, text, url } from './fields.js';
+import { count, flag, httpUrl, port, principalPattern, rate, ratio, text, url } from './fields.js';
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
@@ -11,6 +11,7 @@ import { count, flag, port, principalPattern, rate, text, url } from './fields.j
  */
 export const ConfigSchema = z
   .strictObject({
+    $schema: z.string().optional().describe('for editors: policies/schema/config.schema.json'),
     http: z
       .strictObject({
         host: text.default('127.0.0.1'),
@@ -43,8 +44,7 @@ export const ConfigSchema = z
           .default(['RS256', 'ES256'])
           .describe('the `alg` that tokens may have'),
         subjectClaim: text.default('sub').describe('the claim that names the caller'),
-        jwksUrl: z
-          .url({ protocol: /^https?$/ })
+        jwksUrl: httpUrl
           .optional()
           .describe('where the keys are; fetched again when a token names a key that is not known'),
         jwksFile: text.optional().describe('a file with the keys, in place of the URL'),
@@ -118,7 +118,11 @@ export const ConfigSchema = z
             "connections at the most: more are opened when all windows (the broker's Receive Maximum) are full",
           ),
         api: z
-          .strictObject({ url: z.url({ protocol: /^https?$/ }), key: text, secret: text })
+          .strictObject({
+            url: httpUrl,
+            key: text,
+            secret: text,
+          })
           .optional()
           .describe(
             "EMQX's management API, for the operations beside SendDirectMessage and Publish, which are answered NOT_SUPPORTED without it",
@@ -185,7 +189,7 @@ export const ConfigSchema = z
           .regex(/^[a-z0-9-]+$/, 'must be an AWS region name')
           .default('us-east-1'),
         accountId: z
-          .string()
+          .string({ error: 'must be 12 digits, in quotes' })
           .regex(/^\d{12}$/, 'must be 12 digits')
           .default('000000000000'),
         partition: z.enum(['aws', 'aws-cn', 'aws-us-gov']).default('aws'),
@@ -231,10 +235,7 @@ export const ConfigSchema = z
           .partialRecord(z.enum(EVENT_TYPES), z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'DISABLED']))
           .default({})
           .describe('least levels of single event types, before the general one: `{ Connect: ERROR }`'),
-        successRatio: z.coerce
-          .number()
-          .min(0)
-          .max(1)
+        successRatio: ratio
           .default(1)
           .describe('share of success lines written, chosen by trace; failures are always written'),
         publishIn: z

@@ -1,3 +1,4 @@
+import { nearest } from '../nearest.js';
 import type { Action } from './authorizer.js';
 import { matchTokens, parsePattern, type PlainToken } from './matching/pattern.js';
 
@@ -43,30 +44,9 @@ export function actionsOf(pattern: string): readonly Action[] {
   return ACTION_NAMES.filter((action) => matchTokens(tokens as readonly PlainToken[], action.toLowerCase()));
 }
 
-/** More letters than this that differ are not a slip of the finger. */
-const MAX_SLIPS = 2;
-
 /** The action that was probably meant by a name that is none. */
 export function actionMeant(name: string): Action | undefined {
-  return ACTION_NAMES.find((action) => {
-    const near = Math.abs(action.length - name.length) <= MAX_SLIPS;
-    return near && differences(action.toLowerCase(), name.toLowerCase()) <= MAX_SLIPS;
-  });
-}
-
-/** Levenshtein distance. */
-function differences(one: string, other: string): number {
-  let above = Array.from({ length: other.length + 1 }, (_, column) => column);
-  for (let row = 0; row < one.length; row++) {
-    const next = [row + 1];
-    for (let column = 0; column < other.length; column++) {
-      const same = one[row] === other[column] ? 0 : 1;
-      const changed = (above[column] ?? 0) + same;
-      next.push(Math.min(changed, (above[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1));
-    }
-    above = next;
-  }
-  return above.at(-1) ?? 0;
+  return nearest(name, ACTION_NAMES);
 }
 
 /** The action of that name, whatever its case. */

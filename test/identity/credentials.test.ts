@@ -41,6 +41,33 @@ describe('a credentials file', () => {
   });
 });
 
+describe('a mistake in the file is told with its place and its rule, and without a secret', () => {
+  test.each([
+    [
+      'mqttUsers:\n  lock: ""\n',
+      ':2:3: mqttUsers.lock: must be a text, or a list of texts that are all valid; none of them empty',
+    ],
+    ['mqttUsers:\n  lock: [hunter2, 7]\n', ':2:3: mqttUsers.lock: must be a text, or a list'],
+    ['mqttUsers: hunter2\n', ':1:1: mqttUsers: must be a group of names with their secrets'],
+    ['accessKeys:\n  short: hunter2\n', ':2:3: accessKeys.short: an access key ID has 16 to 128 letters and digits'],
+    ['mqttUser: { lock: hunter2 }\n', ':1:1: mqttUser: there is no such entry; did you mean mqttUsers?'],
+    ['hunter2\n', ':1:1: credentials: must be a group of accessKeys and mqttUsers'],
+  ])('%j', (text, message) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tightbeam-credentials-'));
+    const file = join(folder, 'credentials.yaml');
+    writeFileSync(file, text);
+    let told = '';
+    try {
+      Credentials.fromFile(file);
+    } catch (error) {
+      told = (error as Error).message;
+    }
+    rmSync(folder, { recursive: true });
+    expect(told).toContain(`${file}${message}`);
+    expect(told).not.toContain('hunter2');
+  });
+});
+
 describe('the credentials in force', () => {
   let folder: string;
   let file: string;
