@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import type { IConnackPacket } from 'mqtt';
 import { VERSION } from '../../src/version.js';
 import { onceReceived, publish, silent } from './support/clients.js';
@@ -30,7 +30,6 @@ onEmqx('With the plugin’s setting aws_iot', (bench) => {
     }
   };
   beforeAll(() => set(true));
-  afterAll(() => set(false));
   const connect = (clientId: string, keepalive = 60) =>
     bench().connect(clientId, { username: 'backend', password: 'backend', keepalive });
 
@@ -93,5 +92,11 @@ onEmqx('With the plugin’s setting aws_iot', (bench) => {
     expect(await expiryOf(0)).toBeLessThanOrEqual(1);
     expect(await expiryOf(1_000_000)).toBeLessThanOrEqual(604_800);
     expect(await expiryOf(1_000_000)).toBeGreaterThan(604_000);
+  });
+
+  test('taken back, the setting leaves MQTT as EMQX has it', async () => {
+    await set(false);
+    const client = await connect('aws-not');
+    expect(await client.subscribeAsync('aws/a', { qos: 2 })).toMatchObject([{ qos: 2 }]);
   });
 });
