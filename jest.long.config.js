@@ -10,6 +10,7 @@ export default {
   testMatch: [
     '<rootDir>/test/**/*.long.ts',
     '<rootDir>/test/aws/sdk.test.ts',
+    '<rootDir>/test/brokers/direct/interleavings.test.ts',
     '<rootDir>/test/http/fuzz.test.ts',
     '<rootDir>/test/identity/sigv4.test.ts',
     '<rootDir>/test/policy/properties.test.ts',

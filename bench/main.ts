@@ -1,9 +1,11 @@
 /** `npm run bench -- NAME`: the benchmarks by name; without one, that of the main job. */
 const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(args: string[]): Promise<void> }>>> = {
   main: () => import('./main-job.js'),
+  batch: () => import('./batch.js'),
   differential: () => import('./differential.js'),
   emqx: () => import('./emqx.js'),
   http: () => import('./http.js'),
+  identity: () => import('./identity.js'),
   memory: () => import('./memory.js'),
   policy: () => import('./policy.js'),
   telemetry: () => import('./telemetry.js'),

@@ -12,10 +12,26 @@ export async function signedRequest(
   port: number,
   { clientId, topic, payload, timeout }: { clientId: string; topic: string; payload: string; timeout?: number },
 ): Promise<Buffer> {
-  const signer = new SignatureV4({ credentials: ACCESS_KEY, region: 'us-east-1', service: 'iotdata', sha256: Sha256 });
-  const host = `127.0.0.1:${port}`;
   const path = `/connections/${encodeURIComponent(clientId)}/messages`;
   const query = { topic, confirmation: 'true', ...(timeout === undefined ? {} : { timeout: String(timeout) }) };
+  const headers = await signHeaders(port, { path, query, body: payload });
+  const target = `${path}?${Object.entries(query)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join('&')}`;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`POST ${target} HTTP/1.1\r\n${lines.join('')}\r\n${payload}`);
+}
+
+/** The headers of a POST, its length and signature among them. */
+export async function signHeaders(
+  port: number,
+  {
+    path,
+    query,
+    body,
+  }: { readonly path: string; readonly query: Record<string, string>; readonly body: string | Uint8Array },
+): Promise<Record<string, string>> {
+  const signer = new SignatureV4({ credentials: ACCESS_KEY, region: 'us-east-1', service: 'iotdata', sha256: Sha256 });
   const { headers } = await signer.sign({
     method: 'POST',
     protocol: 'http:',
@@ -23,14 +39,14 @@ export async function signedRequest(
     port,
     path,
     query,
-    headers: { host, 'content-type': 'application/octet-stream', 'content-length': String(payload.length) },
-    body: payload,
+    headers: {
+      host: `127.0.0.1:${port}`,
+      'content-type': 'application/octet-stream',
+      'content-length': String(Buffer.byteLength(body)),
+    },
+    body,
   });
-  const target = `${path}?${Object.entries(query)
-    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-    .join('&')}`;
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`POST ${target} HTTP/1.1\r\n${lines.join('')}\r\n${payload}`);
+  return headers;
 }
 
 /** One kept-alive connection that has one request at a time, with as little of its own as can be. */

@@ -46,7 +46,7 @@ make(Msg, #{topic := Topic, qos := QoS}, #{
         emqx_message:payload(Msg),
         #{dup => false, retain => false, sys => true},
         Headers#{
-            properties => (visible(Props))#{'Message-Expiry-Interval' => Seconds},
+            properties => (without_trace(Msg, visible(Props)))#{'Message-Expiry-Interval' => Seconds},
             ?HEADER => Tag
         }
     ),
@@ -70,6 +70,16 @@ visible(Props) ->
         error ->
             Own
     end.
+
+%% A trace that the service has given the broker, and not the device. What another sender says of his trace does not count:
+%% it is his own, and goes on to the device.
+without_trace(Msg, #{'User-Property' := UserProps} = Props) ->
+    case tightbeam_request:hides_trace(Msg) of
+        true -> Props#{'User-Property' := [P || {K, _} = P <- UserProps, K =/= <<"traceparent">>]};
+        false -> Props
+    end;
+without_trace(_Msg, Props) ->
+    Props.
 
 is_parameter(<<"dm-", _/binary>>) -> true;
 is_parameter(_) -> false.

@@ -2,7 +2,7 @@
 %% for. No side effects.
 -module(tightbeam_request).
 
--export([parse/1, is_own_publish/1, is_service/1, traceparent/1]).
+-export([parse/1, is_own_publish/1, is_service/1, hides_trace/1, traceparent/1]).
 
 -export_type([request/0, refusal/0, principal/0]).
 
@@ -112,6 +112,11 @@ is_utf8(Rest) -> Rest =:= <<>>.
 is_service(Msg) ->
     emqx_message:get_header(username, Msg, undefined) =:= tightbeam_config:get(service_username).
 
+%% @doc Is its `traceparent' the service's own, for EMQX's spans alone?
+-spec hides_trace(term()) -> boolean().
+hides_trace(Msg) ->
+    values(<<"dm-traceparent">>, user_properties(Msg)) =/= [] andalso is_service(Msg).
+
 principal(Msg, UserProps) ->
     case {is_service(Msg) andalso values(<<"dm-principal">>, UserProps), emqx_message:get_header(username, Msg, undefined)} of
         {[Principal], _} -> short(Principal);
@@ -158,15 +163,23 @@ timeout(_) ->
 %% @doc The W3C trace context of the sender, if it sent a well-formed one.
 -spec traceparent(term()) -> binary() | undefined.
 traceparent(Msg) ->
-    case values(<<"traceparent">>, user_properties(Msg)) of
-        [Value] ->
-            case re:run(Value, "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", [{capture, none}]) of
-                match -> Value;
-                nomatch -> undefined
-            end;
-        _ ->
-            undefined
+    case user_properties(Msg) of
+        [] ->
+            undefined;
+        UserProps ->
+            case values(<<"traceparent">>, UserProps) of
+                [<<V:2/binary, $-, TraceId:32/binary, $-, SpanId:16/binary, $-, Flags:2/binary>> = Value] ->
+                    case is_hex(V) andalso is_hex(TraceId) andalso is_hex(SpanId) andalso is_hex(Flags) of
+                        true -> Value;
+                        false -> undefined
+                    end;
+                _ ->
+                    undefined
+            end
     end.
+
+is_hex(<<C, Rest/binary>>) when C >= $0, C =< $9; C >= $a, C =< $f -> is_hex(Rest);
+is_hex(Rest) -> Rest =:= <<>>.
 
 user_properties(Msg) ->
     maps:get('User-Property', emqx_message:get_header(properties, Msg, #{}), []).

@@ -13,6 +13,7 @@ const EXIT_CODES: readonly (readonly [status: number, code: number, what: string
   [429, 7, 'throttled'],
   [504, 8, 'no acknowledgement, or no answer, came'],
   [422, 9, 'the device refused the message, or its answer is too large'],
+  [409, 11, 'the idempotency key stands for another message'],
 ];
 /** Anything else: the service or the broker failed, or could not be reached. */
 export const EXIT_FAILURE = 1;
@@ -29,10 +30,16 @@ export interface CallOptions {
 
 /** What all commands have that send something to one device. */
 export function addCallOptions(command: Command): Command {
+  command
+    .requiredOption('--client-id <id>', 'MQTT client ID of the device')
+    .requiredOption('--topic <topic>', 'topic on which the device receives it');
+  return addCommonOptions(command);
+}
+
+/** What they have in common with a batch. */
+export function addCommonOptions(command: Command): Command {
   const exits = EXIT_CODES.map(([, code, what]) => `  ${code}  ${what}`).join('\n');
   return command
-    .requiredOption('--client-id <id>', 'MQTT client ID of the device')
-    .requiredOption('--topic <topic>', 'topic on which the device receives it')
     .addOption(new Option('--payload <text>', 'payload (default: empty)').conflicts('file'))
     .option('--file <path>', 'file with the payload; - for standard input')
     .addOption(

@@ -7,19 +7,22 @@ export interface AwsCredentials {
   readonly sessionToken?: string;
 }
 
-interface Call {
+/** Where requests go, and who signs them. */
+export interface Signing {
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: AwsCredentials;
-  readonly payload: Uint8Array<ArrayBuffer>;
 }
 
 /** Of one device. */
-interface DeviceCall extends Call {
+interface DeviceCall extends Signing {
   readonly clientId: string;
   readonly topic: string;
+  readonly payload: Uint8Array<ArrayBuffer>;
   /** Seconds; the service's default where absent. */
   readonly timeout?: number;
+  /** What repeats of the same message have in common. */
+  readonly idempotencyKey?: string;
 }
 
 export interface SendRequest extends DeviceCall {
@@ -62,37 +65,95 @@ export function requestAnswer(request: DeviceRequest): Promise<RequestAnswer> {
 }
 
 async function call(request: DeviceCall, what: string, parameters: Record<string, string>): Promise<RequestAnswer> {
-  const url = new URL(request.endpoint);
-  const path = `/connections/${encodeURIComponent(request.clientId)}/${what}`;
-  const query: Record<string, string> = { topic: request.topic, ...parameters };
-  if (request.timeout !== undefined) query['timeout'] = String(request.timeout);
+  const { clientId, topic, timeout, idempotencyKey, payload: body } = request;
+  const query: Record<string, string> = { topic, ...parameters };
+  if (timeout !== undefined) query['timeout'] = String(timeout);
+  const headers: Record<string, string> = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
+  const path = `/connections/${encodeURIComponent(clientId)}/${what}`;
+  return answerOf(request, await post(request, { path, query, headers, body }));
+}
 
-  const signer = new SignatureV4({
-    service: 'iotdata',
-    region: request.region,
-    credentials: request.credentials,
-    sha256: Sha256,
-  });
+/** A line of the answer to a batch: an outcome, or, without `line`, why the batch ended before its end. */
+export interface BatchAnswer {
+  readonly line?: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly details?: string;
+}
+
+/**
+ * `POST /messages:batch`, signed.
+ *
+ * @returns the lines of the answer as they come, some at a time
+ * @throws what `fetch` throws; BatchRefused where the batch as a whole was refused.
+ */
+export async function sendMessageBatch(
+  signing: Signing,
+  body: Uint8Array<ArrayBuffer>,
+): Promise<AsyncIterable<readonly BatchAnswer[]>> {
+  const response = await post(signing, { path: '/messages:batch', query: {}, headers: {}, body });
+  if (response.status !== 200 || response.body === null) throw new BatchRefused(await answerOf(signing, response));
+  return linesOf(response.body);
+}
+
+/** A batch was refused as a whole. */
+export class BatchRefused extends Error {
+  readonly answer: SendAnswer;
+
+  constructor(answer: SendAnswer) {
+    const { status, body } = answer;
+    super(
+      `${status} ${body.reason ?? answer.exception ?? ''}: ${body.message ?? ''} (trace ${body.traceId ?? 'none'})`,
+    );
+    this.answer = answer;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<readonly BatchAnswer[]> {
+  let rest = '';
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    yield lines.map((line) => JSON.parse(line) as BatchAnswer);
+  }
+}
+
+interface Posted {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+async function post(
+  { endpoint, region, credentials }: Signing,
+  { path, query, headers, body }: Posted,
+): Promise<Response> {
+  const url = new URL(endpoint);
+  const signer = new SignatureV4({ service: 'iotdata', region, credentials, sha256: Sha256 });
   const signed = await signer.sign({
     method: 'POST',
     protocol: url.protocol,
     hostname: url.hostname,
     ...(url.port ? { port: Number(url.port) } : {}),
     path,
-    query,
-    headers: { host: url.host, 'content-type': 'application/octet-stream' },
-    body: request.payload,
+    query: { ...query },
+    headers: { host: url.host, 'content-type': 'application/octet-stream', ...headers },
+    body,
   });
   const target = new URL(url);
   target.pathname = path;
   target.search = Object.entries(query)
     .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
     .join('&');
-  const response = await fetch(target, { method: 'POST', headers: signed.headers, body: request.payload });
+  return fetch(target, { method: 'POST', headers: signed.headers, body });
+}
+
+async function answerOf({ endpoint }: Signing, response: Response): Promise<RequestAnswer> {
   return {
     status: response.status,
     exception: response.headers.get('x-amzn-errortype'),
-    body: bodyOf(await response.text(), `${request.endpoint} answered HTTP ${response.status}`),
+    body: bodyOf(await response.text(), `${endpoint} answered HTTP ${response.status}`),
   };
 }
 

@@ -4,7 +4,7 @@ import { isService, type ClientContext } from './context.js';
 /** What became of a direct message that a client sent over MQTT. */
 export interface MqttOutcome extends Pick<
   DirectMessageEvent,
-  'sender' | 'message' | 'reason' | 'durationMs' | 'endedAt'
+  'sender' | 'message' | 'reason' | 'durationMs' | 'endedAt' | 'details'
 > {
   /** User property `traceparent` of the sender (W3C Trace Context). */
   readonly traceparent?: string | undefined;
@@ -23,13 +23,11 @@ export function tellOutcomes(outcomes: readonly MqttOutcome[], context: ClientCo
 }
 
 /** Literals and no spreads: this is done for every direct message over MQTT. */
-function tell(
-  { sender, message, reason, durationMs, endedAt, traceparent }: MqttOutcome,
-  context: ClientContext,
-): void {
+function tell(outcome: MqttOutcome, context: ClientContext): void {
+  const { sender, message, reason, durationMs, endedAt, traceparent, details } = outcome;
   // The service knows what became of its own messages.
   if (isService(sender, context)) return;
   const senderClientId = sender.clientId ?? '';
   const traceId = context.tracing.mqttMessage({ message, reason, durationMs, endedAt, senderClientId, traceparent });
-  context.events.tell('SendDirectMessage', { traceId, sender, message, reason, durationMs, endedAt });
+  context.events.tell('SendDirectMessage', { traceId, sender, message, reason, durationMs, endedAt, details });
 }

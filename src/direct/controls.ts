@@ -12,6 +12,8 @@ export const CONTROL_ID = 'dm-id';
 export const CONTROL_PRINCIPAL = 'dm-principal';
 /** From the service's own user only: the trace of this attempt, 32 lower-case hexadecimal digits. */
 export const CONTROL_TRACE_ID = 'dm-trace-id';
+/** From the service's own user only: the `traceparent` beside it is the service's, for the broker and not for the device. */
+export const CONTROL_TRACEPARENT = 'dm-traceparent';
 /**
  * From the service's own user only: `1` asks for the device's answer, which comes on `$dm/outcome`. Anybody else subscribes to
  * the response topic.

@@ -19,6 +19,8 @@ export interface Delivery {
   readonly written: Written;
   /** The device's own PUBACK, where it said no: reason code, and Reason String (MQTT 5, section 3.4.2). */
   readonly device?: { readonly code: number; readonly reasonString?: string | undefined } | undefined;
+  /** Of a message that was refused for what it is: the rule that it broke. */
+  readonly details?: string | undefined;
   /** This was a repeat: the outcome is that of an attempt which was made before. */
   readonly joined?: boolean | undefined;
   /** Trace ID of that attempt. */

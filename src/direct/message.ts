@@ -17,6 +17,15 @@ export interface DirectMessage {
   readonly isRequest?: boolean | undefined;
   /** Under which a repeat is known again; without it, none is. */
   readonly identity?: MessageIdentity | undefined;
+  /** Of the attempt, for the broker, whose own spans belong to it; absent where the sender has given one to the device. */
+  readonly trace?: MessageTrace | undefined;
+}
+
+export interface MessageTrace {
+  /** W3C Trace Context. */
+  readonly traceparent: string;
+  /** Whether a device that speaks MQTT 5 gets it, as the user property `traceparent`. */
+  readonly reachesDevice: boolean;
 }
 
 /** What a delivery is known by: within the same principal and receiver, the same ID is the same delivery. */

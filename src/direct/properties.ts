@@ -84,7 +84,7 @@ function readUserProperties(base64: string): readonly (readonly [name: string, v
 }
 
 /** Strict: Buffer.from would silently skip what is not base64. Null where it is not. */
-function decodeBase64(text: string): Uint8Array | null {
+export function decodeBase64(text: string): Uint8Array | null {
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64') === text ? bytes : null;
 }

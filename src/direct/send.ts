@@ -141,7 +141,7 @@ export class DirectMessaging {
     const facts = { targetClientId, topic, confirmation, payloadBytes: payload.byteLength };
     const span = trace.start({ step: 'deliver', message: facts });
     if (confirmation) this.#pending += 1;
-    const outcome = await settle(() => delivery.deliver(propagateTrace ? withTrace(message, span) : message));
+    const outcome = await settle(() => delivery.deliver(withTrace(message, span, propagateTrace)));
     if (confirmation) this.#pending -= 1;
     if (outcome.reason === 'DELIVERED') span.event('puback');
     span.delivered(outcome);
@@ -202,13 +202,8 @@ function withIdentity(message: DirectMessage, identity: MessageIdentity | undefi
   return { ...told, properties: { ...properties, correlationData } };
 }
 
-/** The message with the trace in its user properties, unless the sender has put one there. */
-function withTrace(message: DirectMessage, { traceparent }: Trace): DirectMessage {
-  const { properties } = message;
-  const { userProperties = [] } = properties;
-  if (userProperties.some(([name]) => name === 'traceparent')) return message;
-  return {
-    ...message,
-    properties: { ...properties, userProperties: [...userProperties, ['traceparent', traceparent]] },
-  };
+/** The message with its trace, unless the sender has put one into its user properties. */
+function withTrace(message: DirectMessage, { traceparent }: Trace, reachesDevice: boolean): DirectMessage {
+  const isGiven = message.properties.userProperties?.some(([name]) => name === 'traceparent');
+  return isGiven === true ? message : { ...message, trace: { traceparent, reachesDevice } };
 }

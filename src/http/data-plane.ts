@@ -3,31 +3,25 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { authenticateCaller, type CallerAuthenticator } from '../identity/caller.js';
+import type { CallerAuthenticator } from '../identity/caller.js';
 import type { Identity } from '../identity/identity.js';
 import { REASONS } from '../reasons.js';
 import type { Events } from '../observing/events.js';
 import type { Tracing } from '../observing/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
-import { clientErrorDetails, guardConnections } from './guard-connections.js';
+import { clientErrorDetails, guardConnections, REQUEST_TIMEOUT } from './guard-connections.js';
 import { addHealthRoutes } from './health.js';
 import type { Operation } from './operation.js';
+import { Operating } from './operating.js';
 import { answerAndClose } from './raw-answer.js';
-import { Ended, endingOf, render, retryAfter, type Answer, type Ending } from './rendering.js';
+import { Ended, endingOf, render, type Ending } from './rendering.js';
+import { send } from './reply.js';
 import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
+import { Streams } from './streams.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
 import { createTlsServer, replaceMaterial, type MutualTlsMaterial } from './tls.js';
-import {
-  announcedBytes,
-  checkHead,
-  knownQuery,
-  readCaller,
-  readHeaders,
-  readPeer,
-  readQuery,
-  splitTarget,
-} from './wire.js';
+import { announcedBytes, checkHead, knownQuery, readPeer, splitTarget } from './wire.js';
 
 export interface DataPlaneOptions {
   readonly operations: readonly Operation[];
@@ -48,6 +42,10 @@ export interface DataPlaneOptions {
   readonly tls?: MutualTlsMaterial;
 }
 
+/** How a body is read, in the words of Fastify: by type. */
+const WHOLE = 'application/octet-stream';
+const STREAMED = 'application/x-ndjson';
+
 /**
  * The HTTP server of the AWS-compatible data-plane API: finds out who calls, hands over to the operation, renders.
  *
@@ -58,6 +56,7 @@ export class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #app: FastifyInstance;
   readonly #spans: RequestSpans;
+  readonly #streams: Streams;
   /** The latest request on a connection, with its answer. */
   readonly #latest = new WeakMap<Duplex, { readonly message: IncomingMessage; readonly response: ServerResponse }>();
   /** Connections that were given their last answer past the ordinary response. */
@@ -73,11 +72,19 @@ export class DataPlane {
     if (options.authenticators.length === 0) throw new Error('At least one way to authenticate callers is required.');
     this.#options = options;
     this.#spans = new RequestSpans(options.tracing);
-    this.#app = this.#createApp({ ...DEFAULT_HTTP_TIMEOUTS, ...options.timeouts });
+    const timeouts = { ...DEFAULT_HTTP_TIMEOUTS, ...options.timeouts };
+    this.#streams = new Streams(timeouts.idleMs);
+    this.#app = this.#createApp(timeouts);
     this.#addHooks();
-    addRoutes(this.#app, options.operations, (operation, request, reply) => this.#operate(operation, request, reply));
+    const operating = new Operating(options, this.#spans, this.#streams);
+    addRoutes(this.#app, options.operations, (...asked) => operating.answer(...asked));
     addHealthRoutes(this.#app, options);
-    guardConnections(this.#app.server, options.payloadBytes, this.#endConnection);
+    const streamed = options.operations.filter((one) => 'stream' in one).map(({ path }) => path);
+    guardConnections(
+      this.#app.server,
+      ({ url = '' }) => (streamed.includes(splitTarget(url).path) ? Infinity : options.payloadBytes),
+      this.#endConnection,
+    );
     // Before the router, which answers some requests without a hook.
     this.#app.server.prependListener('request', (message: IncomingMessage, response: ServerResponse) => {
       this.#latest.set(message.socket, { message, response });
@@ -94,6 +101,7 @@ export class DataPlane {
   /** Takes no new requests, lets those in flight finish, closes. */
   async stop(): Promise<void> {
     this.#draining = true;
+    this.#streams.drain();
     await this.#app.close();
   }
 
@@ -105,6 +113,7 @@ export class DataPlane {
     this.#fresh = new WeakSet();
     replaceMaterial(this.#app.server, material);
     this.#app.server.closeIdleConnections();
+    this.#streams.stopAll({ reason: 'SHUTTING_DOWN', details: 'The TLS material has changed.' });
   }
 
   #createApp(timeouts: HttpTimeouts): FastifyInstance {
@@ -149,9 +158,10 @@ export class DataPlane {
     const app = this.#app;
     app.addHook('onRequest', (request, reply, done) => {
       const { raw, routeOptions } = request;
-      this.#spans.endWith(raw, reply.raw, routeOptions.config.operation && routeOptions.url);
-      // The body is a payload of any kind, whatever type the caller gives it: one parser takes all.
-      raw.headers['content-type'] = 'application/octet-stream';
+      const { operation } = routeOptions.config;
+      this.#spans.endWith(raw, reply.raw, operation?.path);
+      // The body is a payload of any kind, whatever type the caller gives it: the operation says how it is read.
+      raw.headers['content-type'] = operation !== undefined && 'stream' in operation ? STREAMED : WHOLE;
       const fault: Ending | undefined = this.#draining ? { reason: 'SHUTTING_DOWN' } : checkHead(raw);
       done(fault && new Ended(fault));
     });
@@ -162,37 +172,15 @@ export class DataPlane {
       done();
     });
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    app.addContentTypeParser(WHOLE, { parseAs: 'buffer' }, (_request, body, done) => {
       done(null, body);
+    });
+    app.addContentTypeParser(STREAMED, (_request, _body, done) => {
+      done(null, undefined);
     });
     app.setErrorHandler((error, request, reply) => {
       this.#fail(request, reply, endingOf(error), error instanceof Ended ? error.caller : undefined);
     });
-  }
-
-  async #operate(operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { raw, id: traceId } = request;
-    const { path, rawQuery } = splitTarget(raw.url ?? '');
-    const query = readQuery(rawQuery);
-    const headers = readHeaders(raw);
-    const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-    const { method } = request;
-    const asked = { method, path, rawQuery, query, headers, body, ...readCaller(raw) };
-    const verdict = await authenticateCaller(this.#options.authenticators, asked);
-    if (!verdict.ok) throw new Ended(verdict);
-    const throttled = this.#options.throttle?.check(verdict.identity);
-    if (throttled !== undefined) {
-      const { details, retryAfterMs } = throttled;
-      throw new Ended({ reason: 'ACCOUNT_THROTTLED', details, headers: retryAfter(retryAfterMs) }, verdict.identity);
-    }
-    const labels = request.params as Record<string, string>;
-    const trace = this.#spans.traceOf(raw);
-    const caller = verdict.identity;
-    const answer = await operation
-      .answer({ traceId, trace, caller, path, labels, query, headers, body })
-      .catch((error: unknown) => Promise.reject(new Ended(endingOf(error), caller)));
-    if ('reason' in answer) this.#spans.ended(raw, answer.reason);
-    return send(reply, answer, traceId);
   }
 
   /** Reports and answers what ended before an operation took it over, or because of a defect. */
@@ -205,7 +193,9 @@ export class DataPlane {
     this.#report(request, ending, caller ?? readPeer(raw.socket));
     this.#spans.ended(raw, ending.reason);
     // A pipelined request has no connection of its own yet, and must wait for its turn.
-    if (ending.reason === 'PAYLOAD_TOO_LARGE' && reply.raw.socket !== null) {
+    const { operation } = request.routeOptions.config;
+    const isUnread = operation !== undefined && 'stream' in operation && !raw.complete;
+    if ((ending.reason === 'PAYLOAD_TOO_LARGE' || isUnread) && reply.raw.socket !== null) {
       reply.hijack();
       raw.resume();
       this.#ended.add(raw.socket);
@@ -220,6 +210,11 @@ export class DataPlane {
   #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     if (this.#ended.has(socket) || this.#spoilt.has(socket)) return;
     const details = clientErrorDetails(error);
+    if (this.#streams.has(socket) && details !== undefined) {
+      // A streamed request takes its time, and has an idle limit of its own.
+      if (error.code !== REQUEST_TIMEOUT) this.#streams.stop(socket, { reason: 'INVALID_REQUEST', details });
+      return;
+    }
     if (details === undefined) {
       socket.destroy();
       return;
@@ -266,15 +261,4 @@ export class DataPlane {
 
 function httpStatusOf({ reason }: Ending): number {
   return REASONS[reason].http ?? 500;
-}
-
-function send(reply: FastifyReply, answer: Answer, traceId: string): FastifyReply {
-  const { status, headers, body } = render(answer, traceId);
-  // With a serializer of its own, or Fastify would add a charset, which AWS does not have. As text and not as bytes: Node
-  // sends text with the head in one piece.
-  return reply.code(status).headers(headers).serializer(asIs).send(body);
-}
-
-function asIs(body: unknown): string {
-  return body as string;
 }

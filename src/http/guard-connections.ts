@@ -5,11 +5,18 @@ import type { Ending } from './rendering.js';
 /** Ends a connection from which no request could be read, or whose request is not going to be read. */
 export type EndConnection = (socket: Duplex, ending: Ending) => void;
 
+/** Node's code for a request that has not come in full in time. */
+export const REQUEST_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
+
 /** What Node itself would answer in its own way, or not at all: here it gets this API's answer. */
-export function guardConnections(server: Server, payloadBytes: number, end: EndConnection): void {
+export function guardConnections(
+  server: Server,
+  maxBytes: (message: IncomingMessage) => number,
+  end: EndConnection,
+): void {
   // RFC 9110, section 10.1.1: a body that will be refused for its length need not be asked for.
   server.on('checkContinue', (message: IncomingMessage, response: ServerResponse) => {
-    if (!(Number(message.headers['content-length']) > payloadBytes)) response.writeContinue();
+    if (!(Number(message.headers['content-length']) > maxBytes(message))) response.writeContinue();
     server.emit('request', message, response);
   });
   server.on('checkExpectation', (message: IncomingMessage) => {
@@ -27,7 +34,7 @@ export function clientErrorDetails({ code = 'unknown error' }: NodeJS.ErrnoExcep
     case 'EPIPE':
     case 'ETIMEDOUT':
       return undefined;
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
+    case REQUEST_TIMEOUT:
       return 'The request did not arrive in full in time.';
     case 'HPE_HEADER_OVERFLOW':
       return 'The request line and headers are too large.';

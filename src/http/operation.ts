@@ -30,16 +30,39 @@ export interface RefusedRequest extends Pick<OperationRequest, 'traceId' | 'labe
 }
 
 /** One operation of the data plane. */
-export interface Operation {
+export type Operation = WholeOperation | StreamedOperation;
+
+interface CommonOperation {
   readonly method: HTTPMethods;
   /** Path with `:label` for a variable segment, and `*` for all the segments that are left. */
   readonly path: string;
   /** What is wrong with a request whose label has broken percent-encoding; absent where the path has no label. */
   readonly labelFault?: Ending['reason'];
+  /** Tells of a request that did not get to the operation, or that the operation threw at: one event. */
+  refused(events: Events, request: RefusedRequest): void;
+}
+
+/** It has the whole body before it begins, and answers once. */
+export interface WholeOperation extends CommonOperation {
   /** Does it, and tells of it: one event, unless it throws. */
   answer(request: OperationRequest): Promise<Answer>;
-  /** Tells of a request that did not get to `answer`, or that `answer` threw at: one event. */
-  refused(events: Events, request: RefusedRequest): void;
+}
+
+/** It answers while its body still comes: lines of JSON, under status 200. */
+export interface StreamedOperation extends CommonOperation {
+  /** Starts it. `done` settles with what ended it early, once all has been written, and tells of it: one event. */
+  stream(request: StreamedRequest): { readonly busy: boolean; readonly done: Promise<Ending | undefined> };
+}
+
+/** A request to such an operation. What the body holds is the caller's for certain. */
+export interface StreamedRequest extends Omit<OperationRequest, 'body'> {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Settles once the piece is on its way to the caller, and can hold as many others up as want to write. */
+  readonly write: (line: string) => Promise<void>;
+  /** One more message of this caller: for how many milliseconds not yet, or 0. */
+  readonly throttle: () => number;
+  /** Aborted where no more of the body is to be read; its reason is the Ending. */
+  readonly signal: AbortSignal;
 }
 
 /** Tells of refused requests as events of a type; `about` says what such a request would have been about. */

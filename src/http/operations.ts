@@ -1,20 +1,26 @@
+import { Batches } from '../direct/batch/batch.js';
+import type { Limits } from '../direct/limits.js';
 import type { DirectMessaging } from '../direct/send.js';
+import type { Events } from '../observing/events.js';
 import type { DataPlaneOperations } from '../operations/data-plane-operations.js';
 import type { Operation } from './operation.js';
 import { deleteConnection, getConnection, listSubscriptions } from './operations/connections.js';
 import { publish } from './operations/publish.js';
 import { getRetainedMessage, listRetainedMessages } from './operations/retained-messages.js';
 import { requestAnswer } from './operations/request-answer.js';
+import { sendBatch } from './operations/send-batch.js';
 import { sendDirectMessage } from './operations/send-direct-message.js';
 
 /** The data plane: SendDirectMessage and the others. What the broker cannot be asked for answers NOT_SUPPORTED. */
 export function createOperations(
   messaging: Pick<DirectMessaging, 'send' | 'request'>,
   others: DataPlaneOperations,
+  common: { readonly events: Events; readonly limits: Limits; readonly clock: () => number },
 ): Operation[] {
   return [
     sendDirectMessage(messaging),
     requestAnswer(messaging),
+    sendBatch(new Batches({ messaging, ...common }), common.events, common.clock),
     publish(others),
     getConnection(others),
     deleteConnection(others),

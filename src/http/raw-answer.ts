@@ -20,6 +20,11 @@ export function answerAndClose(socket: Duplex, { status, headers, body }: Render
   const all = { ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`);
+  linger(socket);
+}
+
+/** Closes a connection on which nothing more is sent, once its peer has had time to read what was. */
+export function linger(socket: Duplex): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => {
     clearTimeout(timer);

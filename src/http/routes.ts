@@ -23,16 +23,21 @@ export function addRoutes(app: FastifyInstance, operations: readonly Operation[]
     const { method, path } = operation;
     methodsOf.set(path, [...(methodsOf.get(path) ?? []), method]);
     const config = { operation };
-    app.route({ method, url: path, config, handler: (request, reply) => operate(operation, request, reply) });
+    app.route({ method, url: urlOf(path), config, handler: (request, reply) => operate(operation, request, reply) });
   }
-  for (const [url, allowed] of methodsOf) {
+  for (const [path, allowed] of methodsOf) {
     const ending = { reason: 'METHOD_NOT_ALLOWED', headers: { allow: allowed.join(', ') } } as const;
     const method = app.supportedMethods.filter((other) => !allowed.includes(other));
-    app.route({ method, url, handler: () => Promise.reject(new Ended(ending)) });
+    app.route({ method, url: urlOf(path), handler: () => Promise.reject(new Ended(ending)) });
   }
   app.setNotFoundHandler((request) =>
     Promise.reject(new Ended({ reason: 'UNKNOWN_OPERATION', ...scopeOf(request.url) })),
   );
+}
+
+/** A colon that is no label's is the router's `::`. */
+function urlOf(path: string): string {
+  return path.replaceAll(/(?<!\/):/g, '::');
 }
 
 /** What is wrong with a path whose percent-encoding is broken: its label, where it is that of an operation. */

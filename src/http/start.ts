@@ -44,7 +44,7 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
     events,
     tracing,
     payloadBytes: config.limits.payloadBytes,
-    timeouts: { requestMs: requestTimeoutMs, headersMs: requestTimeoutMs },
+    timeouts: { requestMs: requestTimeoutMs, headersMs: requestTimeoutMs, idleMs: requestTimeoutMs },
     ready: parts.ready,
     shadow: parts.shadow,
   };

@@ -37,14 +37,17 @@ export type CallerVerdict = { readonly ok: true; readonly identity: Identity } |
 export interface CallerAuthenticator {
   /** What it is called in the log: `SigV4`, `JWT`, `mutual TLS`. */
   readonly scheme: string;
+  /** Whether it cannot say who sends this request without its body. Absent: never. */
+  needsBody?(request: Omit<CallerRequest, 'body'>): boolean;
   /** Undefined where the request holds no credentials of this kind. Never rejects because of what a request holds. */
   authenticate(request: CallerRequest): CallerVerdict | Promise<CallerVerdict> | undefined;
 }
 
 /**
- * Exactly one credential counts, as at AWS IoT, where a request is signed (SigV4), has a token (custom authorizer) or comes
- * over mutual TLS: the most explicit one, which is the request's own before its connection's. A gateway's certificate lends
- * nothing to the requests of others that it passes on.
+ * Exactly one credential counts: the most explicit one, which is the request's own before its connection's. A gateway's
+ * certificate lends nothing to the requests of others that it passes on. That choice is this project's: at AWS IoT the question
+ * does not come up, since port and ALPN, or the endpoint's configuration, leave each connection one way to authenticate (read:
+ * AWS IoT Core Developer Guide, "Device communication protocols", table "Protocols, authentication, and port mappings").
  *
  * The first authenticator that finds credentials of its kind decides. What it refuses is refused: there is no second
  * chance with other credentials, or a stolen weak one would do where a strong one is required.

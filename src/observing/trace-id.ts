@@ -20,6 +20,15 @@ export function parseTraceparent(text: string | undefined): Traceparent | undefi
   return { traceId, spanId, sampled: (parseInt(flags, 16) & 1) === 1 };
 }
 
+/** W3C `traceparent` that continues from a span; its flags as OpenTelemetry has them. */
+export function formatTraceparent(span: {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly traceFlags: number;
+}): string {
+  return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
+}
+
 const POOL_BYTES = 4096;
 const pool = Buffer.allocUnsafe(POOL_BYTES);
 let used = POOL_BYTES;

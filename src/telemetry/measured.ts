@@ -22,6 +22,9 @@ export function measureTracing(tracing: Tracing, metrics: Metrics): Tracing {
     request: (incoming) => new MeasuredRequest(incoming, tracing, metrics),
     hookCall: (call) => new MeasuredHookCall(call, tracing, metrics),
     mqttMessage: (outcome) => tracing.mqttMessage(outcome),
+    ordinaryMessage: (passage) => {
+      tracing.ordinaryMessage(passage);
+    },
   };
 }
 
@@ -47,6 +50,10 @@ class MeasuredRequest implements RequestSpan {
 
   start(step: Step): Span {
     return this.#span.start(step);
+  }
+
+  detach(name: string): Span {
+    return this.#span.detach(name);
   }
 
   end(answer: RequestAnswer): void {

@@ -74,14 +74,14 @@ test('a delivery that rejects, though it promised not to, still has an outcome',
   expect(events.direct).toHaveLength(1);
 });
 
-test('the device gets the trace where that is configured, after the properties of the sender', async () => {
+test('the device gets the trace where that is configured', async () => {
   const { delivery, messaging } = create({ propagateTrace: true });
   const userProperties = Buffer.from('[{"a":"b"}]').toString('base64');
   await messaging.send(SENDER, { ...INPUT, userProperties }, TRACE);
-  expect(delivery.messages[0]?.properties.userProperties).toEqual([
-    ['a', 'b'],
-    ['traceparent', TRACEPARENT],
-  ]);
+  expect(delivery.messages[0]).toMatchObject({
+    properties: { userProperties: [['a', 'b']] },
+    trace: { traceparent: TRACEPARENT, reachesDevice: true },
+  });
 });
 
 test('a trace that the sender gives the device itself is left alone', async () => {
@@ -89,11 +89,13 @@ test('a trace that the sender gives the device itself is left alone', async () =
   const userProperties = Buffer.from('[{"traceparent":"theirs"}]').toString('base64');
   await messaging.send(SENDER, { ...INPUT, userProperties }, TRACE);
   expect(delivery.messages[0]?.properties.userProperties).toEqual([['traceparent', 'theirs']]);
+  expect(delivery.messages[0]?.trace).toBeUndefined();
 });
 
-test('the device gets no trace where that is not configured', async () => {
+test('the broker gets the trace, and the device does not, where that is not configured', async () => {
   const { delivery, messaging } = create();
   await messaging.send(SENDER, INPUT, TRACE);
+  expect(delivery.messages[0]?.trace).toEqual({ traceparent: TRACEPARENT, reachesDevice: false });
   expect(delivery.messages[0]?.properties.userProperties).toBeUndefined();
 });
 

@@ -63,7 +63,7 @@ export async function startServer(
       id === CREDENTIALS.accessKeyId && token === undefined ? [CREDENTIALS.secretAccessKey] : [],
   };
   const dataPlane = new DataPlane({
-    operations: createOperations(messaging, new DataPlaneOperations({ ...common, ...behind })),
+    operations: createOperations(messaging, new DataPlaneOperations({ ...common, ...behind }), common),
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],
     events,
     tracing: noTracing,

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,9 +92,9 @@ test('explain names the determining statement and why each of the others did not
   );
   expect(output.split('\n').slice(0, 4)).toEqual([
     'deny (implicitDeny) iot:SendDirectMessage on arn:aws:iot:us-east-1:000000000000:client/lock-17 for backend',
-    '  backend/ConnectAsItself (Allow) does not match: it is not about iot:SendDirectMessage; the resource is none of arn:aws:iot:us-east-1:000000000000:client/backend-*',
     '  backend/CommandLocks (Allow) does not match: StringLike iot:Topic: cmd/* does not hold for "config/set"',
     '  backend/NoFirmwareByDirectMessage (Deny) does not match: StringLike iot:Topic: cmd/firmware/* does not hold for "config/set"',
+    '  backend/SeeConnections (Allow) does not match: it is not about iot:SendDirectMessage',
   ]);
 });
 
@@ -126,6 +127,33 @@ test('what cannot be read and what was probably meant is said', async () => {
   expect(output).toMatch(/^error missing\.json \$: cannot be read: ENOENT/);
 });
 
+test('a misspelt key is told with the one that was probably meant', async () => {
+  await edit('device.json', '${iot:Connection.Thing.ThingName}', '${iot:Connection.Thing.ThingNam}');
+  expect((await run('check')).output).toContain(
+    'iot:Connection.Thing.ThingNam is no key that is known here, and never has a value; is iot:Connection.Thing.ThingName meant?',
+  );
+});
+
+test('what the command line of AWS prints of a policy is a policy', async () => {
+  const document = JSON.parse(await readFile(join(folder, 'backend.json'), 'utf8')) as Record<string, unknown>;
+  delete document['$schema'];
+  const before = (await run('what-can', '--principal', 'backend')).output;
+  const printed = [
+    { policyName: 'x', policyArn: 'arn', policyDocument: JSON.stringify(document), defaultVersionId: '1' },
+    { PolicyVersion: { Document: document, VersionId: 'v1', IsDefaultVersion: true } },
+  ];
+  for (const output of printed) {
+    await writeFile(join(folder, 'backend.json'), JSON.stringify(output));
+    expect((await run('check')).output).toBe('0 errors, 0 warnings\n');
+    expect((await run('what-can', '--principal', 'backend')).output).toBe(before);
+  }
+  await writeFile(
+    join(folder, 'backend.json'),
+    JSON.stringify({ policyDocument: '{"Statement": {"Efect": "Allow"}}' }),
+  );
+  expect((await run('check')).output).toContain('backend.json (0) $.policyDocument.Statement.Efect: expected one of');
+});
+
 test('test compares the decisions with the table', async () => {
   const table = join(folder, 'tests', 'locks.json');
   expect(await run('test', table)).toEqual({ output: '11 of 11 passed\n', exitCode: 0 });
@@ -134,6 +162,92 @@ test('test compares the decisions with the table', async () => {
   expect(exitCode).toBe(1);
   expect(output).toContain('FAILED the backend may open a lock\n');
   expect(output).toContain('10 of 11 passed\n');
+});
+
+test('who-can names everybody who may, the statement and the facts that it takes', async () => {
+  const asked = ['who-can', '--action', 'iot:SendDirectMessage', '--resource', 'client/lock-17', '--topic', 'cmd/open'];
+  expect((await run(...asked)).output.split('\n')).toEqual([
+    'backend (accessKeyId=AKIAIOSFODNN7EXAMPLE) by backend/CommandLocks',
+    'backend (username=backend) by backend/CommandLocks',
+    '',
+  ]);
+  const connect = await run('who-can', '--action', 'iot:Connect', '--resource', 'client/lock-17');
+  expect(connect.output).toContain('lock (username=lock-17 clientId=lock-17) by device/ConnectAsItself\n');
+  const nobody = await run('who-can', '--action', 'iot:Publish', '--resource', 'topic/nowhere');
+  expect(nobody).toEqual({ output: 'nobody\n', exitCode: 0 });
+});
+
+test('what-can leaves out what other statements take in, and tells what a Deny takes away', async () => {
+  await edit(
+    'device.json',
+    '"Statement": [',
+    `"Statement": [${JSON.stringify({
+      Sid: 'Again',
+      Effect: 'Allow',
+      Action: 'iot:Connect',
+      Resource: 'arn:aws:iot:us-east-1:000000000000:client/lock-17',
+      Condition: { Bool: { 'iot:Connection.Thing.IsAttached': 'true' } },
+    })},`,
+  );
+  const device = (await run('what-can', '--principal', 'lock-17')).output;
+  expect(device).toContain('allow iot:Connect on client/${iot:Connection.Thing.ThingName} (device/ConnectAsItself)\n');
+  expect(device).not.toContain('device/Again');
+  const backend = (await run('what-can', '--principal', 'backend')).output;
+  expect(backend).toMatch(/^allow iot:SendDirectMessage on client\/lock-\* where StringLike iot:Topic: cmd\/\*/m);
+  expect(backend).toMatch(/^deny iot:SendDirectMessage .*NoFirmwareByDirectMessage/m);
+});
+
+test('lint tells statements that change nothing, and wildcards on both ends', async () => {
+  expect(await run('lint', '--strict')).toEqual({ output: '', exitCode: 0 });
+  await edit(
+    'backend.json',
+    '"Statement": [',
+    `"Statement": [${JSON.stringify({
+      Sid: 'Again',
+      Effect: 'Allow',
+      Action: 'iot:Connect',
+      Resource: 'arn:aws:iot:us-east-1:000000000000:client/backend-1',
+    })}, ${JSON.stringify({
+      Sid: 'Wide',
+      Effect: 'Allow',
+      Action: 'iot:Publish',
+      Resource: 'arn:aws:iot:us-east-1:000000000000:topic/*door*',
+    })},`,
+  );
+  const { output, exitCode } = await run('lint', '--strict');
+  expect(output).toContain('(Again) $.Statement[0]: the statement changes nothing for anybody who has it');
+  expect(output).toContain('topic/*door* has a wildcard on both ends of the name');
+  expect(exitCode).toBe(1);
+});
+
+describe('diff', () => {
+  test('says that nothing changes in meaning', async () => {
+    expect(await run('diff', EXAMPLES)).toEqual({ output: 'no change in meaning\n', exitCode: 0 });
+  });
+
+  test('proves what is newly allowed by a request, and fails where that is asked for', async () => {
+    await edit('backend.json', '"cmd/*"', '["cmd/*", "config/*"]');
+    const { output, exitCode } = await run('diff', EXAMPLES, '--fail-on-new-access');
+    expect(output).toMatch(/^newly allowed for backend: iot:SendDirectMessage on client\/\S+ by .*iot:topic=config\//);
+    expect(exitCode).toBe(3);
+    expect((await run('diff', EXAMPLES)).exitCode).toBe(0);
+    const markdown = await run('diff', EXAMPLES, '--format', 'markdown');
+    expect(markdown.output).toMatch(/^## Policies\n\n### Newly allowed\n\n\| principal \| action/);
+  });
+
+  test('takes a revision of git for the folder of the policies', async () => {
+    const git = (...args: string[]): void => {
+      execFileSync('git', ['-C', folder, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
+    };
+    git('init', '--quiet');
+    git('add', '.');
+    git('commit', '--quiet', '-m', 'Policies');
+    await edit('backend.json', '"cmd/*"', '"cmd/open"');
+    expect((await run('diff', 'HEAD', '--fail-on-new-access')).output).toMatch(/^newly denied for backend/);
+    const { output, exitCode } = await run('diff', 'nowhere');
+    expect(output).toMatch(/^error nowhere \$: is neither a folder nor a revision of git/);
+    expect(exitCode).toBe(1);
+  });
 });
 
 describe('the configuration of the service', () => {

@@ -74,6 +74,16 @@ test('Connect takes the client ID as the name', () => {
   expect(diff({ statements: any, thing }, { statements: same, thing }).changes).toEqual([]);
 });
 
+test('a client ID that happens to be the name of the thing stands for no other', () => {
+  const who = { match: { username: 'ab', clientId: 'a*' }, thing: { name: 'a' } };
+  const unlessThing = {
+    ...allow('iot:Connect', 'client/*'),
+    Condition: { StringEqualsIfExists: { 'iot:Connection.Thing.ThingName': 'b' } },
+  };
+  const found = diff({ statements: [allow('iot:Publish', 'topic/a')], ...who }, { statements: [unlessThing], ...who });
+  expect(told(found)).toContain('+ iot:Connect client/ax');
+});
+
 test('the topic of a direct message is found beside its receiver', () => {
   const send = (topic: string): object =>
     allow('iot:SendDirectMessage', 'client/lock-*', { Condition: { StringLike: { 'iot:Topic': topic } } });

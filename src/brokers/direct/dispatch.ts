@@ -31,7 +31,7 @@ export interface DispatchContext {
    */
   authorize(connection: Party, type: 'PUBLISH' | 'SUBSCRIBE', directTopic: string): boolean | Promise<boolean>;
   /** The outcome of a direct message, for the hook provider. */
-  report(message: PendingMessage, reason: Reason): void;
+  report(message: PendingMessage, reason: Reason, details?: string): void;
 }
 
 const MQTT5 = { protocolVersion: 5 } as const;
@@ -117,7 +117,7 @@ export class Dispatcher {
     this.pending.add(message);
     if (qos > 0) sender.sent.set(messageId, message);
     if (admission.fault === undefined) this.#authorizeSender(message);
-    else this.pending.settle(message, admission.fault.reason);
+    else this.pending.settle(message, admission.fault.reason, { details: admission.fault.details });
   }
 
   /** The sender is gone: nobody waits for its confirmations. What it sent at QoS 0 still goes its way. */
@@ -206,7 +206,8 @@ export class Dispatcher {
     this.answers.left(message);
     this.#answer(sender, packet, told);
     // What the provider refused it has told itself.
-    if (!sender.isService && reason !== 'SENDER_NOT_AUTHORIZED') this.#context.report(message, reason);
+    if (!sender.isService && reason !== 'SENDER_NOT_AUTHORIZED')
+      this.#context.report(message, reason, delivery.details);
   }
 
   #answer(sender: Party, packet: IPublishPacket, delivery: Delivery): void {

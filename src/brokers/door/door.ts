@@ -1,26 +1,20 @@
-import { connect as connectSocket, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import type { Limits } from '../../direct/limits.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import { Dispatcher } from '../direct/dispatch.js';
 import type { ReceiverLimits } from '../direct/receiver.js';
 import { AwaySessions } from './away.js';
+import type { BrokerAddress } from './broker-address.js';
 import { Code } from './codes.js';
 import { DoorConnection } from './connection.js';
 import type { Admission, DoorContext, DoorLimits } from './context.js';
+import { dialBroker } from './dial.js';
 import type { Endpoints } from './endpoints.js';
 import type { Gate } from './gate.js';
 import { PacketIds } from './packet-ids.js';
 import { Turns } from './turns.js';
 import type { Connect } from './wire/connect.js';
-
-/** Where the broker behind the door listens. */
-export type BrokerAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'tls'; readonly host: string; readonly port: number; readonly tls: SecureContextOptions }
-  | { readonly kind: 'unix'; readonly path: string };
 
 export interface DoorOptions {
   readonly broker: BrokerAddress;
@@ -74,8 +68,8 @@ export class Door implements DoorContext {
       connectionOf: (clientId) => this.#live.get(clientId),
       hasSession: (clientId) => this.away.get(clientId) !== undefined,
       authorize: (connection: DoorConnection, type, topic) => this.rules.direct(connection, type, topic),
-      report: (message, reason) => {
-        this.rules.told(message, reason);
+      report: (message, reason, details) => {
+        this.rules.told(message, reason, details);
       },
     });
   }
@@ -113,20 +107,7 @@ export class Door implements DoorContext {
   }
 
   dial(): Duplex {
-    const { broker } = this.#options;
-    switch (broker.kind) {
-      case 'unix':
-        return connectSocket({ path: broker.path });
-      case 'tcp':
-        return connectSocket({ host: broker.host, port: broker.port, noDelay: true });
-      case 'tls': {
-        const { host, port, tls } = broker;
-        // A name for the certificate; addresses have none (RFC 6066, section 3).
-        const socket = connectTls({ ...tls, host, port, ...(isIP(host) === 0 && { servername: host }) });
-        socket.setNoDelay(true);
-        return socket;
-      }
-    }
+    return dialBroker(this.#options.broker);
   }
 
   brokerFailed(error: Error): void {

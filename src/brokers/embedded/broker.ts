@@ -70,8 +70,8 @@ class Broker implements EmbeddedBroker {
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
       authorize: (connection: ClientConnection, type, topic) => this.#authorization.ask(connection, type, topic),
-      report: (message, reason) => {
-        this.#outcomes.add(message, reason);
+      report: (message, reason, details) => {
+        this.#outcomes.add(message, reason, details);
       },
     });
     this.#aedes = new Aedes(this.#aedesOptions());

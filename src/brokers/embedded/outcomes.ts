@@ -39,7 +39,7 @@ export class Outcomes {
     this.#diagnostics = diagnostics;
   }
 
-  add({ sender, packet, qos, since }: PendingMessage, reason: Reason): void {
+  add({ sender, packet, qos, since }: PendingMessage, reason: Reason, details?: string): void {
     const { origin } = sender;
     if (origin === undefined || !this.#exhook.wants('message.dropped', OUTCOME_REPORTS_TOPIC)) return;
     if (this.#waiting.length >= MOST_WAITING) {
@@ -59,6 +59,7 @@ export class Outcomes {
         qos,
         payloadBytes: packet.payload.length,
         ...(traceparent !== undefined && { traceparent }),
+        ...(details !== undefined && { details }),
       }),
     );
     this.#schedule();

@@ -7,6 +7,7 @@ import {
   CONTROL_REQUEST,
   CONTROL_TIMEOUT,
   CONTROL_TRACE_ID,
+  CONTROL_TRACEPARENT,
 } from '../../direct/controls.js';
 import type { DirectMessage, DirectProperties } from '../../direct/message.js';
 import type { BrokerMessage } from '../../operations/broker.js';
@@ -43,9 +44,11 @@ export function toUserProperties(pairs: Iterable<Pair>): UserProperty[] {
  * such a name are left out.
  */
 export function directProperties(message: DirectMessage): PublishProperties {
-  const { identity, timeoutMs, properties, isRequest } = message;
+  const { identity, timeoutMs, properties, trace, isRequest } = message;
   const { userProperties = [] } = properties;
   const user = userProperties.filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (trace !== undefined) user.push(['traceparent', trace.traceparent]);
+  if (trace?.reachesDevice === false) user.push([CONTROL_TRACEPARENT, 'own']);
   user.push([CONTROL_TIMEOUT, String(timeoutMs)]);
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
   if (isRequest === true) user.push([CONTROL_REQUEST, '1']);

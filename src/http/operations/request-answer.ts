@@ -1,6 +1,6 @@
 import type { DeviceResponse } from '../../direct/delivery.js';
 import type { DirectMessaging } from '../../direct/send.js';
-import { PROPERTY_HEADERS, readParameters, type Operation } from '../operation.js';
+import { PROPERTY_HEADERS, readParameters, type WholeOperation } from '../operation.js';
 import { retryAfter } from '../rendering.js';
 import { readIdempotencyKey, tellDelivery, tellRefused } from './send-direct-message.js';
 
@@ -8,7 +8,7 @@ import { readIdempotencyKey, tellDelivery, tellRefused } from './send-direct-mes
  * A request to a device: `POST /connections/{clientId}/requests`, the body is the payload, the device's answer is in
  * `response`. AWS IoT has no such operation.
  */
-export function requestAnswer(messaging: Pick<DirectMessaging, 'request'>): Operation {
+export function requestAnswer(messaging: Pick<DirectMessaging, 'request'>): WholeOperation {
   return {
     method: 'POST',
     path: '/connections/:clientId/requests',

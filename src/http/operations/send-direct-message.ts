@@ -5,9 +5,9 @@ import { retryAfter } from '../rendering.js';
 import {
   PROPERTY_HEADERS,
   readParameters,
-  type Operation,
   type OperationRequest,
   type RefusedRequest,
+  type WholeOperation,
 } from '../operation.js';
 
 /**
@@ -34,7 +34,7 @@ export function tellDelivery(delivery: Partial<Delivery>): Readonly<Record<strin
 }
 
 /** SendDirectMessage: `POST /connections/{clientId}/messages`, the body is the payload. */
-export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Operation {
+export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): WholeOperation {
   return {
     method: 'POST',
     path: '/connections/:clientId/messages',

@@ -33,6 +33,11 @@ export class SigV4Authenticator implements CallerAuthenticator {
     this.#options = options;
   }
 
+  /** The signature is over the body's hash. */
+  needsBody(request: Omit<CallerRequest, 'body'>): boolean {
+    return readClaim(request) !== undefined;
+  }
+
   authenticate(request: CallerRequest): CallerVerdict | undefined {
     const claim = readClaim(request);
     if (claim === undefined) return undefined;

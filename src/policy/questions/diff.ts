@@ -51,9 +51,9 @@ export interface DiffOptions {
   readonly limit?: number;
 }
 
-/** Steps and positions: some ten million take about a second. */
-const BUDGET = 1_000_000;
-const TOTAL_BUDGET = 200_000_000;
+/** Steps and positions; some hundred thousand take about a second. */
+const BUDGET = 300_000;
+const TOTAL_BUDGET = 100_000_000;
 
 /** Compares two sets, which must stand for the same account. It pauses now and then: see `finish` and `finishInSlices`. */
 export function* diffPolicies(before: PolicySet, after: PolicySet, options: DiffOptions = {}): Work<PolicyDiff> {

@@ -36,6 +36,8 @@ export interface Example {
   readonly matched: readonly (readonly number[])[];
   /** By unknown. */
   readonly words: readonly string[];
+  /** By unknown: whether a hole with its text has been passed, so that the text is part of the others. */
+  readonly passed: readonly boolean[];
   /** Equal for examples that are of one kind, but for `fresh`. */
   readonly kind: string;
   /** True where each unknown text has a character that is nowhere else. */
@@ -132,6 +134,7 @@ class Walk {
         texts: before.texts,
         matched: before.matched,
         words: words.map(({ text }) => text),
+        passed: before.words.map((word) => word !== undefined),
         kind: JSON.stringify([before.matched, this.kinds.map(({ matched }) => matched)]),
         fresh: words.every(({ fresh }) => fresh),
       };
@@ -235,8 +238,12 @@ class Walk {
   }
 
   private keyOf(words: Node['words']): string {
-    const text = (word: Word | undefined): unknown => word && (this.repeated ? word.text : word.fresh);
-    return JSON.stringify(words.map((word) => text(word) ?? null));
+    let key = '';
+    for (const word of words) {
+      if (word === undefined) key += '-';
+      else key += this.repeated ? `${word.text.length}=${word.text}` : word.fresh ? '+' : '=';
+    }
+    return key;
   }
 }
 

@@ -86,6 +86,8 @@ class FormDraft {
         const place = this.names.push([...pattern]) - 1;
         if (index < required) this.required.push(place);
       });
+      for (const thing of situation.things ?? [])
+        if (!thing.some((piece) => isHole(piece, this.self))) this.names.push([...thing]);
       this.unknowns[this.self] = { patterns: [], required: 0 };
     }
   }

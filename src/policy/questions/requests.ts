@@ -5,7 +5,7 @@ import type { Action, Decision } from '../authorizer.js';
 import { CONNECT_UNTOLD, RequestContext } from '../conditions/context.js';
 import { decideName, decideResource } from '../deciding/decision.js';
 import { matchTokens } from '../matching/pattern.js';
-import type { CompiledPrincipal } from '../policy-set.js';
+import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
 import type { Example } from './exploring.js';
 import type { Form, Side } from './forms.js';
 import { fill, identityOf, type Situation } from './situations.js';
@@ -39,6 +39,23 @@ export function resourceOf({ action, name }: Pick<SampleRequest, 'action' | 'nam
   return kind === undefined ? '*' : `${kind}/${name}`;
 }
 
+export function arnOf(set: PolicySet, { action, name }: Pick<SampleRequest, 'action' | 'name'>): string {
+  return ACTIONS[action] === undefined ? '*' : set.arnOf(action, name);
+}
+
+/** The request with those facts; the address is one of the identity. */
+export function withFacts(
+  request: SampleRequest,
+  facts: ReadonlyMap<string, string | readonly string[]>,
+): SampleRequest {
+  const sourceIp = facts.get('aws:sourceip');
+  return {
+    ...request,
+    identity: { ...request.identity, ...(typeof sourceIp === 'string' && { sourceIp }) },
+    context: new Map([...request.context, ...[...facts].filter(([key]) => key !== 'aws:sourceip')]),
+  };
+}
+
 export function contextFor(request: SampleRequest, found: CompiledPrincipal | undefined, now: number): RequestContext {
   return new RequestContext(request.identity, () => now, found?.principal, {
     ...(request.action === 'iot:Connect' && CONNECT_UNTOLD),
@@ -57,6 +74,7 @@ export function answer({ set, found }: Side, request: SampleRequest, now: number
 export function isAsExplored(form: Form, example: Example): boolean {
   const { fields, self } = form;
   const words = self === undefined ? example.words : example.words.with(self, example.texts[0] ?? '');
+  if (self === undefined && new Set(words).size < words.length) return false;
   return fields.every(({ patterns }, field) => {
     const text = example.texts[field] ?? '';
     const matched = new Set(example.matched[field]);

@@ -1,7 +1,7 @@
 /** Who may ask, with texts that are not known: the identities that two clauses of principals.json take in. */
 import type { Identity } from '../../identity/identity.js';
 import type { Hole } from '../matching/position-sets.js';
-import { matchTokens, overlap, type PlainToken } from '../matching/pattern.js';
+import { ANY, ONE, matchTokens, overlap, type PlainToken } from '../matching/pattern.js';
 import type { AnonymousClause } from '../principals/anonymous.js';
 import type { Clause } from '../principals/principals.js';
 import { CRITERIA, type Criterion, type ThingTemplate } from '../principals/thing.js';
@@ -22,6 +22,8 @@ export interface Situation {
   readonly unknowns: readonly Unknown[];
   /** The unknown that is the client ID and nothing else. */
   readonly ownClientId?: number;
+  /** Names of things that are made of unknown texts. */
+  readonly things?: readonly Symbols[];
   /** Not all that the clauses say could be taken into account. */
   readonly unclear?: true;
 }
@@ -35,7 +37,7 @@ export interface Interests {
   readonly keys: readonly string[];
 }
 
-const ANYTHING: readonly PlainToken[] = [0];
+const ANYTHING: readonly PlainToken[] = [ANY];
 
 /** Collects unknowns while the facts of a situation are laid down. */
 class Draft {
@@ -137,23 +139,48 @@ function withClientId(half: Half, things: readonly ThingTemplate[], interests: I
   const { facts } = half;
   const http = facts.accessKeyId !== undefined || facts.jwtSubject !== undefined;
   const situations: Situation[] = [];
-  if (facts.clientId !== undefined) situations.push({ ...half, ...ownHole(facts.clientId) });
-  else {
-    if (http || facts.commonName !== undefined || facts.distinguishedName !== undefined) situations.push(half);
-    if (http) return situations;
-    const hole = half.unknowns.length;
-    situations.push({ ...add(half, () => ({ ...facts, clientId: [{ hole }] })), ownClientId: hole });
-  }
-  if (!interests.client) return situations;
   const bound = new Map<string, Symbols>();
   for (const { name } of things) {
     const symbols = fillThing(name, facts);
     if (symbols !== undefined) bound.set(JSON.stringify(symbols), symbols);
   }
+  // A client ID that is the name of the thing by chance is another kind of client ID.
+  const apart = [...bound.values()];
+  if (facts.clientId !== undefined) situations.push(tellThings(half, facts.clientId, apart));
+  else {
+    if (http || facts.commonName !== undefined || facts.distinguishedName !== undefined) situations.push(half);
+    if (http) return situations;
+    const hole = half.unknowns.length;
+    const clientId = [{ hole }];
+    situations.push(
+      tellThings(
+        add(half, () => ({ ...facts, clientId })),
+        clientId,
+        apart,
+      ),
+    );
+  }
+  if (!interests.client) return situations;
   if (facts.username !== undefined && interests.username) bound.set(JSON.stringify(facts.username), facts.username);
   if (facts.clientId !== undefined) bound.delete(JSON.stringify(facts.clientId));
   for (const clientId of bound.values()) situations.push(...bind(half, clientId));
   return situations;
+}
+
+/** Tells names of things from other client IDs, where a client ID is not known. */
+function tellThings(half: Half, [own]: Symbols, things: readonly Symbols[]): Situation {
+  if (typeof own !== 'object') return half;
+  const { patterns, required } = half.unknowns[own.hole] as Unknown;
+  const known = things.filter((symbols): symbols is readonly string[] =>
+    symbols.every((part) => typeof part === 'string'),
+  );
+  const unknowns = half.unknowns.with(own.hole, { patterns: [...patterns, ...known], required });
+  return {
+    ...half,
+    unknowns,
+    ownClientId: own.hole,
+    things: things.filter((symbols) => !known.includes(symbols as readonly string[])),
+  };
 }
 
 /** The client ID is made of the other facts; what clauses say of it holds for them. */
@@ -170,10 +197,6 @@ function bind(half: Half, clientId: Symbols): readonly Situation[] {
   const own = unknowns[only.hole] as Unknown;
   const both = { patterns: [...required, ...own.patterns], required: required.length + own.required };
   return [{ ...bound, unknowns: unknowns.with(only.hole, both) }];
-}
-
-function ownHole([only]: Symbols): Pick<Situation, 'ownClientId'> {
-  return typeof only === 'object' ? { ownClientId: only.hole } : {};
 }
 
 /** The name of the thing; nothing where it needs a fact that there is not, or the client ID itself. */
@@ -219,4 +242,32 @@ export function identityOf({ facts, sourceIp }: Situation, words: readonly strin
 /** The text, with the words in their holes. */
 export function fill(symbols: Symbols, words: readonly string[]): string {
   return symbols.map((symbol) => (typeof symbol === 'string' ? symbol : (words[symbol.hole] ?? ''))).join('');
+}
+
+/** Facts of identities, each a text or a pattern as principals.json has them. */
+export type Pattern = Readonly<Partial<Record<Criterion, string>>>;
+
+/** What is true of everybody of whom an example is one: texts where the request says them, else what the match says. */
+export function patternsOf(
+  { facts }: Situation,
+  words: readonly string[],
+  passed: readonly boolean[],
+  { tokens }: AnyClause,
+): Pattern {
+  const pattern: Partial<Record<Criterion, string>> = {};
+  for (const criterion of CRITERIA) {
+    const symbols = facts[criterion];
+    if (symbols === undefined) continue;
+    const open = symbols.some((symbol) => typeof symbol === 'object' && passed[symbol.hole] !== true);
+    const own = tokens.get(criterion);
+    const match = own?.map((token) => (token === ANY ? '*' : token === ONE ? '?' : escaped(token as string))).join('');
+    if (!open) pattern[criterion] = escaped(fill(symbols, words));
+    else if (match !== undefined) pattern[criterion] = match;
+  }
+  return pattern;
+}
+
+/** As principals.json has a text that is no pattern. */
+function escaped(text: string): string {
+  return text.replace(/[*?]|\$(?=\{)/g, '${$&}');
 }

@@ -15,7 +15,7 @@ import { ATTR_ERROR_TYPE, ATTR_HTTP_RESPONSE_STATUS_CODE, ATTR_HTTP_ROUTE } from
 import type { Delivery } from '../../direct/delivery.js';
 import type { Decision } from '../../policy/authorizer.js';
 import { REASONS, type Reason } from '../../reasons.js';
-import { parseTraceparent } from '../../observing/trace-id.js';
+import { formatTraceparent, parseTraceparent } from '../../observing/trace-id.js';
 import type {
   HookCall,
   HookOutcome,
@@ -34,6 +34,7 @@ import {
 } from './attributes.js';
 import { Own, rpcMethod } from './conventions.js';
 import type { Flight, Flights } from './flights.js';
+import { UnsampledSpan } from './unsampled.js';
 
 /** Starts a span below a parent, or as the root of a trace whose id has been given out. */
 export type Begin = (name: string, options: SpanOptions, under: Context | { readonly traceId: string }) => OtelSpan;
@@ -52,11 +53,6 @@ export function remoteParent(traceparent: string | undefined, tracestate?: strin
     isRemote: true,
     ...(tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }),
   });
-}
-
-/** W3C `traceparent` that continues from a span. */
-export function traceparentOf({ traceId, spanId, traceFlags }: SpanContext): string {
-  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }
 
 /** The reason as attribute; a failure makes the span an error. */
@@ -82,7 +78,7 @@ export class LiveSpan {
   }
 
   get traceparent(): string {
-    return traceparentOf(this.span.spanContext());
+    return formatTraceparent(this.span.spanContext());
   }
 
   start(step: Step): Span {
@@ -96,6 +92,13 @@ export class LiveSpan {
     const span = this.#tracer.startSpan(MESSAGE_SPAN, options, contextOf(parent));
     const flight = this.flights.depart(step.message, span.spanContext());
     return new LiveStepSpan(span, this.#tracer, this.flights, flight);
+  }
+
+  detach(name: string): Span {
+    const links = [{ context: this.span.spanContext() }];
+    const span = this.#tracer.startSpan(name, { kind: SpanKind.INTERNAL, links, root: true }, ROOT_CONTEXT);
+    if (!span.isRecording()) return new UnsampledSpan(span.spanContext(), this.flights);
+    return new LiveStepSpan(span, this.#tracer, this.flights);
   }
 
   decided(decision: Decision): void {

@@ -1,7 +1,7 @@
-import type { SpanContext } from '@opentelemetry/api';
+import { TraceFlags, type SpanContext } from '@opentelemetry/api';
+import { formatTraceparent, newSpanId, newTraceId } from '../../observing/trace-id.js';
 import type { RequestSpan, Span, Step } from '../../observing/tracing.js';
 import type { Flight, Flights } from './flights.js';
-import { traceparentOf } from './spans.js';
 
 /**
  * A request that is not sampled, and each of its steps: it has ids, and what is not sampled is not sampled further down.
@@ -21,12 +21,17 @@ export class UnsampledSpan implements Span, RequestSpan {
   }
 
   get traceparent(): string {
-    return traceparentOf(this.#context);
+    return formatTraceparent(this.#context);
   }
 
   start(step: Step): Span {
     if (step.step !== 'deliver') return this;
     return new UnsampledDelivery(this.#context, this.#flights, this.#flights.depart(step.message, this.#context));
+  }
+
+  detach(): Span {
+    const ids = { traceId: newTraceId(), spanId: newSpanId() };
+    return new UnsampledSpan({ ...ids, traceFlags: TraceFlags.NONE }, this.#flights);
   }
 
   decided(): void {

@@ -147,6 +147,33 @@ describe('a message to a device', () => {
     expect(device.take('publish')).toMatchObject([{ qos: 0 }]);
   });
 
+  test('without properties arrives without any', () => {
+    const { dispatcher, join } = dispatching();
+    const device = join(new Device(dispatcher));
+    dispatcher.publish(new Backend(dispatcher).party, {
+      cmd: 'publish',
+      topic: '$dm/lock-17/t',
+      payload: 'p',
+      qos: 0,
+      dup: false,
+      retain: false,
+    });
+    expect(device.take('publish')).toMatchObject([{ topic: 't', qos: 0 }]);
+  });
+
+  test('that nobody may answer any more has one outcome, whatever is found out later', async () => {
+    let decide: (allowed: boolean) => void = () => undefined;
+    const { dispatcher, join, reports } = dispatching({
+      authorize: (_, type) => type === 'PUBLISH' || new Promise<boolean>((resolve) => (decide = resolve)),
+    });
+    join(new Device(dispatcher));
+    new Backend(dispatcher).send({ 'dm-timeout-ms': '20' });
+    jest.advanceTimersByTime(20);
+    decide(false);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(reports).toEqual(['PUBACK_TIMEOUT']);
+  });
+
   test('that the device refuses is RECEIVER_REJECTED from 0x80 on', () => {
     const { dispatcher, join, reports } = dispatching();
     const device = join(new Device(dispatcher));
@@ -176,6 +203,20 @@ describe('a sender', () => {
     const nobody = dispatching();
     new Backend(nobody.dispatcher).send();
     expect(nobody.reports).toEqual(['CLIENT_NOT_CONNECTED']);
+  });
+
+  test('whose message breaks a rule is told the reason, and the log which rule', () => {
+    const { dispatcher, reports, details } = dispatching();
+    const backend = new Backend(dispatcher);
+    backend.send({}, { retain: true });
+    backend.send({ 'dm-timeout-ms': 'soon' });
+    backend.send({}, { payload: Buffer.alloc(131_073) });
+    expect(reports).toEqual(['INVALID_PARAMETER', 'INVALID_PARAMETER', 'PAYLOAD_TOO_LARGE']);
+    expect(details).toEqual([
+      'A direct message cannot be retained.',
+      expect.stringContaining('whole number of milliseconds'),
+      expect.stringContaining('131072'),
+    ]);
   });
 
   test('of MQTT 3.1.1 loses its connection where it would have to be told no', () => {
@@ -214,6 +255,29 @@ describe('a sender', () => {
     await jest.advanceTimersByTimeAsync(0);
     expect(device.take('publish').map(({ payload }) => payload.toString())).toEqual(['one', 'two']);
     device.party.receiver.close();
+  });
+
+  test('is never answered at QoS 0, and nothing is kept of that', () => {
+    const { dispatcher } = dispatching();
+    const backend = new Backend(dispatcher);
+    const kept = jest.spyOn(backend.party.sent, 'set');
+    backend.send({}, { qos: 0 });
+    expect(kept).not.toHaveBeenCalled();
+    expect(backend.packets).toEqual([]);
+  });
+
+  test('that is gone before it is known whether it may send has sent nothing', async () => {
+    let decide: (allowed: boolean) => void = () => undefined;
+    const { dispatcher, join, reports } = dispatching({
+      authorize: (_, type) => type !== 'PUBLISH' || new Promise<boolean>((resolve) => (decide = resolve)),
+    });
+    const device = join(new Device(dispatcher));
+    const backend = new Backend(dispatcher);
+    backend.send();
+    dispatcher.forgetSender(backend.party);
+    decide(true);
+    await jest.advanceTimersByTimeAsync(0);
+    expect([device.take('publish'), reports]).toEqual([[], []]);
   });
 
   test('that leaves takes its messages with it, and their timers', () => {

@@ -86,6 +86,55 @@ describe('an identity', () => {
     expect(backend.answers()).toHaveLength(3);
   });
 
+  test('is forgotten when its time is over, as soon as there is another', () => {
+    const { dispatcher, join } = dispatching({ memory: limits });
+    const device = join(new Device(dispatcher));
+    const backend = new Backend(dispatcher);
+    backend.send({ 'dm-id': 'first' });
+    delivered(device);
+    jest.advanceTimersByTime(limits.keepMs);
+    backend.send({ 'dm-id': 'second' });
+    delivered(device);
+    expect(dispatcher.remembered).toBe(1);
+  });
+
+  test('that was never written takes no room after its outcome', () => {
+    const { dispatcher, join } = dispatching({ memory: { ...limits, perPrincipal: 1 } });
+    const backend = new Backend(dispatcher);
+    backend.send({ 'dm-id': 'nobody there' });
+    expect(dispatcher.remembered).toBe(0);
+    const device = join(new Device(dispatcher));
+    backend.send({ 'dm-id': 'order' });
+    delivered(device);
+    expect(dispatcher.remembered).toBe(1);
+  });
+
+  test('is its client’s where there is no username, and its user’s where there is one', () => {
+    const { dispatcher, join } = dispatching();
+    const device = join(new Device(dispatcher));
+    const sent = (clientId: string, username: string | undefined): boolean => {
+      new Backend(dispatcher, { origin: { clientId, username, sourceIp: '10.0.0.1' } }).send({ 'dm-id': 'order' });
+      const [packet] = device.take('publish');
+      if (packet !== undefined) device.acknowledge(packet.messageId);
+      return packet !== undefined;
+    };
+    expect([sent('a', ''), sent('b', ''), sent('c', undefined)]).toEqual([true, true, true]);
+    expect([sent('d', 'user'), sent('e', 'user'), sent('a', '')]).toEqual([true, false, false]);
+  });
+
+  test('goes on where a sender leaves who only waits for its outcome', () => {
+    const { dispatcher, join } = dispatching();
+    const device = join(new Device(dispatcher));
+    const [first, second, third] = [1, 2, 3].map(() => new Backend(dispatcher));
+    first?.send({ 'dm-id': 'order' });
+    second?.send({ 'dm-id': 'order' });
+    if (second !== undefined) dispatcher.forgetSender(second.party);
+    third?.send({ 'dm-id': 'order' });
+    expect(device.take('publish')).toHaveLength(1);
+    device.acknowledge(1);
+    expect([first, second, third].map((backend) => backend?.answers().length)).toEqual([1, 0, 1]);
+  });
+
   test('whose bytes are over the bound is not remembered', () => {
     const { dispatcher, join } = dispatching({ memory: { ...limits, bytes: 400 } });
     const device = join(new Device(dispatcher));

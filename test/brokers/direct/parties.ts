@@ -114,18 +114,22 @@ export class Backend extends Written {
 /** A dispatcher with one device, `lock-17`, at the most; it remembers what it reported. */
 export function dispatching(context: Partial<DispatchContext> = {}) {
   const reports: Reason[] = [];
+  const details: (string | undefined)[] = [];
   const connections = new Map<string, Party>();
   const dispatcher = new Dispatcher({
     limits: DEFAULT_LIMITS,
     connectionOf: (clientId) => connections.get(clientId),
     hasSession: () => false,
     authorize: () => true,
-    report: (_message, reason) => reports.push(reason),
+    report: (_message, reason, why) => {
+      reports.push(reason);
+      details.push(why);
+    },
     ...context,
   });
   const join = (device: Device): Device => {
     connections.set('lock-17', device.party);
     return device;
   };
-  return { dispatcher, reports, connections, join };
+  return { dispatcher, reports, details, connections, join };
 }

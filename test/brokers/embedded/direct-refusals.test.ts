@@ -205,7 +205,10 @@ describe('MQTT 3.1.1, which has no negative answer, is disconnected without a PU
     expect(backend.received).toEqual([]);
     await device.settled();
     expect(device.received).toEqual([]);
-    expect(await running.events.next('SendDirectMessage')).toMatchObject({ reason: 'INVALID_PARAMETER' });
+    expect(await running.events.next('SendDirectMessage')).toMatchObject({
+      reason: 'INVALID_PARAMETER',
+      details: expect.stringMatching(/MQTT 3.1.1 has no PUBACK|at QoS 2|be retained/),
+    });
   });
 });
 

@@ -1,0 +1,100 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { authenticateCaller, type CallerAuthenticator, type CallerRequest } from '../identity/caller.js';
+import type { Identity } from '../identity/identity.js';
+import type { CallerThrottle } from '../throttling/caller-throttle.js';
+import type { Operation, StreamedOperation } from './operation.js';
+import { Ended, endingOf, retryAfter } from './rendering.js';
+import { send } from './reply.js';
+import type { RequestSpans } from './request-spans.js';
+import { SignedBodies } from './signed-bodies.js';
+import type { Streams } from './streams.js';
+import { readCaller, readHeaders, readQuery, splitTarget } from './wire.js';
+
+/** Streamed requests at once; each may have a thousand messages under way. */
+const MAX_STREAMS = 8;
+const STREAM_RETRY_MS = 1_000;
+
+export interface OperatingOptions {
+  /** In order of precedence. */
+  readonly authenticators: readonly CallerAuthenticator[];
+  readonly throttle?: CallerThrottle;
+}
+
+/** Brings requests to their operations. */
+export class Operating {
+  readonly #options: OperatingOptions;
+  readonly #spans: RequestSpans;
+  readonly #streams: Streams;
+  readonly #signedBodies = new SignedBodies();
+
+  constructor(options: OperatingOptions, spans: RequestSpans, streams: Streams) {
+    this.#options = options;
+    this.#spans = spans;
+    this.#streams = streams;
+  }
+
+  /** Finds out who calls, and hands over to the operation. Rejects with what ended the request before it. */
+  async answer(operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    if ('stream' in operation) return this.#stream(operation, request, reply);
+    const { raw, id: traceId } = request;
+    const head = headOf(request);
+    const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
+    const caller = await this.#authenticate({ ...head, body });
+    const throttled = this.#options.throttle?.check(caller);
+    if (throttled !== undefined) {
+      const { details, retryAfterMs } = throttled;
+      throw new Ended({ reason: 'ACCOUNT_THROTTLED', details, headers: retryAfter(retryAfterMs) }, caller);
+    }
+    const { path, query, headers } = head;
+    const labels = request.params as Record<string, string>;
+    const trace = this.#spans.traceOf(raw);
+    const answer = await operation
+      .answer({ traceId, trace, caller, path, labels, query, headers, body })
+      .catch((error: unknown) => Promise.reject(new Ended(endingOf(error), caller)));
+    if ('reason' in answer) this.#spans.ended(raw, answer.reason);
+    return send(reply, answer, traceId);
+  }
+
+  async #stream(operation: StreamedOperation, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { raw, id: traceId } = request;
+    const head = headOf(request);
+    const { authenticators, throttle } = this.#options;
+    const needsBody = authenticators.some((one) => one.needsBody?.(head) === true);
+    const body = needsBody ? await this.#signedBodies.read(raw) : undefined;
+    const caller = await this.#authenticate({ ...head, body: body ?? Buffer.alloc(0) });
+    if (this.#streams.draining) throw new Ended({ reason: 'SHUTTING_DOWN' }, caller);
+    if (this.#streams.size >= MAX_STREAMS) {
+      const details = `${MAX_STREAMS} batches are under way.`;
+      throw new Ended({ reason: 'ACCOUNT_THROTTLED', details, headers: retryAfter(STREAM_RETRY_MS) }, caller);
+    }
+    reply.hijack();
+    const { path, query, headers } = head;
+    const labels = request.params as Record<string, string>;
+    const trace = this.#spans.traceOf(raw);
+    const ending = await this.#streams.answer({
+      operation,
+      message: raw,
+      response: reply.raw,
+      body,
+      request: {
+        ...{ traceId, trace, caller, path, labels, query, headers },
+        throttle: () => throttle?.check(caller)?.retryAfterMs ?? 0,
+      },
+    });
+    if (ending !== undefined) this.#spans.ended(raw, ending.reason);
+    return reply;
+  }
+
+  /** @throws Ended where nobody is proved to have sent it. */
+  async #authenticate(request: CallerRequest): Promise<Identity> {
+    const verdict = await authenticateCaller(this.#options.authenticators, request);
+    if (!verdict.ok) throw new Ended(verdict);
+    return verdict.identity;
+  }
+}
+
+/** A request as far as its head goes, and the transport knows. */
+function headOf({ raw, method }: FastifyRequest): Omit<CallerRequest, 'body'> {
+  const { path, rawQuery } = splitTarget(raw.url ?? '');
+  return { method, path, rawQuery, query: readQuery(rawQuery), headers: readHeaders(raw), ...readCaller(raw) };
+}
