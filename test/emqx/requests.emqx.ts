@@ -93,10 +93,7 @@ onEmqx('Requests', (bench) => {
   test('are not answered by another client, nor by the will of the device', async () => {
     const clientId = name();
     const will = { topic: ANSWERS, payload: Buffer.from('gone'), qos: 0, retain: false } as const;
-    const [device, other] = [
-      await bench().connect(clientId, { will }),
-      await bench().connect(name()),
-    ];
+    const [device, other] = [await bench().connect(clientId, { will }), await bench().connect(name())];
     const watcher = await bench().connect(name());
     await watcher.subscribeAsync('answers/#');
     const heard: string[] = [];
