@@ -10,6 +10,8 @@
 -define(BEFORE_TAP, 1002).
 %% The guard has the last word: whatever ExHook's callback does (decide, fail, crash during a reload), it comes after.
 -define(AFTER_EXHOOK, 50).
+%% What others make of it is changed once more.
+-define(LAST, -1001).
 %% After EMQX's own authentication and authorization, in the place of ExHook's question.
 -define(BEFORE_EXHOOK, 101).
 -define(BEFORE_QUESTION, 102).
@@ -20,6 +22,9 @@ callbacks() ->
 delivery() ->
     [
         {'message.publish', {tightbeam_sender, on_publish, []}, ?BEFORE_TAP},
+        {'message.publish', {tightbeam_aws, on_publish, []}, ?FIRST},
+        {'client.connack', {tightbeam_aws, on_connack, []}, ?LAST},
+        {'client.subscribe', {tightbeam_aws, on_subscribe, []}, ?LAST},
         {'message.puback', {tightbeam_sender, on_puback, []}, ?FIRST},
         {'message.delivered', {tightbeam_receiver, on_delivered, []}, ?FIRST},
         {'delivery.completed', {tightbeam_receiver, on_completed, []}, ?FIRST},

@@ -12,8 +12,8 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     [ok = M:create_tables() || M <- [
-            tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_principals, tightbeam_joined,
-            tightbeam_waiting, tightbeam_authz
+            tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_principals, tightbeam_kept, tightbeam_joined,
+            tightbeam_waiting, tightbeam_answers, tightbeam_authz
         ]],
     ok = tightbeam_delivery:create_counters(),
     ok = tightbeam_tap_counts:create_missed(),
@@ -24,7 +24,10 @@ init([]) ->
     ],
     Keepers = [
         worker(M, {M, start_link, []}, M)
-     || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_authz, tightbeam_watch, tightbeam_tap_keeper]
+     || M <- [
+            tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_answers, tightbeam_authz,
+            tightbeam_watch, tightbeam_tap_keeper
+        ]
     ],
     Collectors = [
         worker(Name, {tightbeam_tap_collector, start_link, [Number]}, tightbeam_tap_collector)
