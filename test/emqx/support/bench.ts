@@ -32,7 +32,8 @@ const allow = (Action: string | string[], Resource: string, Condition?: object) 
 const deny = (...of: Parameters<typeof allow>) => ({ ...allow(...of), Effect: 'Deny' });
 
 /**
- * Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive all but `secret/*`. What the
+ * Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive
+ * all but `secret/*` and publish all but `unsaid/*`. What the
  * client IDs of `fact` begin with says of what the policies make a difference by.
  */
 const POLICIES: Record<string, object> = {
@@ -55,6 +56,7 @@ const POLICIES: Record<string, object> = {
       allow('iot:Subscribe', `${ARN}:topicfilter/*`),
       allow('iot:Receive', `${ARN}:topic/*`),
       { ...allow('iot:Receive', `${ARN}:topic/secret/*`), Effect: 'Deny' },
+      { ...allow('iot:Publish', `${ARN}:topic/unsaid/*`), Effect: 'Deny' },
     ],
   },
   'fact.json': {
