@@ -2,7 +2,7 @@
 export default {
   testEnvironment: 'node',
   // Ends a test that hangs. Nothing is timed by it, so it is far beyond what the slowest machine takes.
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   // Jest would leave one processor to watch.
   maxWorkers: '100%',
   // What the benchmarks are compiled to has a package.json of the same name.

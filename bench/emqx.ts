@@ -6,6 +6,7 @@
  * `npm run build:plugin` makes it. EMQX is left without Tightbeam, as it should be found: part of the run compares with that.
  */
 import { Beside, type Broker, brokerOfEnvironment } from './emqx/beside.js';
+import { seeing } from './emqx/seeing.js';
 import { overOrdinaryTopics, overRestApi } from './emqx/ways.js';
 import { type Figures, measure, median, medianRatio, takeTurns } from './main-job/measure.js';
 import { Devices, overDirectTopic, overHttp, overTopics, type Way } from './main-job/ways.js';
@@ -33,10 +34,13 @@ const ORDINARY = 'ordinary QoS 1 traffic';
 /** Every round, by the name of the way and by how many were under way at the same time. */
 type Results = Map<string, Map<number, readonly Figures[]>>;
 
-/** @param args `--quick`: less time for each figure, for a try */
+/** @param args `--quick`: less time for each figure, for a try; `--seeing`: only what seeing costs */
 export async function run(args: string[]): Promise<void> {
-  const milliseconds = args.includes('--quick') ? 300 : 1_000;
+  const quick = args.includes('--quick');
+  const milliseconds = quick ? 300 : 1_000;
   const broker = brokerOfEnvironment();
+  await seeing(broker, quick ? 2_000 : 5_000, quick ? 1 : 3, quick ? 10_000 : 60_000);
+  if (args.includes('--seeing')) return;
   const setting = writeSetting(DEVICES);
   try {
     const service = await Beside.start(broker, setting, REPLICAS);

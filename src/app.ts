@@ -14,8 +14,9 @@ import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
+import { PolicyUsage } from './policy/usage.js';
 import { formatProblem, tellProblems } from './policy/reading/problems.js';
-import { startModes, switchModes } from './switching.js';
+import { startModes, switchSettings } from './switching.js';
 import type { LogDestination } from './telemetry/log/destination.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { RateLimiter } from './throttling/rate-limiter.js';
@@ -34,7 +35,8 @@ export interface Ports extends Partial<BrokerPorts> {
   readonly http: number;
   /** With TLS; absent where that is not configured. */
   readonly https?: number;
-  readonly exhook: number;
+  /** Absent where the door decides in this process. */
+  readonly exhook?: number;
   readonly metrics: number;
 }
 
@@ -42,7 +44,7 @@ export interface Ports extends Partial<BrokerPorts> {
 export interface Service {
   readonly ports: Ports;
   readonly broker: Pick<Broker, 'ready' | 'inFlight' | 'load'>;
-  /** Reads policies, credentials and the modes of the configuration again, as on SIGHUP. */
+  /** Reads policies, credentials and of the configuration the modes and what is logged again, as on SIGHUP. */
   reload(): Promise<void>;
   /** Takes no new requests, lets confirmations in flight finish or time out, and ends. Never rejects. */
   stop(): Promise<void>;
@@ -72,12 +74,14 @@ async function start(
   options: ServiceOptions,
   stops: (() => unknown)[],
 ): Promise<Omit<Service, 'stop'>> {
-  const telemetry = await startTelemetry(config, options);
+  const usage = new PolicyUsage(Date.now);
+  const telemetry = await startTelemetry(config, options, usage);
   const { events, diagnostics, tracing } = telemetry;
   stops.push(() => telemetry.close());
   const metrics = await telemetry.listen(config.telemetry);
 
   const policies = await openPolicies(config, telemetry);
+  usage.follow(policies.current());
   const credentials = CredentialStore.open(config.credentials, (error) => {
     events.fault('The credentials could not be reloaded; the ones before stay in force.', error);
   });
@@ -88,7 +92,9 @@ async function start(
     });
   }
 
-  const authorizer = telemetry.authorizer(new PolicyAuthorizer(policies.current, config.authorization));
+  const authorizer = telemetry.authorizer(
+    usage.counting(new PolicyAuthorizer(policies.current, config.authorization), policies.current),
+  );
   const enforcement = startModes(config, events);
   const { username, password } = config.broker;
   const service = { username, ...(password !== undefined && { password }) };
@@ -101,8 +107,12 @@ async function start(
     serviceUsername: username,
     clock: () => performance.now(),
   });
-  const hooks = await startHooks(config, { authenticator, authorizer, enforcement }, telemetry);
-  stops.push(() => hooks.stop());
+  // The door asks in this process.
+  const hooks =
+    options.broker === 'door'
+      ? undefined
+      : await startHooks(config, { authenticator, authorizer, enforcement }, telemetry);
+  stops.push(() => hooks?.stop());
 
   const limits = limitsOf(config);
   const clock = () => performance.now();
@@ -110,7 +120,7 @@ async function start(
   const perReceiver = receiverRate && new RateLimiter(receiverRate, clock);
   const broker = await BROKERS[options.broker]({
     config,
-    exhookPort: hooks.port,
+    exhookPort: hooks?.port,
     clients: { authenticator, authorizer, enforcement, events, tracing, diagnostics, serviceUsername: username },
     limits,
     perReceiver,
@@ -139,16 +149,16 @@ async function start(
   });
   stops.push(() => dataPlanes.stop());
 
-  const ports = portsOf({ ...dataPlanes, exhook: hooks.port, metrics, broker: broker.ports });
+  const ports = portsOf({ ...dataPlanes, exhook: hooks?.port, metrics, broker: broker.ports });
   stops.push(() => {
     events.lifecycle('draining');
   });
-  events.lifecycle('ready', { ports: { ...ports }, exhookUrl: hooks.url });
+  events.lifecycle('ready', { ports: { ...ports }, ...(hooks && { exhookUrl: hooks.url }) });
   return {
     ports,
     broker,
     reload: async () => {
-      if (options.readConfig) switchModes(enforcement, config, options.readConfig, telemetry);
+      if (options.readConfig) switchSettings({ modes: enforcement, telemetry, hooks }, config, options.readConfig);
       credentials.reload();
       await policies.reload();
     },
@@ -156,13 +166,13 @@ async function start(
 }
 
 function portsOf(
-  parts: Pick<Ports, 'http' | 'https' | 'exhook' | 'metrics'> & { broker: BrokerPorts | undefined },
+  parts: Pick<Ports, 'http' | 'https' | 'metrics'> & { exhook: number | undefined; broker: BrokerPorts | undefined },
 ): Ports {
   const { http, https, exhook, metrics, broker } = parts;
-  return { http, exhook, metrics, ...(https !== undefined && { https }), ...broker };
+  return { http, metrics, ...(exhook !== undefined && { exhook }), ...(https !== undefined && { https }), ...broker };
 }
 
-function startTelemetry(config: Config, { logDestination }: ServiceOptions): Promise<Telemetry> {
+function startTelemetry(config: Config, { logDestination }: ServiceOptions, usage: PolicyUsage): Promise<Telemetry> {
   const { level, eventLevels, successRatio } = config.log;
   return createTelemetry({
     version: VERSION,
@@ -174,6 +184,7 @@ function startTelemetry(config: Config, { logDestination }: ServiceOptions): Pro
       ...(logDestination && { destination: logDestination }),
     },
     metrics: config.telemetry.metrics,
+    usage: () => usage.report(),
     ...(config.telemetry.tailToken === undefined ? {} : { tailToken: config.telemetry.tailToken }),
   });
 }

@@ -529,6 +529,60 @@ const table = {
     causes: ['`iot:Subscribe` is there, `iot:Receive` is not.', 'The filter is wider than the policy.'],
     next: ['Run `tightbeam policy explain --action iot:Subscribe`.'],
   },
+  CONNECT_REFUSED: {
+    status: 'Failure',
+    retry: 'safe',
+    message: 'The broker refused the connection.',
+    meaning:
+      'The broker refused the client for a reason of its own; `details` says with which code, and who: the broker, or the ' +
+      'guard, because the service was not there to be asked.',
+    causes: ['An authenticator of the broker refused it, or a limit or ban of the broker.', 'The service was away.'],
+    next: ['Look at `details`, and into the log of the broker.'],
+  },
+  RECEIVER_QUEUE_FULL: {
+    status: 'Failure',
+    retry: 'safe',
+    message: 'The queue of the receiver is full.',
+    meaning: 'The broker dropped a message for this client: its session holds as many as it may.',
+    causes: ['The client is away, or acknowledges more slowly than messages come.'],
+    next: ['Raise `mqtt.max_mqueue_len` or `mqtt.max_inflight` in EMQX, or let the client take more at once.'],
+  },
+  MESSAGE_EXPIRED: {
+    status: 'Failure',
+    retry: 'safe',
+    message: 'The message expired before it was delivered.',
+    meaning: 'The broker dropped a message for this client: its Message Expiry Interval was over.',
+    causes: ['The client was away for longer than the message may live.'],
+    next: [],
+  },
+  NO_SUBSCRIBERS: {
+    status: 'Failure',
+    retry: 'pointless',
+    message: 'Nobody subscribes to the topic.',
+    meaning: 'The broker had nobody to deliver the message to. Told only for the topic filters of `log.noSubscribers`.',
+    causes: ['The topic is misspelt, or its subscriber is away and has no session.'],
+    next: [],
+  },
+  MESSAGE_DROPPED: {
+    status: 'Failure',
+    retry: 'safe',
+    message: 'The broker dropped the message.',
+    meaning: 'The broker dropped a message for a reason of its own: `details` has its word.',
+    causes: [
+      'A QoS 0 message for a client that is away, or one that came from the same client and is not wanted back.',
+    ],
+    next: [],
+  },
+  EVENTS_MISSED: {
+    status: 'Failure',
+    retry: 'needless',
+    message: 'Events were lost.',
+    meaning:
+      'More happened in the broker than could be told: so many events of one type, as `details` says, are in no log line. ' +
+      'The broker was not held up, and what was counted is right.',
+    causes: ['More events are wanted than the service can take.'],
+    next: ['Ask for fewer: `log.publishIn`, `log.publishOut`, `log.clients`, or a smaller `log.successRatio`.'],
+  },
 } as const satisfies Record<string, ReasonEntry>;
 
 export type Reason = keyof typeof table;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describeModes, hasShadow, Modes } from './clients/modes.js';
 import type { Config } from './config/schema.js';
+import type { RunningHooks } from './exhook/start.js';
 import type { Events } from './observing/events.js';
 import type { Telemetry } from './telemetry/telemetry.js';
 
@@ -15,13 +16,21 @@ function tellModes({ settings }: Modes, events: Events): void {
   events.tell('AuthorizationMode', { shadow: hasShadow(settings), details: describeModes(settings) });
 }
 
+/** Parts whose settings may change while they run. */
+export interface Switchable {
+  readonly modes: Modes;
+  readonly telemetry: Pick<Telemetry, 'events' | 'diagnostics' | 'replaceLogFilter'>;
+  /** Absent where the door decides in this process. */
+  readonly hooks: Pick<RunningHooks, 'replaceWishes'> | undefined;
+}
+
 /** Takes from the configuration what may change while the service runs, and says what may not and has. */
-export function switchModes(
-  modes: Modes,
+export function switchSettings(
+  { modes, telemetry, hooks }: Switchable,
   started: Config,
   readConfig: () => Config,
-  { events, diagnostics }: Pick<Telemetry, 'events' | 'diagnostics'>,
 ): void {
+  const { events, diagnostics } = telemetry;
   let now: Config;
   try {
     now = readConfig();
@@ -32,16 +41,19 @@ export function switchModes(
   const before = describeModes(modes.settings);
   modes.replace(now.authorization);
   if (describeModes(now.authorization) !== before) tellModes(modes, events);
+  telemetry.replaceLogFilter(now.log);
+  hooks?.replaceWishes(now);
   const changed = changedSettings(started, now);
   if (changed.length > 0)
     diagnostics('warn', 'Settings have changed that count after a restart only.', { settings: changed.join(', ') });
 }
 
-/** Sections that differ, the modes left aside. */
+/** Sections that differ, what may change left aside. */
 function changedSettings(one: Config, other: Config): string[] {
-  const without = ({ authorization, ...others }: Config): Record<string, unknown> => {
-    const { receiveOnSubscribe, hashMatchesParent } = authorization;
-    return { ...others, authorization: { receiveOnSubscribe, hashMatchesParent } };
+  const without = (config: Config): Record<string, unknown> => {
+    const { receiveOnSubscribe, hashMatchesParent } = config.authorization;
+    const fixed = { authorization: { receiveOnSubscribe, hashMatchesParent }, log: {} };
+    return { ...config, ...fixed, telemetry: { ...config.telemetry, topicGroups: {} } };
   };
   const [before, after] = [without(one), without(other)];
   return Object.keys({ ...before, ...after }).filter((key) => !isDeepStrictEqual(before[key], after[key]));

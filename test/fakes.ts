@@ -1,5 +1,5 @@
 import { writtenBy } from '../src/brokers/link/puback.js';
-import type { Delivery, DirectDelivery } from '../src/direct/delivery.js';
+import type { ConnectionWait, Delivery, DirectDelivery } from '../src/direct/delivery.js';
 import type { DirectMessage } from '../src/direct/message.js';
 import type { Reason } from '../src/reasons.js';
 import type { ActionEvent, DirectMessageEvent, EventType } from '../src/observing/events.js';
@@ -24,6 +24,13 @@ export class FakeDelivery implements DirectDelivery {
   readonly messages: DirectMessage[] = [];
   answer: (message: DirectMessage) => Promise<Reason> = ({ confirmation }) =>
     Promise.resolve(confirmation ? 'DELIVERED' : 'DISPATCHED');
+  readonly waits: ConnectionWait[] = [];
+  seen: () => Promise<'connected' | Delivery> = () =>
+    Promise.resolve({ reason: 'CLIENT_NOT_CONNECTED', written: 'no' });
+  connected(wait: ConnectionWait): Promise<'connected' | Delivery> {
+    this.waits.push(wait);
+    return this.seen();
+  }
   async deliver(message: DirectMessage): Promise<Delivery> {
     this.messages.push(message);
     const reason = await this.answer(message);

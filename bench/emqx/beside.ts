@@ -6,15 +6,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ports } from '../../src/app.js';
 import { EmqxApi } from '../../src/brokers/emqx/api.js';
 import { EmqxRest } from '../../src/brokers/emqx/rest.js';
+import { settingsOf } from '../../src/brokers/emqx/install/plan-exhook.js';
 import { carryOut, planInstall } from '../../src/brokers/emqx/install/install.js';
-import { readState } from '../../src/brokers/emqx/install/state.js';
+import { NAME, readState } from '../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../src/brokers/emqx/install/uninstall.js';
 import { VERSION } from '../../src/version.js';
 import { forkServer } from '../rig/fork-server.js';
 import type { Setting } from '../rig/setting.js';
+import type { Wish } from './server.js';
 
 /** The plugin package, as `npm run build:plugin` makes it. */
 const PACKAGE = join(import.meta.dirname, '../../emqx-plugin/build', `tightbeam-${VERSION}.tar.gz`);
+
+const NAME_VERSION = `${NAME}-${VERSION}`;
 
 /** The EMQX of the environment; it must run on this machine, for the figures compare processes and not networks. */
 export interface Broker {
@@ -85,6 +89,52 @@ export class Beside {
     );
     if (left.length > 0) throw new Error(left.join(' '));
     for (const server of this.#replicas) while (!(await isReady(server))) await sleep(100);
+  }
+
+  get pids(): readonly number[] {
+    return this.#replicas.map(({ pid }) => pid ?? 0);
+  }
+
+  /** Has every replica log this from now on, and be so slow at it. */
+  async configure({ spinMicros, ...log }: NonNullable<Wish['log']> & Pick<Wish, 'spinMicros'>): Promise<void> {
+    for (const server of this.#replicas) {
+      server.send({ log, ...(spinMicros !== undefined && { spinMicros }) } satisfies Wish);
+      await answerOf(server);
+    }
+  }
+
+  /** What the first replica has counted: message events in its log, events lost, and messages in and out of the broker. */
+  async told(): Promise<{ readonly events: number; readonly missed: number; readonly happened: number }> {
+    const response = await fetch(`http://127.0.0.1:${this.ports[0]?.metrics ?? 0}/metrics`);
+    const samples = (await response.text()).split('\n');
+    const sum = (name: string, label: RegExp): number =>
+      samples
+        .filter((sample) => sample.startsWith(`${name}{`) && label.test(sample))
+        .reduce((total, sample) => total + Number(sample.split(' ')[1]), 0);
+    return {
+      events: sum('tightbeam_client_events_total', /event="Publish-(In|Out)"/),
+      missed: sum('tightbeam_events_missed_total', /./),
+      happened: sum('tightbeam_messages_total', /direction="(in|out)"/),
+    };
+  }
+
+  /** EMQX as with an older plugin: the service is told by hook calls. */
+  async stopPlugin(): Promise<void> {
+    await this.#api.stopPlugin(NAME_VERSION);
+    // A node that has asked is known to tell for half a minute.
+    await sleep(31_000);
+    await this.#reloadHooks();
+  }
+
+  async startPlugin(): Promise<void> {
+    await this.#api.startPlugin(NAME_VERSION);
+    await sleep(1_000);
+    await this.#reloadHooks();
+  }
+
+  async #reloadHooks(): Promise<void> {
+    const server = (await this.#api.exHooks()).find(({ name }) => name === NAME);
+    if (server !== undefined) await this.#api.changeExHook(settingsOf(server));
   }
 
   async uninstall(): Promise<void> {

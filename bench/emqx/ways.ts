@@ -71,10 +71,10 @@ export async function overRestApi(name: string, rig: Rig, broker: Broker): Promi
 }
 
 /** Ordinary traffic: PUBLISH at QoS 1 to a topic that a device has subscribed to; confirmed by the broker alone. */
-export async function overOrdinaryTopics(name: string, rig: Rig): Promise<Way> {
+export async function overOrdinaryTopics(name: string, rig: Rig, senders = 4): Promise<Way> {
   const { devices, password } = rig.setting;
   const login = () => ({ clientId: `backend-${randomBytes(6).toString('hex')}`, username: BACKEND, password });
-  const backend = await Promise.all(Array.from({ length: 4 }, () => MqttClient.connect(rig.ports.mqtt, login())));
+  const backend = await Promise.all(Array.from({ length: senders }, () => MqttClient.connect(rig.ports.mqtt, login())));
   const payload = Buffer.from(PAYLOAD);
   return {
     name,

@@ -22,7 +22,10 @@ const [{ accessKey, tls, jwks, issuer }] = (await once(process, 'message')) as [
 const now = (): number => Date.now();
 const messaging = new DirectMessaging({
   authorizer: fakeAuthorizer(),
-  delivery: { deliver: () => Promise.resolve({ reason: 'DELIVERED', written: 'yes' }) },
+  delivery: {
+    deliver: () => Promise.resolve({ reason: 'DELIVERED', written: 'yes' }),
+    connected: () => Promise.resolve('connected'),
+  },
   events: noEvents,
   limits: DEFAULT_LIMITS,
   clock: () => performance.now(),

@@ -10,6 +10,8 @@ export interface Figures {
    * Absent where that is not asked for.
    */
   readonly serverMicros?: number;
+  /** Messages of the whole measurement, those that went first with them. */
+  readonly sent?: number;
 }
 
 /** Share of the time that goes first and does not count: permissions that the broker has forgotten are asked for again. */
@@ -50,6 +52,7 @@ export async function measure(
     perSecond: latencies.length / seconds,
     p50: quantile(0.5),
     p99: quantile(0.99),
+    sent,
     ...(cpuBefore !== undefined && cpuAfter !== undefined && { serverMicros: (cpuAfter - cpuBefore) / sent }),
   };
 }

@@ -32,11 +32,13 @@ prep_stop(State) ->
     ok = tightbeam_delivery:stop(),
     ok = tightbeam_pending:complete_all(stopped),
     ok = tightbeam_report:flush(),
+    ok = tightbeam_tap_collector:flush(),
     ok = tightbeam_watch:clear(),
     State.
 
 -spec stop(term()) -> ok.
 stop(_State) ->
+    ok = tightbeam_tap_wanted:clear(),
     ok = tightbeam_config:unload(),
     tightbeam_emqx:unload().
 

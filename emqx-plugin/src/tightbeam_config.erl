@@ -11,6 +11,7 @@
     | guard_authenticate
     | guard_authorize
     | report
+    | aws_iot
     | max_pending
     | waiting_max
     | waiting_max_per_device
@@ -63,6 +64,8 @@ defaults() ->
         guard_authenticate => true,
         guard_authorize => true,
         report => true,
+        %% MQTT as AWS IoT Core has it, in what EMQX's settings cannot do.
+        aws_iot => false,
         max_pending => 100000,
         %% Messages that wait for room in the receive windows of devices of this node.
         waiting_max => 10000,
@@ -119,7 +122,7 @@ value(Key, V) when is_integer(V), V > 0 ->
         _ -> error
     end;
 value(Key, V) when
-    is_boolean(V), (Key =:= guard_authenticate orelse Key =:= guard_authorize orelse Key =:= report)
+    is_boolean(V), (Key =:= guard_authenticate orelse Key =:= guard_authorize orelse Key =:= report orelse Key =:= aws_iot)
 ->
     {ok, V};
 value(_, _) ->

@@ -12,15 +12,15 @@ tell(PacketId, Outcome, Details) ->
     end.
 
 %% What an outcome says of the message by itself. One that timed out may have been written.
-implied(Outcome) when Outcome =:= delivered; Outcome =:= dispatched -> yes;
-implied(Outcome) when Outcome =:= rejected; Outcome =:= puback_timeout; Outcome =:= receiver_disconnected -> nothing;
+implied(Outcome) when Outcome =:= delivered; Outcome =:= dispatched; Outcome =:= acknowledged_not_answered -> yes;
+implied(Outcome) when Outcome =:= rejected; Outcome =:= answered; Outcome =:= response_too_large; Outcome =:= puback_timeout; Outcome =:= receiver_disconnected -> nothing;
 implied(_NotWritten) -> no.
 
 encode(PacketId, Outcome, Details) ->
     iolist_to_binary([
         "{\"packetId\":", integer_to_binary(PacketId),
         ",\"reason\":\"", tightbeam_outcome:reason(Outcome), $",
-        [member(Field, Details) || Field <- [written, code, reason_string, trace_id, joined, earlier_written]],
+        [member(Field, Details) || Field <- [written, code, reason_string, trace_id, joined, earlier_written, response]],
         $}
     ]).
 
@@ -38,4 +38,14 @@ name(Field) -> atom_to_list(Field).
 json(Value) when is_boolean(Value) -> atom_to_list(Value);
 json(Value) when is_atom(Value) -> [$", atom_to_list(Value), $"];
 json(Value) when is_integer(Value) -> integer_to_binary(Value);
-json(Value) when is_binary(Value) -> tightbeam_json:string(Value).
+json(Value) when is_binary(Value) -> tightbeam_json:string(Value);
+json(#{topic := Topic, payload := Payload, content_type := ContentType, user_properties := UserProps}) ->
+    [
+        "{\"topic\":", tightbeam_json:string(Topic),
+        ",\"payload\":\"", base64:encode(Payload), $",
+        [[",\"contentType\":", tightbeam_json:string(ContentType)] || ContentType =/= undefined],
+        [[",\"userProperties\":[", lists:join($,, [pair(P) || P <- UserProps]), $]] || UserProps =/= []],
+        $}
+    ].
+
+pair({Name, Value}) -> [$[, tightbeam_json:string(Name), $,, tightbeam_json:string(Value), $]].

@@ -4,7 +4,7 @@
 -module(tightbeam_emqx).
 
 -export([load/0, unload/0, alternatives/0, has_hook_point/1]).
--export([inc/2, value/1, plugin_config/1, has_durable_session/1, exhook_server/1]).
+-export([inc/2, value/1, plugin_config/1, has_durable_session/1, exhook_server/1, call_provider/3]).
 
 -define(KEY, ?MODULE).
 
@@ -21,6 +21,9 @@ alternatives() ->
         %% Called by EMQX's session for what tightbeam_handover hands it.
         {needed, [{emqx_shared_sub, maybe_nack_dropped, 1}]},
         {needed, [{emqx_shared_sub, nack_no_connection, 1}]},
+        %% ExHook's calls as EMQX makes them: generation 3 in 5.9 and later.
+        {needed, [{emqx_exhook_v_3_hook_provider_client, on_message_dropped, 2}, {emqx_exhook_v_2_hook_provider_client, on_message_dropped, 2}]},
+        {needed, [{emqx_exhook_v_3_hook_provider_client, on_message_publish, 2}, {emqx_exhook_v_2_hook_provider_client, on_message_publish, 2}]},
         %% Configuration of plugins: 5.7 and later.
         {optional, [{emqx_plugins, get_config, 1}]},
         %% Durable sessions: 5.4 and later; an option.
@@ -113,3 +116,9 @@ has_durable_session(ClientId) ->
     catch
         _:_ -> false
     end.
+
+%% @doc A call of the service over the connection that ExHook has to it; fails where there is none.
+-spec call_provider(on_message_dropped | on_message_publish, map(), map()) -> term().
+call_provider(Name, Request, Options) ->
+    [Call] = function([Name]),
+    Call(Request, Options).

@@ -3,8 +3,9 @@
 %% itself accepts clients then, when it has booted without the provider.
 -module(tightbeam_guard).
 
--export([on_authenticate/2, on_authorize/4, is_armed/1, armed/0, after_boot/0, disconnect_earlier/1]).
+-export([on_authenticate/2, has_denied/0, on_authorize/4, is_armed/1, armed/0, after_boot/0, disconnect_earlier/1]).
 
+-define(DENIED, '$tightbeam_guard_denied').
 -define(HALF_WAY, 1000).
 -define(SERVER_BUSY, 16#89).
 
@@ -16,10 +17,16 @@ on_authenticate(Credential, _Default) ->
     case is_armed(guard_authenticate) of
         true ->
             denied(connect, Credential),
+            _ = put(?DENIED, true),
             {stop, {error, not_authorized}};
         false ->
             ok
     end.
+
+%% @doc Has the guard refused the client of this process?
+-spec has_denied() -> boolean().
+has_denied() ->
+    erase(?DENIED) =:= true.
 
 -spec on_authorize(map(), term(), term(), term()) -> ok | {stop, map()}.
 on_authorize(ClientInfo, _Action, _Topic, _Default) ->

@@ -24,6 +24,7 @@ hand_over(Pid, Receiver, #{key := Key, msg := Msg, request := Request, received 
     case {Remaining > 0, tightbeam_message:fits(Direct, maps:get(max_packet_size, Receiver)), tightbeam_delivery:is_stopping()} of
         {true, true, false} ->
             ok = tightbeam_inflight:know(Pid, Receiver),
+            ok = tightbeam_answers:wait(Job, Place),
             ok = tightbeam_inflight:add(#{
                 key => Key, channel => Pid, state => handed, deadline => Deadline, identity => Place, job => Job
             }),

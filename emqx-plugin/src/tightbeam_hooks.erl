@@ -6,14 +6,25 @@
 %% EMQX's own: highest 1000 (`emqx_streams' in 6.x takes every publish there), rewrite 980, authentication 970, authorization
 %% 960, retainer 930, rule engine 900, delayed publish 860, ExHook 100.
 -define(FIRST, 1001).
+%% What is taken out there is no event.
+-define(BEFORE_TAP, 1002).
 %% The guard has the last word: whatever ExHook's callback does (decide, fail, crash during a reload), it comes after.
 -define(AFTER_EXHOOK, 50).
+%% What others make of it is changed once more.
+-define(LAST, -1001).
 %% After EMQX's own authentication and authorization, in the place of ExHook's question.
 -define(BEFORE_EXHOOK, 101).
+-define(BEFORE_QUESTION, 102).
 
 callbacks() ->
+    delivery() ++ tap().
+
+delivery() ->
     [
-        {'message.publish', {tightbeam_sender, on_publish, []}, ?FIRST},
+        {'message.publish', {tightbeam_sender, on_publish, []}, ?BEFORE_TAP},
+        {'message.publish', {tightbeam_aws, on_publish, []}, ?FIRST},
+        {'client.connack', {tightbeam_aws, on_connack, []}, ?LAST},
+        {'client.subscribe', {tightbeam_aws, on_subscribe, []}, ?LAST},
         {'message.puback', {tightbeam_sender, on_puback, []}, ?FIRST},
         {'message.delivered', {tightbeam_receiver, on_delivered, []}, ?FIRST},
         {'delivery.completed', {tightbeam_receiver, on_completed, []}, ?FIRST},
@@ -33,6 +44,30 @@ callbacks() ->
         [
             {'client.timeout', {tightbeam_puback, on_timeout, []}, ?FIRST}
          || tightbeam_emqx:has_hook_point('client.timeout')
+        ].
+
+%% Events.
+tap() ->
+    [
+        {'client.connected', {tightbeam_tap, on_connected, []}, ?FIRST},
+        {'client.connack', {tightbeam_tap, on_connack, []}, ?FIRST},
+        {'client.disconnected', {tightbeam_tap, on_disconnected, []}, ?FIRST},
+        {'client.authenticate', {tightbeam_tap, on_authenticate, []}, ?BEFORE_QUESTION},
+        {'client.check_authz_complete', {tightbeam_tap, on_authz_complete, []}, ?FIRST},
+        {'session.subscribed', {tightbeam_tap, on_subscribed, []}, ?FIRST},
+        {'session.unsubscribed', {tightbeam_tap, on_unsubscribed, []}, ?FIRST},
+        {'session.resumed', {tightbeam_tap, on_resumed, []}, ?FIRST},
+        {'session.terminated', {tightbeam_tap, on_terminated, []}, ?FIRST},
+        {'message.publish', {tightbeam_tap, on_publish, []}, ?FIRST},
+        {'message.delivered', {tightbeam_tap, on_delivered, []}, ?FIRST},
+        {'message.acked', {tightbeam_tap, on_acked, []}, ?FIRST},
+        {'message.dropped', {tightbeam_tap, on_dropped, []}, ?FIRST},
+        {'delivery.dropped', {tightbeam_tap, on_delivery_dropped, []}, ?FIRST}
+    ] ++
+        %% With it came the reason code.
+        [
+            {'delivery.completed', {tightbeam_tap, on_completed, []}, ?FIRST}
+         || tightbeam_emqx:has_hook_point('client.handle_info')
         ].
 
 -spec hook() -> ok.

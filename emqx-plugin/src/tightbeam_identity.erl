@@ -10,7 +10,7 @@
 -export([export/1, import/1, lose/1, evict/2, count/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
--export_type([id_key/0, place/0, identity/0]).
+-export_type([id_key/0, place/0, identity/0, status/0]).
 
 -type id_key() :: {binary(), tightbeam_request:principal(), binary()}.
 %% The node that remembers, and the entry.
@@ -37,7 +37,7 @@
 -define(SWEEP, 5000).
 -define(SWEEP_BATCH, 1000).
 %% An attempt can take this long: the longest timeout and what may come on top.
--define(LONGEST, 20000).
+-define(LONGEST, 65000).
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() ->
@@ -168,7 +168,7 @@ resolve({_, IdKey}, Key, Outcome, Details) ->
     end.
 
 end_attempt(IdKey, true, Outcome, Details, _Earlier) ->
-    close(IdKey, {done, Outcome, Details}, true);
+    close(IdKey, tightbeam_kept:keep(IdKey, {done, Outcome, Details}), true);
 end_attempt(IdKey, false, _Outcome, #{written := no}, false) ->
     forget(IdKey);
 end_attempt(IdKey, false, _Outcome, _Details, _Earlier) ->
@@ -189,8 +189,12 @@ answer_joined(IdKey, Outcome, Details) ->
 
 forget({_, Principal, _} = IdKey) ->
     case ets:take(?TAB, IdKey) of
-        [_] -> tightbeam_principals:remove(Principal);
-        [] -> ok
+        [#identity{status = Status, attempt = Attempt}] ->
+            _ = tightbeam_answers:forget(Attempt),
+            ok = tightbeam_kept:release(Principal, Status),
+            tightbeam_principals:remove(Principal);
+        [] ->
+            ok
     end.
 
 %% @doc Forgets so many of a principal, oldest first, none that is under way. Returns how many there were.
@@ -241,7 +245,7 @@ import_one(#{
     remaining := Remaining
 }) ->
     Entry = #identity{
-        key = Key, fingerprint = Fingerprint, status = Status, attempt = undefined, trace_id = TraceId, earlier = Earlier,
+        key = Key, fingerprint = Fingerprint, status = tightbeam_kept:keep(Key, Status), attempt = undefined, trace_id = TraceId, earlier = Earlier,
         until = now_ms() + Remaining
     },
     case ets:insert_new(?TAB, Entry) of
@@ -251,7 +255,7 @@ import_one(#{
         false ->
             case ets:lookup(?TAB, Key) of
                 [#identity{status = Own}] when Own =:= free; element(1, Own) =:= elsewhere -> ets:insert(?TAB, Entry);
-                _ -> ok
+                _ -> tightbeam_kept:release(Principal, Entry#identity.status)
             end
     end;
 import_one(_) ->
@@ -273,6 +277,7 @@ handle_cast(Word, State) ->
     case tightbeam_wire:read(Word) of
         {resolve, #{id := IdKey, attempt := Key, outcome := Outcome, details := Details}} ->
             _ = tightbeam_inflight:remove(Key),
+            _ = tightbeam_answers:forget(Key),
             resolve({node(), IdKey}, Key, tightbeam_outcome:known(Outcome), Details);
         {gather, #{clientid := ClientId, process := Process, node := Node}} ->
             tightbeam_wire:cast(Node, Process, gathered, #{clientid => ClientId, entries => export(ClientId), from => node()});

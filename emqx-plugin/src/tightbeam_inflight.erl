@@ -16,6 +16,7 @@
 -type receiver() :: #{
     mountpoint := binary() | undefined,
     max_packet_size := pos_integer() | infinity,
+    mqtt5 => boolean(),
     gathered := boolean()
 }.
 %% waiting: for room in the receive window, with the plugin; handed: in the connection's mailbox; written: on its way to

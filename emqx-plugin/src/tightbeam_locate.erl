@@ -18,7 +18,10 @@ at_once(#{msg := Msg, request := #{clientid := ClientId}} = Job) ->
             case tightbeam_inflight:receiver(Pid) of
                 #{} = Receiver ->
                     Allowed = tightbeam_authz:remembered(Pid, emqx_message:topic(Msg)),
-                    case is_boolean(Allowed) andalso not tightbeam_waiting:is_blocked(Pid) andalso is_followed(Receiver, Job) of
+                    case
+                        is_boolean(Allowed) andalso not tightbeam_waiting:is_blocked(Pid) andalso is_followed(Receiver, Job) andalso
+                            not is_exclusive(Pid, Receiver, Job)
+                    of
                         true -> judged(Allowed, Pid, Receiver, Job, false);
                         false -> false
                     end;
@@ -32,6 +35,10 @@ at_once(#{msg := Msg, request := #{clientid := ClientId}} = Job) ->
 %% Is it known here what other nodes remember of that client ID?
 is_followed(_Receiver, #{request := #{identity := undefined}}) -> true;
 is_followed(#{gathered := Gathered}, _Job) -> Gathered orelse nodes() =:= [].
+
+%% A request of which only one may wait: the worker decides which.
+is_exclusive(Pid, Receiver, #{request := #{answer := _}}) -> not maps:get(mqtt5, Receiver, true) orelse tightbeam_answers:is_bare(Pid);
+is_exclusive(_Pid, _Receiver, _Job) -> false.
 
 %% @doc In the worker.
 -spec locate(job()) -> result().
@@ -138,6 +145,7 @@ authorize(Pid, #{clientinfo := ClientInfo} = Info, #{msg := Msg, request := #{qo
     Receiver = #{
         mountpoint => maps:get(mountpoint, ClientInfo, undefined),
         max_packet_size => max_packet_size(maps:get(conninfo, Info, #{})),
+        mqtt5 => maps:get(proto_ver, maps:get(conninfo, Info, #{}), 5) =:= 5,
         gathered => Gathered orelse nodes() =:= []
     },
     judged(Allowed, Pid, Receiver, Job, true).
@@ -149,9 +157,16 @@ judged(false, _Pid, _Receiver, Job, _InWorker) ->
     ended(Job, receiver_not_authorized);
 judged(true, Pid, Receiver, #{place := _} = Job, _InWorker) ->
     tightbeam_handover:hand_over(Pid, Receiver, Job);
-judged(true, Pid, Receiver, #{request := #{identity := undefined}} = Job, _InWorker) ->
+judged(true, Pid, Receiver, #{key := Key} = Job, InWorker) ->
+    case tightbeam_answers:has_room(Pid, maps:get(mqtt5, Receiver, true), Key, Job) of
+        true -> opened(Pid, Receiver, Job, InWorker);
+        %% Another request waits for its answer, and nothing would tell them apart.
+        false -> ended(Job, receiver_throttled)
+    end.
+
+opened(Pid, Receiver, #{request := #{identity := undefined}} = Job, _InWorker) ->
     tightbeam_handover:hand_over(Pid, Receiver, Job);
-judged(true, Pid, Receiver, #{key := Key, request := #{identity := Identity}} = Job, InWorker) ->
+opened(Pid, Receiver, #{key := Key, request := #{identity := Identity}} = Job, InWorker) ->
     case tightbeam_identity:open(Identity, Key, InWorker) of
         opened -> tightbeam_handover:hand_over(Pid, Receiver, Job#{place => tightbeam_identity:place(Identity)});
         full -> tightbeam_handover:hand_over(Pid, Receiver, Job);

@@ -2,7 +2,7 @@
 %% later callbacks need travels in one header of it, across nodes.
 -module(tightbeam_message).
 
--export([make/3, tag/1, restore_expiry/2, fits/2, fingerprint/3]).
+-export([make/3, tag/1, restore_expiry/2, fits/2, fingerprint/4]).
 
 -export_type([tag/0]).
 
@@ -15,7 +15,9 @@
     confirm := acked | delivered,
     %% The sender's own Message Expiry Interval and when it began to run.
     expiry := non_neg_integer() | undefined,
-    received := integer()
+    received := integer(),
+    %% Of a request: the answer that is waited for.
+    answer => #{topic := binary(), correlation := binary(), clientid := binary(), timeout := pos_integer()}
 }.
 
 %% @doc The flag `sys' keeps EMQX's rule engine from showing the message to rules on `$events/message_delivered',
@@ -30,7 +32,7 @@
     mountpoint := undefined | binary()
 }) ->
     term().
-make(Msg, #{topic := Topic, qos := QoS}, #{
+make(Msg, #{topic := Topic, qos := QoS} = Request, #{
     key := Key, identity := Identity, remaining := Remaining, received := Received, mountpoint := Mountpoint
 }) ->
     Headers = emqx_message:get_headers(Msg),
@@ -38,7 +40,12 @@ make(Msg, #{topic := Topic, qos := QoS}, #{
     Expiry = maps:get('Message-Expiry-Interval', Props, undefined),
     Life = life(Remaining, Expiry, Received),
     Seconds = max(1, (Life + 999) div 1000),
-    Tag = #{key => Key, identity => Identity, confirm => confirm(QoS), expiry => Expiry, received => Received},
+    Plain = #{key => Key, identity => Identity, confirm => confirm(QoS), expiry => Expiry, received => Received},
+    Tag =
+        case Request of
+            #{answer := Answer, clientid := ClientId, timeout := Timeout} -> Plain#{answer => Answer#{clientid => ClientId, timeout => Timeout}};
+            _ -> Plain
+        end,
     Direct = emqx_message:make(
         emqx_message:from(Msg),
         QoS,
@@ -46,7 +53,7 @@ make(Msg, #{topic := Topic, qos := QoS}, #{
         emqx_message:payload(Msg),
         #{dup => false, retain => false, sys => true},
         Headers#{
-            properties => (visible(Props))#{'Message-Expiry-Interval' => Seconds},
+            properties => (without_trace(Msg, visible(Props)))#{'Message-Expiry-Interval' => Seconds},
             ?HEADER => Tag
         }
     ),
@@ -71,13 +78,23 @@ visible(Props) ->
             Own
     end.
 
+%% A trace that the service has given the broker, and not the device. What another sender says of his trace does not count:
+%% it is his own, and goes on to the device.
+without_trace(Msg, #{'User-Property' := UserProps} = Props) ->
+    case tightbeam_request:hides_trace(Msg) of
+        true -> Props#{'User-Property' := [P || {K, _} = P <- UserProps, K =/= <<"traceparent">>]};
+        false -> Props
+    end;
+without_trace(_Msg, Props) ->
+    Props.
+
 is_parameter(<<"dm-", _/binary>>) -> true;
 is_parameter(_) -> false.
 
 %% @doc What makes two messages of one identity the same: all that the device gets of them, but for the trace that they
 %% belong to, which is another one for each attempt.
--spec fingerprint(term(), binary(), 0..1) -> binary().
-fingerprint(Msg, Topic, QoS) ->
+-spec fingerprint(term(), binary(), 0..1, IsRequest :: boolean()) -> binary().
+fingerprint(Msg, Topic, QoS, IsRequest) ->
     Props = visible(emqx_message:get_header(properties, Msg, #{})),
     Same =
         case Props of
@@ -91,7 +108,10 @@ fingerprint(Msg, Topic, QoS) ->
             [] -> <<>>;
             List -> term_to_binary(List, [{minor_version, 2}])
         end,
-    erlang:md5([Topic, 0, QoS, <<(byte_size(Encoded)):32>>, Encoded, emqx_message:payload(Msg)]).
+    erlang:md5([Topic, 0, kind(QoS, IsRequest), <<(byte_size(Encoded)):32>>, Encoded, emqx_message:payload(Msg)]).
+
+kind(_QoS, true) -> 2;
+kind(QoS, false) -> QoS.
 
 %% EMQX takes the receiver's mountpoint off each topic; the receiver is to see the topic as sent.
 mount(undefined, Topic) -> Topic;

@@ -24,7 +24,9 @@ names() ->
         'tightbeam.authz.cached',
         'tightbeam.guard.denied',
         'tightbeam.report.sent',
-        'tightbeam.report.dropped'
+        'tightbeam.report.dropped',
+        'tightbeam.tap.told',
+        'tightbeam.tap.missed'
     ] ++ [tightbeam_outcome:counter(O) || {O, _, _} <- tightbeam_outcome:all()].
 
 -spec ensure() -> ok.

@@ -13,6 +13,9 @@
     delivered
     | dispatched
     | rejected
+    | answered
+    | acknowledged_not_answered
+    | response_too_large
     | key_reused
     | invalid_client_id
     | invalid_topic
@@ -39,6 +42,10 @@ all() ->
         %% The device's own code is one that a PUBACK may carry and would be read as one of ours (all of those are), or one
         %% that it may not.
         {rejected, 16#80, <<"RECEIVER_REJECTED">>},
+        %% Of requests, which are the service's own.
+        {answered, 16#00, <<"ANSWERED">>},
+        {acknowledged_not_answered, 16#80, <<"ACKNOWLEDGED_NOT_ANSWERED">>},
+        {response_too_large, 16#80, <<"RESPONSE_TOO_LARGE">>},
         {key_reused, 16#91, <<"IDEMPOTENCY_KEY_REUSED">>},
         {invalid_client_id, 16#90, <<"INVALID_CLIENT_ID">>},
         {invalid_topic, 16#90, <<"INVALID_TOPIC">>},
@@ -86,4 +93,4 @@ known(Outcome) ->
 %% @doc The device has answered, or no answer was asked for: that is the answer to every repeat.
 -spec is_final(outcome()) -> boolean().
 is_final(Outcome) ->
-    Outcome =:= delivered orelse Outcome =:= dispatched orelse Outcome =:= rejected.
+    lists:member(Outcome, [delivered, dispatched, rejected, answered, response_too_large]).

@@ -143,8 +143,8 @@ complete_all(Outcome) ->
     ).
 
 written(Key) ->
-    case tightbeam_inflight:find(Key) of
-        #{state := {written, _}} -> #{written => yes};
+    case tightbeam_settle:under_way(Key) of
+        #{state := {_, _}} -> #{written => yes};
         #{state := waiting} -> #{written => no};
         _ -> #{written => unknown}
     end.

@@ -2,7 +2,7 @@
 %% does.
 -module(tightbeam_principals).
 
--export([create_tables/0, add/2, remove/1]).
+-export([create_tables/0, add/2, remove/1, make_room/1]).
 
 %% {Principal, how many, when its own were last looked through (0: never)}
 -define(TAB, ?MODULE).
@@ -39,6 +39,14 @@ remove(Principal) ->
         _ -> ok
     end,
     ok.
+
+%% @doc Forgets some of what a principal has, oldest first, to make room for something of its own.
+-spec make_room(tightbeam_request:principal()) -> boolean().
+make_room(Principal) ->
+    case ets:lookup(?TAB, Principal) of
+        [{_, Own, LookedAt}] -> make_room(Principal, Own, LookedAt);
+        [] -> false
+    end.
 
 make_room(Principal, Own, LookedAt) ->
     Now = erlang:monotonic_time(millisecond),

@@ -19,6 +19,7 @@ on_delivered(_ClientInfo, Msg) ->
             {ok, tightbeam_message:restore_expiry(Tag, Msg)};
         #{key := Key, identity := Identity} = Tag ->
             ok = tightbeam_inflight:written(Key, Identity),
+            ok = tightbeam_answers:written(Tag),
             {ok, tightbeam_message:restore_expiry(Tag, Msg)}
     end.
 
@@ -29,21 +30,21 @@ on_completed(Msg, #{clientid := ClientId} = Info) ->
     case tightbeam_message:tag(Msg) of
         undefined -> ok;
         #{confirm := delivered} -> ok;
-        #{key := Key, identity := Identity} -> completed(Key, Identity, maps:get(reason_code, Info, 0))
+        #{} = Tag -> completed(Tag, maps:get(reason_code, Info, 0))
     end,
     case tightbeam_waiting:is_blocked(self()) of
         true -> tightbeam_delivery:room(ClientId, self());
         false -> ok
     end.
 
-completed(Key, _Identity, Code) when Code >= 16#80 ->
+completed(#{key := Key}, Code) when Code >= 16#80 ->
     _ = put(?REJECTED, {Key, Code}),
     ok;
-completed(Key, Identity, _Success) ->
+completed(#{key := Key, identity := Identity} = Tag, _Success) ->
     case tightbeam_inflight:find(Key) of
         %% This is the PUBCOMP of an exchange that began with a PUBREC.
         #{state := refused} -> ok;
-        _ -> tightbeam_settle:outcome(Key, Identity, delivered, #{written => yes})
+        _ -> tightbeam_answers:acknowledged(Tag) orelse tightbeam_settle:outcome(Key, Identity, delivered, #{written => yes})
     end.
 
 %% @doc After `delivery.completed' of the same PUBACK, with its properties (6.0 and later). Without it, it was a PUBREC:
@@ -99,6 +100,8 @@ dropped(_QueueFull, _) ->
 %% (section 4.4), whose PUBACK then confirms them: the deadline decides, not the takeover.
 -spec on_disconnected(map(), term(), term()) -> ok.
 on_disconnected(#{clientid := ClientId}, takenover, _ConnInfo) ->
+    tightbeam_answers:moves(ClientId),
     tightbeam_inflight:taken_over(ClientId, self());
-on_disconnected(_ClientInfo, _Reason, _ConnInfo) ->
+on_disconnected(#{clientid := ClientId}, _Reason, _ConnInfo) ->
+    tightbeam_answers:moves(ClientId),
     tightbeam_inflight:gone(self()).

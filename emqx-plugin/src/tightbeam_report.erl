@@ -224,20 +224,15 @@ encode(Subject, Outcome, Duration, EndedAt) ->
         "{\"reason\":\"", tightbeam_outcome:reason(Outcome),
         "\",\"topic\":", tightbeam_json:string(Subject#subject.topic),
         ",\"from\":", tightbeam_json:string(Subject#subject.from),
-        member("username", fun tightbeam_json:string/1, Subject#subject.username),
-        member("peerhost", fun address/1, Subject#subject.peerhost),
+        member(<<"username">>, Subject#subject.username),
+        member(<<"peerhost">>, Subject#subject.peerhost),
         ",\"durationMs\":", float_to_binary(Duration / 1000, [{decimals, 3}, compact]),
         ",\"endedAt\":", integer_to_binary(EndedAt),
-        member("qos", fun erlang:integer_to_binary/1, Subject#subject.qos),
-        member("payloadBytes", fun erlang:integer_to_binary/1, Subject#subject.payload_bytes),
-        member("traceparent", fun tightbeam_json:string/1, Subject#subject.traceparent),
+        member(<<"qos">>, Subject#subject.qos),
+        member(<<"payloadBytes">>, Subject#subject.payload_bytes),
+        member(<<"traceparent">>, Subject#subject.traceparent),
         $}
     ]).
 
-member(_Name, _Write, undefined) -> [];
-member(Name, Write, Value) -> [",\"", Name, "\":", Write(Value)].
-
-address({A, B, C, D}) ->
-    [$", integer_to_binary(A), $., integer_to_binary(B), $., integer_to_binary(C), $., integer_to_binary(D), $"];
-address(Address) ->
-    [$", inet:ntoa(Address), $"].
+member(_Name, undefined) -> [];
+member(Name, Value) -> [$,, tightbeam_json:member(Name, Value)].

@@ -2,7 +2,7 @@
 %% for. No side effects.
 -module(tightbeam_request).
 
--export([parse/1, is_own_publish/1, is_service/1, traceparent/1]).
+-export([parse/1, is_own_publish/1, is_service/1, hides_trace/1, traceparent/1]).
 
 -export_type([request/0, refusal/0, principal/0]).
 
@@ -11,7 +11,9 @@
     topic := binary(),
     %% The QoS at which the receiver gets it.
     qos := 0..1,
-    timeout := 1..15000,
+    timeout := 1..60000,
+    %% Of a request: where, and with which Correlation Data, the device's answer is waited for.
+    answer => #{topic := binary(), correlation := binary()},
     %% Of the delivery; undefined: the sender gave none, and nothing is remembered.
     identity := tightbeam_identity:identity() | undefined
 }.
@@ -24,6 +26,7 @@
 
 -define(DEFAULT_TIMEOUT, 5000).
 -define(MAX_TIMEOUT, 15000).
+-define(MAX_REQUEST_TIMEOUT, 60000).
 %% Bytes.
 -define(MAX_ID, 128).
 
@@ -75,23 +78,50 @@ payload(QoS, Msg, Direct) ->
     end.
 
 parameters(QoS, Msg, UserProps, #{clientid := ClientId, topic := Topic} = Direct) ->
+    Answer = answer(is_service(Msg) andalso values(<<"dm-request">>, UserProps), Msg),
     Asked = {
-        delivery_qos(QoS, values(<<"dm-qos">>, UserProps)), timeout(values(<<"dm-timeout-ms">>, UserProps)),
-        id(values(<<"dm-id">>, UserProps))
+        delivery_qos(QoS, values(<<"dm-qos">>, UserProps)), timeout(values(<<"dm-timeout-ms">>, UserProps), max_timeout(Answer)),
+        id(values(<<"dm-id">>, UserProps)), Answer
     },
     case Asked of
-        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, undefined}} ->
-            {ok, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => undefined}};
-        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, Id}} ->
+        {_, _, _, {error, Outcome}} ->
+            {error, Outcome};
+        {{ok, 0}, _, _, {ok, #{}}} ->
+            {error, invalid_parameter};
+        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, undefined}, _} ->
+            {ok, with_answer(Answer, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => undefined})};
+        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, Id}, _} ->
             Identity = #{
                 key => {ClientId, principal(Msg, UserProps), Id},
-                fingerprint => tightbeam_message:fingerprint(Msg, Topic, DeliveryQoS),
+                fingerprint => tightbeam_message:fingerprint(Msg, Topic, DeliveryQoS, Answer =/= {ok, none}),
                 trace_id => trace_id(Msg, UserProps)
             },
-            {ok, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => Identity}};
+            {ok, with_answer(Answer, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => Identity})};
         _ ->
             {error, invalid_parameter}
     end.
+
+with_answer({ok, none}, Request) -> Request;
+with_answer({ok, Answer}, Request) -> Request#{answer => Answer}.
+
+max_timeout({ok, #{}}) -> ?MAX_REQUEST_TIMEOUT;
+max_timeout(_) -> ?MAX_TIMEOUT.
+
+%% Asked for by the service alone: any other client can subscribe to the response topic.
+answer(None, _Msg) when None =:= false; None =:= [] ->
+    {ok, none};
+answer([<<"1">>], Msg) ->
+    case emqx_message:get_header(properties, Msg, #{}) of
+        #{'Response-Topic' := Topic, 'Correlation-Data' := Correlation} ->
+            case tightbeam_topic:check(Topic) of
+                ok -> {ok, #{topic => Topic, correlation => Correlation}};
+                {error, Outcome} -> {error, Outcome}
+            end;
+        _ ->
+            {error, invalid_parameter}
+    end;
+answer(_, _Msg) ->
+    {error, invalid_parameter}.
 
 id([]) ->
     {ok, undefined};
@@ -111,6 +141,11 @@ is_utf8(Rest) -> Rest =:= <<>>.
 -spec is_service(term()) -> boolean().
 is_service(Msg) ->
     emqx_message:get_header(username, Msg, undefined) =:= tightbeam_config:get(service_username).
+
+%% @doc Is its `traceparent' the service's own, for EMQX's spans alone?
+-spec hides_trace(term()) -> boolean().
+hides_trace(Msg) ->
+    values(<<"dm-traceparent">>, user_properties(Msg)) =/= [] andalso is_service(Msg).
 
 principal(Msg, UserProps) ->
     case {is_service(Msg) andalso values(<<"dm-principal">>, UserProps), emqx_message:get_header(username, Msg, undefined)} of
@@ -141,32 +176,40 @@ delivery_qos(1, [<<"1">>]) -> {ok, 1};
 %% A confirmation asked for with a QoS 0 PUBLISH, to which MQTT has no answer, is a contradiction.
 delivery_qos(_, _) -> error.
 
-timeout([]) ->
+timeout([], _Max) ->
     {ok, ?DEFAULT_TIMEOUT};
-timeout([<<Sign, _/binary>>]) when Sign =:= $+; Sign =:= $- ->
+timeout([<<Sign, _/binary>>], _Max) when Sign =:= $+; Sign =:= $- ->
     error;
-timeout([Value]) when byte_size(Value) =< 5 ->
+timeout([Value], Max) when byte_size(Value) =< 5 ->
     try binary_to_integer(Value) of
-        Ms when Ms >= 1, Ms =< ?MAX_TIMEOUT -> {ok, Ms};
+        Ms when Ms >= 1, Ms =< Max -> {ok, Ms};
         _ -> error
     catch
         error:badarg -> error
     end;
-timeout(_) ->
+timeout(_, _Max) ->
     error.
 
 %% @doc The W3C trace context of the sender, if it sent a well-formed one.
 -spec traceparent(term()) -> binary() | undefined.
 traceparent(Msg) ->
-    case values(<<"traceparent">>, user_properties(Msg)) of
-        [Value] ->
-            case re:run(Value, "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", [{capture, none}]) of
-                match -> Value;
-                nomatch -> undefined
-            end;
-        _ ->
-            undefined
+    case user_properties(Msg) of
+        [] ->
+            undefined;
+        UserProps ->
+            case values(<<"traceparent">>, UserProps) of
+                [<<V:2/binary, $-, TraceId:32/binary, $-, SpanId:16/binary, $-, Flags:2/binary>> = Value] ->
+                    case is_hex(V) andalso is_hex(TraceId) andalso is_hex(SpanId) andalso is_hex(Flags) of
+                        true -> Value;
+                        false -> undefined
+                    end;
+                _ ->
+                    undefined
+            end
     end.
+
+is_hex(<<C, Rest/binary>>) when C >= $0, C =< $9; C >= $a, C =< $f -> is_hex(Rest);
+is_hex(Rest) -> Rest =:= <<>>.
 
 user_properties(Msg) ->
     maps:get('User-Property', emqx_message:get_header(properties, Msg, #{}), []).

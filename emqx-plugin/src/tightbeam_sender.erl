@@ -10,7 +10,7 @@
 -spec on_publish(term()) -> ok | {stop, term()}.
 on_publish(Msg) ->
     case tightbeam_topic:is_direct(emqx_message:topic(Msg)) of
-        false -> ok;
+        false -> tightbeam_answers:count() =:= 0 orelse tightbeam_answers:published(Msg), ok;
         true -> {stop, direct(Msg)}
     end.
 

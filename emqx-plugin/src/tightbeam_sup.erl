@@ -12,19 +12,28 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     [ok = M:create_tables() || M <- [
-            tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_principals, tightbeam_joined,
-            tightbeam_waiting, tightbeam_authz
+            tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_principals, tightbeam_kept, tightbeam_joined,
+            tightbeam_waiting, tightbeam_answers, tightbeam_authz
         ]],
     ok = tightbeam_delivery:create_counters(),
+    ok = tightbeam_tap_counts:create_missed(),
+    ok = tightbeam_tap_collector:create_queue(),
     Workers = [
         worker(tightbeam_delivery:name(N), {tightbeam_delivery, start_link, [N]}, tightbeam_delivery)
      || N <- lists:seq(0, tightbeam_delivery:pool_size() - 1)
     ],
     Keepers = [
         worker(M, {M, start_link, []}, M)
-     || M <- [tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_authz, tightbeam_watch]
+     || M <- [
+            tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_answers, tightbeam_authz,
+            tightbeam_watch, tightbeam_tap_keeper
+        ]
     ],
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Keepers ++ Workers}}.
+    Collectors = [
+        worker(Name, {tightbeam_tap_collector, start_link, [Number]}, tightbeam_tap_collector)
+     || {Number, Name} <- tightbeam_tap_collector:names()
+    ],
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Collectors ++ Keepers ++ Workers}}.
 
 worker(Id, Start, Module) ->
     #{id => Id, start => Start, restart => permanent, shutdown => 5000, type => worker, modules => [Module]}.

@@ -1,7 +1,7 @@
 %% @doc The direct topic: `$dm/{percent-encoded client ID}/{topic}'.
 -module(tightbeam_topic).
 
--export([is_direct/1, is_question/1, is_reserved_filter/1, parse/1]).
+-export([is_direct/1, is_question/1, is_reserved_filter/1, parse/1, check/1]).
 
 -export_type([direct/0, invalid/0]).
 
@@ -113,6 +113,11 @@ hex(_) -> error.
 characters(<<C/utf8, Rest/binary>>, N) when C > 0 -> characters(Rest, N + 1);
 characters(<<>>, N) -> N;
 characters(_, _) -> error.
+
+%% @doc May messages to or from devices have this topic?
+-spec check(binary()) -> ok | {error, invalid()}.
+check(Topic) ->
+    topic(Topic).
 
 topic(<<"$", _/binary>>) ->
     {error, reserved_topic};

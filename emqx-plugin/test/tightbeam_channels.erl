@@ -27,6 +27,7 @@ setup() ->
     emqx:set_config([exhook, servers], []),
     emqx_exhook_handler:set(undefined, 0),
     emqx_exhook_handler:fail(false),
+    tightbeam_service:reset(),
     emqx_exhook_metrics:reset(),
     emqx_exhook_mgr:set_running([<<"tightbeam">>]),
     emqx_exhook_mgr:set_failed_action(deny),

@@ -1,12 +1,13 @@
 %% Direct messages on their way to the device, and what becomes of them.
 -module(tightbeam_delivery_tests).
 -include_lib("eunit/include/eunit.hrl").
--import(tightbeam_channels, [connected/3, receiver/3, disconnect/2, puback/1, told/1, ack/2, answer/1, delivered/2, expires/1, got/1, in/2, maybe_got/2, none/1, nothing/1, provide/1, publish/3, publish/4, receiver/1, receiver/2]).
+-import(tightbeam_channels, [connected/3, receiver/3, disconnect/2, puback/1, told/1, ack/2, answer/1, delivered/2, expires/1, got/1, in/2, maybe_got/2, none/1, nothing/1, provide/1, publish/3, publish/4, publish/5, receiver/1, receiver/2]).
 
 plugin_test_() ->
     tightbeam_channels:with_plugin([
         {"the receiver's acknowledgement answers the sender once", fun acknowledged/0},
         {"nothing of the parameters reaches the receiver, everything else does", fun properties/0},
+        {"the trace that the service gave the broker does not reach the receiver, a sender's own does", fun trace/0},
         {"handing over at QoS 0 answers at once", fun handed_over/0},
         {"a QoS 0 sender gets no answer", fun qos0/0},
         {"no such client", fun absent/0},
@@ -51,6 +52,19 @@ properties() ->
         #{'Content-Type' => <<"c">>, 'User-Property' => [{<<"a">>, <<"1">>}, {<<"a">>, <<"2">>}]},
         emqx_message:get_header(properties, Seen, undefined)
     ).
+
+trace() ->
+    Dev = receiver(<<"d">>),
+    Trace = {<<"traceparent">>, <<"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01">>},
+    Own = {<<"dm-traceparent">>, <<"own">>},
+    Seen = fun(UserProps, Username) ->
+        _ = publish(<<"$dm/d/t">>, 1, UserProps, #{}, Username),
+        {_, Msg} = got(Dev),
+        maps:get('User-Property', emqx_message:get_header(properties, delivered(Dev, Msg), undefined))
+    end,
+    ?assertEqual([{<<"a">>, <<"1">>}], Seen([Trace, {<<"a">>, <<"1">>}, Own], <<"tightbeam">>)),
+    ?assertEqual([Trace], Seen([Trace], <<"tightbeam">>)),
+    ?assertEqual([Trace], Seen([Trace, Own], <<"u">>)).
 
 handed_over() ->
     Dev = receiver(<<"d">>),

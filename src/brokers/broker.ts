@@ -35,8 +35,8 @@ export interface Broker {
 /** What a broker is opened with. */
 export interface BrokerSetting {
   readonly config: Config;
-  /** Port of the hook provider, which listens by now. */
-  readonly exhookPort: number;
+  /** Port of the hook provider, which listens by now; absent where none is needed. */
+  readonly exhookPort: number | undefined;
   /** What decides about clients, for a broker that asks in this process. */
   readonly clients: ClientOptions;
   readonly limits: Limits;

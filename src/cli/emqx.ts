@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EmqxApi } from '../brokers/emqx/api.js';
-import { type Diagnosis, diagnose, isHealthy } from '../brokers/emqx/install/doctor.js';
+import { diagnose } from '../brokers/emqx/install/doctor.js';
 import type { ExHookTls } from '../brokers/emqx/install/exhook-tls.js';
 import { carryOut, exHookUrl, planInstall } from '../brokers/emqx/install/install.js';
 import { InstallError, type Plan } from '../brokers/emqx/install/plan.js';
 import { packageVersion, type PluginPackage } from '../brokers/emqx/install/plan-plugin.js';
-import { probe } from '../brokers/emqx/install/probe.js';
+import { probe } from '../brokers/link/probe.js';
 import { readState } from '../brokers/emqx/install/state.js';
 import { whenStarted } from '../brokers/emqx/install/started.js';
 import { planUninstall } from '../brokers/emqx/install/uninstall.js';
@@ -15,6 +15,7 @@ import { EmqxApiError, EmqxRest } from '../brokers/emqx/rest.js';
 import { loadConfig } from '../config/load.js';
 import { readCertificates, readIdentity, TlsFilesError } from '../tls/files.js';
 import { VERSION } from '../version.js';
+import { printDiagnoses } from './diagnoses.js';
 
 interface ApiFlags {
   readonly api: string;
@@ -128,13 +129,7 @@ async function doctor(flags: ApiFlags & { json: boolean }, version: string): Pro
   const { urls, username, password, tls } = broker;
   const user = { urls, username, password, tls };
   const diagnoses = await diagnose(connect(flags), { version, broker: user, limits, modes });
-  print(flags.json ? JSON.stringify(diagnoses, undefined, 2) : diagnoses.map(describe).join('\n'));
-  if (!isHealthy(diagnoses)) process.exitCode = 1;
-}
-
-function describe({ check, status, message, mend }: Diagnosis): string {
-  const line = `${status.padEnd(4)}  ${check.padEnd(14)}  ${message}`;
-  return mend === undefined ? line : `${line}\n${' '.repeat(22)}${mend}`;
+  printDiagnoses(diagnoses, flags.json);
 }
 
 async function perform(api: EmqxApi, plan: Plan, dryRun: boolean, nothing: string): Promise<void> {

@@ -10,6 +10,14 @@ interface Entry {
 
 /** All commands, in the order of the help. */
 const COMMANDS: Readonly<Record<string, Entry>> = {
+  init: {
+    description: 'write what a first service needs: settings, fresh secrets, policies; says what to type next',
+    load: async () => (await import('./init.js')).initCommand,
+  },
+  config: {
+    description: 'check the settings, and show those that are in force',
+    load: async () => (await import('./config.js')).configCommand,
+  },
   serve: {
     description: 'run beside EMQX, or as the door before another MQTT broker: data-plane API, policies, telemetry',
     load: async () => (await import('./serve.js')).serveCommand,
@@ -37,6 +45,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   emqx: {
     description: 'set up, examine and restore an EMQX that you run',
     load: async () => (await import('./emqx.js')).emqxCommand,
+  },
+  mosquitto: {
+    description: 'examine Mosquitto, or another broker, behind the door',
+    load: async () => (await import('./mosquitto.js')).mosquittoCommand,
   },
   policy: {
     description: 'check, explain and test policies',

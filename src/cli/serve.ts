@@ -54,7 +54,7 @@ ${environmentHelp()}`,
 function environmentHelp(): string {
   const width = Math.max(...ENVIRONMENT.map(({ name }) => name.length));
   const lines = ENVIRONMENT.map(({ name, describe }) => `  ${name.padEnd(width)}  ${describe}`);
-  return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies, credentials and the modes of authorization.`;
+  return `\nEnvironment (each overrides the same setting of the file):\n${lines.join('\n')}\n\nSIGTERM and SIGINT drain: no new requests, confirmations in flight finish; a second one ends at once. SIGHUP reloads policies, credentials, the modes of authorization, and what is logged and counted.`;
 }
 
 /** @param only the broker, whatever the settings say. */

@@ -1,6 +1,7 @@
 import { isUnderDirect } from '../direct/topic.js';
 import type { PresentedCredentials } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
+import type { ActionEvent } from '../observing/events.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
 import { isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
@@ -79,9 +80,10 @@ export function mayKeepWill(request: Asked, context: ClientContext): Verdict {
 }
 
 function mayHaveTerms({ identity, terms, traceId }: Asked, context: ClientContext): Verdict {
-  const refusal = { identity, reason: 'CONNECT_NOT_AUTHORIZED', traceId } as const;
-  const decision = context.authorizer.connect(identity, terms && factsOf(terms));
-  const asked = { identity, traceId };
+  const connect = terms && factsOf(terms);
+  const asked = { identity, traceId, connect };
+  const refusal = { ...asked, reason: 'CONNECT_NOT_AUTHORIZED' } as const;
+  const decision = context.authorizer.connect(identity, connect);
   const verdict = settle({ decision, reason: refusal.reason, asked }, context);
   if (!verdict.allowed) return refuse({ ...refusal, decision }, context);
   const will = terms?.will;
@@ -91,7 +93,7 @@ function mayHaveTerms({ identity, terms, traceId }: Asked, context: ClientContex
   }
   const ofWill = context.authorizer.publish(identity, will.topicName, { retain: will.retain });
   const details = 'The topic of the will.';
-  const askedOfWill = { ...asked, topicName: will.topicName, details };
+  const askedOfWill = { identity, traceId, topicName: will.topicName, retain: will.retain, details };
   const guarded = isGuardedTopic(will.topicName);
   const may = settle({ decision: ofWill, reason: refusal.reason, asked: askedOfWill, guarded }, context);
   return may.allowed ? verdict : refuse({ ...refusal, decision: ofWill, details }, context);
@@ -115,34 +117,40 @@ function mayConnectUnlessWill(
   });
   const decision = without.effect === 'deny' && withWill.effect === 'allow' ? withWill : without;
   const reason = 'CONNECT_NOT_AUTHORIZED';
-  const verdict = settle({ decision, reason, asked: { identity, traceId } }, context);
-  if (!verdict.allowed) return refuse({ identity, traceId, reason, decision }, context);
+  const asked = { identity, traceId, connect: facts };
+  const verdict = settle({ decision, reason, asked }, context);
+  if (!verdict.allowed) return refuse({ ...asked, reason, decision }, context);
   return { ...verdict, ...(without.effect !== withWill.effect && { onApproval: true }) };
 }
 
-/**
- * A client is connected. The policies are asked once more, because brokers tell of it apart from the request; where they
- * would refuse it, that is for want of facts which were told then, or they are others by now: nothing is said of them.
- */
-export function tellConnected(
-  { identity, terms, traceId }: OfClient & Pick<ConnectRequest, 'terms'>,
-  context: ClientContext,
-): void {
+type Connected = OfClient & Pick<ConnectRequest, 'terms'> & Pick<ActionEvent, 'connection' | 'endedAt'>;
+
+/** A client is connected. */
+export function tellConnected(connected: Connected, context: ClientContext): void {
   context.afterwards(() => {
-    const asked = isService(identity, context)
-      ? undefined
-      : context.authorizer.connect(identity, terms && factsOf(terms));
-    context.events.tell('Connect', { identity, traceId, decision: asked?.effect === 'allow' ? asked : undefined });
+    recordConnected(connected, context);
   });
 }
 
+/**
+ * The same, at once. The policies are asked once more, because brokers tell of it apart from the request; where they would
+ * refuse it, that is for want of facts which were told then, or they are others by now: nothing is said of them.
+ */
+export function recordConnected({ terms, ...connected }: Connected, context: ClientContext): void {
+  const { identity } = connected;
+  const asked = isService(identity, context)
+    ? undefined
+    : context.authorizer.connect(identity, terms && factsOf(terms));
+  context.events.tell('Connect', { ...connected, decision: asked?.effect === 'allow' ? asked : undefined });
+}
+
 function refuse(
-  refusal: OfClient & Omit<Refused, 'allowed'> & { readonly details?: string },
+  refusal: OfClient & Omit<Refused, 'allowed'> & { readonly connect?: ConnectFacts | undefined },
   { afterwards, events }: ClientContext,
 ): Refused {
-  const { identity, traceId, reason, decision, details } = refusal;
+  const { identity, traceId, reason, decision, details, connect } = refusal;
   afterwards(() => {
-    events.tell('Connect', { identity, traceId, reason, decision, details });
+    events.tell('Connect', { identity, traceId, reason, decision, details, connect });
   });
   return { allowed: false, reason, ...(decision && { decision }) };
 }

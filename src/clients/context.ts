@@ -1,7 +1,7 @@
 import type { Authenticator } from '../identity/authenticator.js';
 import type { Identity } from '../identity/identity.js';
 import type { Diagnostics } from '../observing/diagnostics.js';
-import type { Events } from '../observing/events.js';
+import type { Events, Traffic } from '../observing/events.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 import type { Authorizer } from '../policy/authorizer.js';
 import { ENFORCE, type Enforcement } from './enforcement.js';
@@ -14,6 +14,8 @@ export interface ClientOptions {
   readonly diagnostics: Diagnostics;
   /** Default: none. */
   readonly tracing?: Tracing;
+  /** Counts what a broker has counted. Default: nobody does. */
+  readonly traffic?: (counted: Traffic) => void;
   /** Whose decisions count. Default: those of the policies. */
   readonly enforcement?: Enforcement;
   /** Username of the service's own connections to the broker. */
@@ -27,10 +29,11 @@ export interface ClientContext extends Required<ClientOptions> {
 }
 
 export function clientContext(options: ClientOptions): ClientContext {
-  const { diagnostics, tracing = noTracing, enforcement = ENFORCE } = options;
+  const { diagnostics, tracing = noTracing, traffic = () => undefined, enforcement = ENFORCE } = options;
   return {
     ...options,
     tracing,
+    traffic,
     enforcement,
     afterwards: (task) => {
       setImmediate(() => {

@@ -52,6 +52,11 @@ export function settle({ decision, reason, asked, brokersOwn, guarded }: Decided
   return denied ? { allowed: true } : { allowed: true, decision };
 }
 
+/** A decision that is asked for once more, to be told with what happened: what would be denied was told when it was asked. */
+export function heeded(decision: Decision, { enforcement }: Pick<ClientContext, 'enforcement'>): Decision | undefined {
+  return decision.effect === 'deny' && enforcement.modeOf(decision.principalId) === 'shadow' ? undefined : decision;
+}
+
 /**
  * Topics that exist through Tightbeam alone, of which no broker has an opinion: direct messages, the plugin's questions
  * and the events.

@@ -32,7 +32,7 @@ export function mayPublish(request: PublishRequest, context: ClientContext): Ver
     return { allowed: false, reason };
   }
   const decision = context.authorizer.publish(identity, topicName, retain === undefined ? undefined : { retain });
-  const asked = { identity, traceId, topicName, qos, payloadBytes };
+  const asked = { identity, traceId, topicName, qos, payloadBytes, retain };
   const verdict = settle({ decision, reason, asked, brokersOwn, guarded: isGuardedTopic(topicName) }, context);
   if (!verdict.allowed) {
     const { details } = verdict;

@@ -10,6 +10,8 @@ export interface SubscribeRequest extends OfClient, BrokersWord {
   readonly topicFilter: string;
   /** Greatest QoS that it asks for; absent where the broker does not tell. */
   readonly qos?: number | undefined;
+  /** The broker tells of every subscription that it has granted: then only a refusal is told here. */
+  readonly isToldLater?: boolean | undefined;
 }
 
 /** May the client subscribe? Nobody can under `$dm/` (direct messages come without a subscription) and `$tightbeam/`. */
@@ -28,6 +30,7 @@ export function maySubscribe(request: SubscribeRequest, context: ClientContext):
   const decision = authorizer.subscribe(identity, topicName);
   const asked = { identity, traceId, topicName, qos };
   const verdict = settle({ decision, reason, asked, brokersOwn, guarded: isGuardedFilter(topicName) }, context);
+  if (verdict.allowed && request.isToldLater === true) return verdict;
   afterwards(() => {
     const refusal = verdict.allowed ? {} : { reason: verdict.reason, details: verdict.details };
     events.tell('Subscribe', { ...asked, decision: verdict.decision, ...refusal });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isPattern } from '../clients/modes.js';
 import { isNetwork } from '../networks.js';
+import { isTopicFilter } from '../policy/matching/topics.js';
 
 /**
  * The kinds of settings. Each says its whole rule in one sentence, whatever part of it is broken. Numbers
@@ -43,6 +44,14 @@ export const flag = z.preprocess(
 
 /** A text that is not empty. */
 export const text = z.string({ error: 'must be a text' }).min(1, 'must not be empty');
+
+/** What the broker's plugin is told, in a line of its own. */
+export const line = text.regex(/^[^\p{Cc}]*$/u, 'must have no control characters');
+
+export const topicFilters = z.array(
+  line.refine((filter) => isTopicFilter(filter), 'must be a topic filter'),
+  { error: 'must be a list of topic filters' },
+);
 
 export const url = z
   .string({ error: 'must be a text' })

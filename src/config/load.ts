@@ -15,6 +15,22 @@ export class ConfigError extends Error {
 
 type Settings = Record<string, unknown>;
 
+/** A configuration, and where each of its settings comes from. */
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The variable, or file, line and column; undefined for a default. */
+  readonly originOf: (path: readonly PropertyKey[]) => string | undefined;
+}
+
+/** {@link readConfig}, for who needs the settings alone. */
+export function loadConfig(
+  file: string | undefined,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  defaults: Settings = {},
+): Config {
+  return readConfig(file, env, defaults).config;
+}
+
 /**
  * Loads the configuration: defaults, then the file, then environment variables; each overrides what is before it.
  *
@@ -23,11 +39,11 @@ type Settings = Record<string, unknown>;
  * @returns the configuration, deeply frozen.
  * @throws ConfigError with every problem found.
  */
-export function loadConfig(
+export function readConfig(
   file: string | undefined,
   env: Readonly<Record<string, string | undefined>> = process.env,
   defaults: Settings = {},
-): Config {
+): LoadedConfig {
   const problems: string[] = [];
   const origins = new Map<string, string>();
   const { settings: fromFile, placeOf } = file === undefined ? NO_FILE : readSettings(file, problems);
@@ -60,7 +76,12 @@ export function loadConfig(
     problems.push(...new Set(placed));
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  return deepFreeze(result.data);
+  const originOf: LoadedConfig['originOf'] = (path) => {
+    const variable = origins.get(path.join('.'));
+    if (variable !== undefined) return variable;
+    return valueAt(fromFile, path) === undefined ? undefined : placeOf(path);
+  };
+  return { config: deepFreeze(result.data), originOf };
 }
 
 interface SettingsFile {
@@ -152,6 +173,10 @@ function assign(settings: Settings, path: readonly string[], value: unknown): vo
     at = next;
   }
   at[path.at(-1) as string] = value;
+}
+
+function valueAt(settings: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown> | null | undefined)?.[name], settings);
 }
 
 function isSettings(value: unknown): value is Settings {

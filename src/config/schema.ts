@@ -3,7 +3,7 @@ import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
 import { DoorSchema } from './door.js';
-import { count, flag, httpUrl, port, principalPattern, rate, ratio, text, url } from './fields.js';
+import { count, flag, httpUrl, line, port, principalPattern, rate, ratio, text, topicFilters, url } from './fields.js';
 
 /**
  * The whole configuration: every setting, its limits and its default. Lengths of time are milliseconds, sizes bytes.
@@ -238,15 +238,26 @@ export const ConfigSchema = z
         successRatio: ratio
           .default(1)
           .describe('share of success lines written, chosen by trace; failures are always written'),
-        publishIn: z
-          .array(text)
+        publishIn: topicFilters.default([]).describe('topic filters of publishes that are logged'),
+        publishOut: topicFilters
           .default([])
-          .describe('topic filters whose publishes are logged; each costs the broker a synchronous call a message'),
-        publishOut: z
-          .array(text)
+          .describe('topic filters of messages that are logged when written to a client'),
+        publishAck: topicFilters
           .default([])
-          .describe('topic filters whose deliveries are logged; each costs the broker a synchronous call a message'),
-        unsubscribe: flag.default(false).describe('log Unsubscribe events; each costs the broker a synchronous call'),
+          .describe('topic filters of messages that are logged when a client acknowledges them'),
+        dropped: topicFilters
+          .default(['#'])
+          .describe('topic filters of messages that are logged when the broker drops them for a client'),
+        noSubscribers: topicFilters
+          .default([])
+          .describe('topic filters of messages that are logged when nobody subscribes to them'),
+        unsubscribe: flag.default(false).describe('log Unsubscribe events'),
+        sessions: flag.default(true).describe('log sessions that are resumed or expire'),
+        clients: z
+          .array(line)
+          .min(1)
+          .default(['*'])
+          .describe('client IDs whose events are logged; `*` stands for any characters'),
       })
       .prefault({}),
     telemetry: z
@@ -255,6 +266,16 @@ export const ConfigSchema = z
         port: port.default(9464),
         metrics: flag.default(true).describe('whether there are metrics'),
         tailToken: text.optional().describe('opens the events to other machines, for who shows it'),
+        topicGroups: z
+          .record(
+            z.string().regex(/^[\w.-]{1,64}$/, 'must be a name of letters, digits, `_`, `.` and `-`'),
+            topicFilters.min(1),
+          )
+          .refine((groups) => Object.keys(groups).length <= 32, 'must not be more than 32 groups')
+          .default({})
+          .describe(
+            'topic filters by name, for the metrics of messages: `{ doors: [door/#] }`; the first that matches counts',
+          ),
         propagateToDevices: flag.default(false).describe('send `traceparent` to MQTT 5 devices as a user property'),
       })
       .prefault({})

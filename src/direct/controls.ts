@@ -1,4 +1,4 @@
-import { checkTimeoutMs, MAX_REQUEST_TIMEOUT_MS, type Fault, type Limits } from './limits.js';
+import { checkTimeoutMs, MAX_REQUEST_TIMEOUT_MS, MAX_WAIT_MS, type Fault, type Limits } from './limits.js';
 
 /** MQTT 5 user properties by which a sender steers a direct message. They never reach the device. */
 export const CONTROL_PREFIX = 'dm-';
@@ -12,11 +12,15 @@ export const CONTROL_ID = 'dm-id';
 export const CONTROL_PRINCIPAL = 'dm-principal';
 /** From the service's own user only: the trace of this attempt, 32 lower-case hexadecimal digits. */
 export const CONTROL_TRACE_ID = 'dm-trace-id';
+/** From the service's own user only: the `traceparent` beside it is the service's, for the broker and not for the device. */
+export const CONTROL_TRACEPARENT = 'dm-traceparent';
 /**
  * From the service's own user only: `1` asks for the device's answer, which comes on `$dm/outcome`. Anybody else subscribes to
  * the response topic.
  */
 export const CONTROL_REQUEST = 'dm-request';
+/** How long to wait for the client to connect, in milliseconds, 0 to 300,000; 0 where it is not there. */
+export const CONTROL_WAIT = 'dm-wait-ms';
 /** Longest identity, in bytes of UTF-8. */
 export const MAX_ID_BYTES = 128;
 
@@ -28,6 +32,8 @@ export interface Controls {
   readonly id?: string;
   /** The device's answer is asked for. */
   readonly isRequest: boolean;
+  /** How long to wait for a connection. */
+  readonly waitMs: number;
 }
 
 /** Who published, and how. */
@@ -69,13 +75,17 @@ export function readControls(
     timeout === undefined ? limits.defaultTimeoutMs : Number(/^[0-9]{1,5}$/.test(timeout) ? timeout : NaN);
   const fault = checkTimeoutMs(timeoutMs, isRequest ? MAX_REQUEST_TIMEOUT_MS : limits.maxTimeoutMs);
   if (timeout !== undefined && fault !== undefined) return { ok: false, ...fault };
+  const wait = given.get(CONTROL_WAIT) ?? '0';
+  const waitMs = Number(/^[0-9]{1,6}$/.test(wait) ? wait : NaN);
+  if (!(waitMs <= MAX_WAIT_MS)) return invalid(`${CONTROL_WAIT} is not a whole number from 0 to ${MAX_WAIT_MS}.`);
+  if (waitMs > 0 && qos === 0) return invalid(`${CONTROL_WAIT} is there, and a PUBLISH of QoS 0 waits for nothing.`);
   const id = given.get(CONTROL_ID);
   const bytes = id === undefined ? 1 : Buffer.byteLength(id);
   if (bytes === 0 || bytes > MAX_ID_BYTES) return invalid(`${CONTROL_ID} is not 1 to ${MAX_ID_BYTES} bytes long.`);
-  return { ok: true, controls: { confirmation, timeoutMs, isRequest, ...(id !== undefined && { id }) } };
+  return { ok: true, controls: { confirmation, timeoutMs, isRequest, waitMs, ...(id !== undefined && { id }) } };
 }
 
-const READ: ReadonlySet<string> = new Set([CONTROL_QOS, CONTROL_TIMEOUT, CONTROL_ID, CONTROL_REQUEST]);
+const READ: ReadonlySet<string> = new Set([CONTROL_QOS, CONTROL_TIMEOUT, CONTROL_ID, CONTROL_REQUEST, CONTROL_WAIT]);
 
 function invalid(details: string): { readonly ok: false } & Fault {
   return { ok: false, reason: 'INVALID_PARAMETER', details };

@@ -27,6 +27,8 @@ export interface Delivery {
   readonly firstTraceId?: string | undefined;
   /** An earlier attempt, which is over, was written to the device. */
   readonly earlierWritten?: boolean | undefined;
+  /** The client is connected now: of a wait for that. */
+  readonly connected?: boolean | undefined;
   /** Of ANSWERED. */
   readonly response?: DeviceResponse | undefined;
 }
@@ -39,6 +41,20 @@ export interface Delivery {
  */
 export interface DirectDelivery {
   deliver(message: DirectMessage): Promise<Delivery>;
+  /**
+   * Settles when that client is connected, or with why that is not waited for any longer: CLIENT_NOT_CONNECTED or
+   * CLIENT_OFFLINE_WITH_SESSION when the time is over. Never rejects.
+   */
+  connected(wait: ConnectionWait): Promise<'connected' | Delivery>;
+}
+
+/** Somebody wants to send to a client as soon as that is connected. */
+export interface ConnectionWait {
+  readonly targetClientId: string;
+  /** Who, as a stable name: waits are limited for each. */
+  readonly principal: string;
+  /** How long, in milliseconds. */
+  readonly waitMs: number;
 }
 
 /** How much longer than its timeout a delivery may take, in milliseconds: what comes before the device included. */

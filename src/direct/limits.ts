@@ -28,6 +28,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
 /** Longest timeout of a request, in milliseconds. */
 export const MAX_REQUEST_TIMEOUT_MS = 60_000;
 
+/** Longest wait for a connection, in milliseconds. */
+export const MAX_WAIT_MS = 300_000;
+
 /** Why something was refused: a reason of the table, and the rule that was broken, for the operator. */
 export interface Fault {
   readonly reason: Reason;

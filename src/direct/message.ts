@@ -12,11 +12,22 @@ export interface DirectMessage {
    * message's life in the broker.
    */
   readonly timeoutMs: number;
+  /** How long to wait for the receiver to connect, in milliseconds, 0..300000; 0 where absent. */
+  readonly waitMs?: number | undefined;
   readonly properties: DirectProperties;
   /** The device's answer is waited for; response topic and correlation data are there. */
   readonly isRequest?: boolean | undefined;
   /** Under which a repeat is known again; without it, none is. */
   readonly identity?: MessageIdentity | undefined;
+  /** Of the attempt, for the broker, whose own spans belong to it; absent where the sender has given one to the device. */
+  readonly trace?: MessageTrace | undefined;
+}
+
+export interface MessageTrace {
+  /** W3C Trace Context. */
+  readonly traceparent: string;
+  /** Whether a device that speaks MQTT 5 gets it, as the user property `traceparent`. */
+  readonly reachesDevice: boolean;
 }
 
 /** What a delivery is known by: within the same principal and receiver, the same ID is the same delivery. */

@@ -1,5 +1,5 @@
 import { CONTROL_PREFIX, MAX_ID_BYTES } from './controls.js';
-import { checkClientId, checkPayload, checkTopic, type Fault, type Limits, unfitText } from './limits.js';
+import { checkClientId, checkPayload, checkTopic, MAX_WAIT_MS, type Fault, type Limits, unfitText } from './limits.js';
 import type { DirectMessage } from './message.js';
 import { invalid, readProperties, type PropertyTexts } from './properties.js';
 
@@ -15,6 +15,8 @@ export interface SendDirectMessageInput extends PropertyTexts {
   readonly confirmation?: string | undefined;
   /** Whole seconds, 1 to 15. Ignored, whatever it holds, unless `confirmation` is `true`, as at AWS. */
   readonly timeout?: string | undefined;
+  /** Whole seconds, 0 to 300: how long to wait for the device to connect. */
+  readonly waitForConnection?: string | undefined;
   /** What repeats of the same message have in common, 1 to 128 bytes of UTF-8; without it there is no telling. */
   readonly idempotencyKey?: string | undefined;
 }
@@ -38,6 +40,12 @@ export function readDirectMessage(
     return invalid(`timeout is not a whole number of seconds from 1 to ${Math.floor(limits.maxTimeoutMs / 1000)}.`);
   }
 
+  const { waitForConnection = '0' } = input;
+  const waitMs = Number(/^[0-9]{1,3}$/.test(waitForConnection) ? waitForConnection : NaN) * 1000;
+  if (!(waitMs <= MAX_WAIT_MS)) {
+    return invalid(`waitForConnection is not a whole number of seconds from 0 to ${MAX_WAIT_MS / 1000}.`);
+  }
+
   const { idempotencyKey: key } = input;
   if (key !== undefined && (key === '' || Buffer.byteLength(key) > MAX_ID_BYTES)) {
     return invalid(`The idempotency key is not 1 to ${MAX_ID_BYTES} bytes of text.`);
@@ -59,6 +67,7 @@ export function readDirectMessage(
       payload: input.payload,
       confirmation: confirmation === 'true',
       timeoutMs,
+      ...(waitMs > 0 && { waitMs }),
       properties,
     },
   };

@@ -35,7 +35,23 @@ export interface DirectMessagingOptions {
   readonly maxPending?: number;
 }
 
-type Read = ReturnType<typeof readDirectMessage>;
+/** What is asked for, as it was read. */
+interface Sending {
+  readonly sender: Identity;
+  readonly input: SendDirectMessageInput;
+  readonly trace: Trace;
+  readonly signal: AbortSignal | undefined;
+  readonly read: ReturnType<typeof readDirectMessage>;
+}
+
+/** A message whose receiver was not there. */
+interface Waiting extends Pick<Sending, 'sender' | 'trace' | 'signal'> {
+  readonly message: DirectMessage;
+  readonly waitMs: number;
+  readonly principal: string;
+  readonly decision: Decision;
+  readonly outcome: Outcome;
+}
 
 const CORRELATION_BYTES = 16;
 const MAX_PENDING = 10_000;
@@ -61,24 +77,27 @@ export class DirectMessaging {
    *
    * The sender is authorized before anything that depends on the receiver: who may not send to a client ID learns
    * nothing about whether such a client exists.
+   *
+   * @param signal where it is aborted, a message that waits for its receiver to connect is withdrawn.
    */
-  send(sender: Identity, input: SendDirectMessageInput, trace: Trace): Promise<Outcome> {
-    return this.#tell(sender, input, trace, readDirectMessage(input, this.#options.limits));
+  send(sender: Identity, input: SendDirectMessageInput, trace: Trace, signal?: AbortSignal): Promise<Outcome> {
+    return this.#tell({ sender, input, trace, signal, read: readDirectMessage(input, this.#options.limits) });
   }
 
   /**
    * The same, and waits for the device's answer. It is told to nobody who may not receive on the response topic: what devices
    * publish there is not for everybody who may send to them.
    */
-  request(sender: Identity, input: DeviceRequestInput, trace: Trace): Promise<Outcome> {
+  request(sender: Identity, input: DeviceRequestInput, trace: Trace, signal?: AbortSignal): Promise<Outcome> {
     const read = readDeviceRequest(input, this.#options.limits);
-    return this.#tell(sender, { ...input, confirmation: 'true' }, trace, read);
+    return this.#tell({ sender, input: { ...input, confirmation: 'true' }, trace, signal, read });
   }
 
-  async #tell(sender: Identity, input: SendDirectMessageInput, trace: Trace, read: Read): Promise<Outcome> {
+  async #tell(sending: Sending): Promise<Outcome> {
+    const { sender, input, trace, read } = sending;
     const { clock, events } = this.#options;
     const startedAt = clock();
-    const { decision, ...outcome } = await this.#attempt(sender, input, trace, read);
+    const { decision, ...outcome } = await this.#attempt(sending);
     const { reason, details } = outcome;
     // Literals and no spreads here and below: they take a good part of what a message costs.
     events.tell('SendDirectMessage', {
@@ -104,20 +123,55 @@ export class DirectMessaging {
     return outcome;
   }
 
-  async #attempt(
-    sender: Identity,
-    input: SendDirectMessageInput,
-    trace: Trace,
-    read: Read,
-  ): Promise<Outcome & { readonly decision?: Decision }> {
+  async #attempt(sending: Sending): Promise<Outcome & { readonly decision?: Decision }> {
+    const { sender, input, trace, read, signal } = sending;
     if (!read.ok) return { reason: read.reason, details: read.details };
     const decision = this.#authorize(sender, read.message, trace);
     if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
     const refusal = this.#throttle(read.message);
     if (refusal !== undefined) return { ...refusal, decision };
-    const identity = identityOf(sender, input.idempotencyKey, decision, trace);
-    const message = withIdentity(read.message, identity);
-    return { ...(await this.#deliver(message, trace)), decision };
+    const principal = principalOf(sender, decision);
+    const { idempotencyKey: id } = input;
+    // One that nobody could repeat gets no identity: it would be remembered for nothing.
+    const message = withIdentity(
+      read.message,
+      id === undefined ? undefined : { id, principal, traceId: trace.traceId },
+    );
+    const outcome = await this.#deliver(message, trace);
+    if (message.waitMs === undefined || !isAbsent(outcome)) return { ...outcome, decision };
+    return this.#whenConnected({
+      message,
+      waitMs: message.waitMs,
+      principal,
+      decision,
+      outcome,
+      sender,
+      trace,
+      signal,
+    });
+  }
+
+  /**
+   * Waits for the receiver, and sends again when that is there: by then the sender's policies may be others, so they are asked
+   * again. The broker asks the receiver's.
+   */
+  async #whenConnected(waiting: Waiting): Promise<Outcome & { readonly decision: Decision }> {
+    const { message, waitMs, principal, sender, trace, signal } = waiting;
+    let { outcome, decision } = waiting;
+    const { clock, delivery } = this.#options;
+    const until = clock() + waitMs;
+    while (isAbsent(outcome)) {
+      const left = Math.floor(until - clock());
+      if (left < 1) break;
+      const wait = { targetClientId: message.targetClientId, principal, waitMs: left };
+      const seen = await orAborted(delivery.connected(wait), signal);
+      if (seen === 'aborted') return { reason: 'SHUTTING_DOWN', written: 'no', details: WITHDRAWN, decision };
+      if (seen !== 'connected') return { ...seen, decision };
+      decision = this.#authorize(sender, message, trace);
+      if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', written: 'no', decision };
+      outcome = await this.#deliver(message, trace);
+    }
+    return { ...outcome, decision };
   }
 
   /** The decision to send; of a request the refusal of its answer, where there is one. */
@@ -141,7 +195,7 @@ export class DirectMessaging {
     const facts = { targetClientId, topic, confirmation, payloadBytes: payload.byteLength };
     const span = trace.start({ step: 'deliver', message: facts });
     if (confirmation) this.#pending += 1;
-    const outcome = await settle(() => delivery.deliver(propagateTrace ? withTrace(message, span) : message));
+    const outcome = await settle(() => delivery.deliver(withTrace(message, span, propagateTrace)));
     if (confirmation) this.#pending -= 1;
     if (outcome.reason === 'DELIVERED') span.event('puback');
     span.delivered(outcome);
@@ -170,21 +224,32 @@ async function settle(deliver: () => Promise<Delivery>): Promise<Outcome> {
   }
 }
 
-/**
- * What a repeat of this message is known by: the sender's own word for it. One that nobody could repeat is not made up: it
- * would be remembered for nothing.
- */
-function identityOf(
-  sender: Identity,
-  id: string | undefined,
-  { principalId }: Decision,
-  { traceId }: Trace,
-): MessageIdentity | undefined {
-  if (id === undefined) return undefined;
+/** Who sends, as a stable name. */
+function principalOf(sender: Identity, { principalId }: Decision): string {
   const { accessKeyId, jwtSubject, certificate } = sender;
-  const principal =
-    principalId ?? accessKeyId ?? jwtSubject ?? certificate?.distinguishedName ?? certificate?.commonName ?? '';
-  return { id, principal, traceId };
+  return principalId ?? accessKeyId ?? jwtSubject ?? certificate?.distinguishedName ?? certificate?.commonName ?? '';
+}
+
+/** It was not connected, and nothing was written: worth waiting for. */
+function isAbsent({ reason }: Outcome): boolean {
+  return reason === 'CLIENT_NOT_CONNECTED' || reason === 'CLIENT_OFFLINE_WITH_SESSION';
+}
+
+const WITHDRAWN = 'The message waited for a connection, and was withdrawn.';
+
+function orAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T | 'aborted'> {
+  if (signal === undefined) return waiting;
+  return new Promise((resolve) => {
+    const abort = (): void => {
+      resolve('aborted');
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void waiting.then((value) => {
+      signal.removeEventListener('abort', abort);
+      resolve(value);
+    });
+  });
 }
 
 /** A request gets Correlation Data, the same for its repeats, or their answers would be those of another message. */
@@ -202,13 +267,8 @@ function withIdentity(message: DirectMessage, identity: MessageIdentity | undefi
   return { ...told, properties: { ...properties, correlationData } };
 }
 
-/** The message with the trace in its user properties, unless the sender has put one there. */
-function withTrace(message: DirectMessage, { traceparent }: Trace): DirectMessage {
-  const { properties } = message;
-  const { userProperties = [] } = properties;
-  if (userProperties.some(([name]) => name === 'traceparent')) return message;
-  return {
-    ...message,
-    properties: { ...properties, userProperties: [...userProperties, ['traceparent', traceparent]] },
-  };
+/** The message with its trace, unless the sender has put one into its user properties. */
+function withTrace(message: DirectMessage, { traceparent }: Trace, reachesDevice: boolean): DirectMessage {
+  const isGiven = message.properties.userProperties?.some(([name]) => name === 'traceparent');
+  return isGiven === true ? message : { ...message, trace: { traceparent, reachesDevice } };
 }

@@ -11,6 +11,12 @@ export interface DirectAddress {
 const ROOT = '$dm';
 const PREFIX = `${ROOT}/`;
 
+/**
+ * In the place of the topic, from the service's own user: tell when that client is connected. No device receives on it, and a
+ * broker that does not know it refuses it, since it begins with `$`.
+ */
+export const CONNECTED_TOPIC = '$connected';
+
 /** Everything that can be meant by `$dm/`: direct topics, malformed ones, and filters under it. */
 export const DIRECT_FILTER = `${PREFIX}#`;
 

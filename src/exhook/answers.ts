@@ -6,12 +6,14 @@ import type { Verdict } from '../clients/verdict.js';
 import type { Identity } from '../identity/identity.js';
 import type { HookSpan } from '../observing/tracing.js';
 import type { Hook } from './hooks.js';
+import type { Tap } from './tap/tap.js';
 import { askedTopic, receivingOn } from './normalise.js';
 import type { ClientInfo, RequestOf, ValuedResponse } from './wire.js';
 
 export interface CallContext extends ClientContext {
-  /** Hooks to register beyond the required ones. */
+  /** Hooks to register where the broker has no event tap, beyond those of connections. */
   readonly hooks: readonly Hook[];
+  readonly tap: Tap;
 }
 
 /**
@@ -46,11 +48,13 @@ export interface Asker {
   readonly brokersOwn: boolean;
   /** Address of the node. */
   readonly askedBy: string;
+  /** The node tells of every subscription that it grants. */
+  readonly isToldLater: boolean;
 }
 
 /** Answers whether a client may publish on a topic, subscribe to a filter, or receive a direct message. */
 export function authorize(wish: Wish, asker: Asker, context: CallContext, span: HookSpan): ValuedResponse {
-  const { clientinfo, brokersOwn } = asker;
+  const { clientinfo, brokersOwn, isToldLater } = asker;
   const { type, identity, qos, retain } = wish;
   const topicName = askedTopic(wish.topic, clientinfo.mountpoint);
   const asked = { identity, topicName, qos, traceId: span.traceId };
@@ -60,7 +64,7 @@ export function authorize(wish: Wish, asker: Asker, context: CallContext, span: 
     case 'SUBSCRIBE': {
       const receiving = receivingOn(topicName, clientinfo);
       return receiving === undefined
-        ? answer(maySubscribe({ ...asked, topicFilter: topicName, brokersOwn }, context), span)
+        ? answer(maySubscribe({ ...asked, topicFilter: topicName, brokersOwn, isToldLater }, context), span)
         : answer(
             mayReceive({ identity, traceId: span.traceId, topicName: receiving.topic, direct: true }, context),
             span,

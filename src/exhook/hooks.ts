@@ -33,15 +33,19 @@ export interface Hook {
 }
 
 /**
- * What is registered where nothing more is asked for. Each hook costs every connection or message a synchronous call,
- * so this is the least that decides about clients, tells of them, and brings home the outcome of direct messages.
+ * What is always registered. Each hook costs every connection or message a synchronous call, so this is the least that
+ * decides about clients and brings home what the broker's plugin tells.
  */
 export const REQUIRED_HOOKS: readonly Hook[] = [
   { name: 'client.authenticate', topics: [] },
   { name: 'client.authorize', topics: [] },
+  { name: 'message.dropped', topics: [DIRECT_FILTER] },
+];
+
+/** What tells of connections where the broker has no plugin that does, or an older one. */
+export const LIFECYCLE_HOOKS: readonly Hook[] = [
   { name: 'client.connected', topics: [] },
   { name: 'client.disconnected', topics: [] },
-  { name: 'message.dropped', topics: [DIRECT_FILTER] },
 ];
 
 /**
@@ -58,7 +62,7 @@ export function mergeHooks(hooks: readonly Hook[]): HookSpec[] {
   return [...merged].map(([name, topics]) => ({ name, topics }));
 }
 
-/** What is logged beyond the required hooks; each costs a synchronous call a message or unsubscription. */
+/** What is logged beyond that where the broker has no such plugin; each costs a synchronous call a message or unsubscription. */
 export interface OptionalEvents {
   /** Topic filters whose publishes are reported. */
   readonly publishIn: readonly string[];

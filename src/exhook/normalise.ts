@@ -16,7 +16,10 @@ function given<Key extends string>(key: Key, value: string): Partial<Record<Key,
   return textOf(value) === undefined ? {} : ({ [key]: value } as Record<Key, string>);
 }
 
-function sourceOf(info: ClientInfo): Pick<PresentedCredentials, 'sourceIp' | 'sourcePort' | 'certificate'> {
+/** What the broker says of a client, however it says it. */
+type KnownOfClient = Pick<ClientInfo, 'clientid' | 'username' | 'peerhost' | 'peerport' | 'cn' | 'dn'>;
+
+function sourceOf(info: KnownOfClient): Pick<PresentedCredentials, 'sourceIp' | 'sourcePort' | 'certificate'> {
   return {
     ...given('sourceIp', info.peerhost),
     ...(info.peerport > 0 ? { sourcePort: info.peerport } : {}),
@@ -25,7 +28,7 @@ function sourceOf(info: ClientInfo): Pick<PresentedCredentials, 'sourceIp' | 'so
 }
 
 /** A subject need not have a common name. */
-function hasCertificate(info: ClientInfo): boolean {
+function hasCertificate(info: KnownOfClient): boolean {
   return (info.cn !== '' || info.dn !== '') && !isFromProxy(info);
 }
 
@@ -36,7 +39,7 @@ function hasCertificate(info: ClientInfo): boolean {
  * 6.2.0, read). Of a certificate they differ: the subject is `CN=...` (recorded on both). EMQX asks for a certificate
  * only with `verify = verify_peer`, and then the handshake fails with one that its `cacertfile` does not vouch for.
  */
-function isFromProxy({ cn, dn }: ClientInfo): boolean {
+function isFromProxy({ cn, dn }: KnownOfClient): boolean {
   return cn !== '' && cn === dn;
 }
 
@@ -44,7 +47,7 @@ function isFromProxy({ cn, dn }: ClientInfo): boolean {
  * AWS IoT Device SDKs that log in by certificate put their version into the username (`?SDK=...`). It names nobody: no
  * principal may stand for what was never verified.
  */
-function usernameOf({ username }: ClientInfo): Partial<Record<'username', string>> {
+function usernameOf({ username }: KnownOfClient): Partial<Record<'username', string>> {
   return username.startsWith('?') ? {} : given('username', username);
 }
 
@@ -64,7 +67,7 @@ export function credentialsOf(info: ClientInfo): PresentedCredentials {
 }
 
 /** Who a connected client is: the broker fills this from the CONNECT that was authenticated. */
-export function identityOf(info: ClientInfo): Identity {
+export function identityOf(info: KnownOfClient): Identity {
   return {
     protocol: 'MQTT',
     clientId: info.clientid,

@@ -1,5 +1,6 @@
 import { DIRECT_FILTER } from '../direct/topic.js';
 import { isReason, type Reason } from '../reasons.js';
+import type { Entry } from './tap/entries.js';
 
 /**
  * What became of a direct message that a client sent through MQTT. The broker tells it in an OnMessageDropped call, many
@@ -47,15 +48,24 @@ export function joinOutcomeReports(written: readonly string[]): Buffer {
   return Buffer.from(`[${written.join()}]`);
 }
 
-/** What a payload tells, and how many entries of it tell nothing; a payload that is no array counts as one. */
-export function readOutcomeReports(payload: Buffer): {
+/**
+ * What a payload tells: outcomes, and entries with a type, which are events (`readBrokerEvent`); and how many entries of
+ * it tell nothing. A payload that is no array counts as one.
+ */
+export function readReports(payload: Buffer): {
   readonly reports: OutcomeReport[];
+  readonly events: Entry[];
   readonly unreadable: number;
 } {
   const entries = arrayIn(payload);
-  if (entries === undefined) return { reports: [], unreadable: 1 };
-  const reports = entries.filter(isReport);
-  return { reports, unreadable: entries.length - reports.length };
+  if (entries === undefined) return { reports: [], events: [], unreadable: 1 };
+  const events = entries.filter(isEvent);
+  const reports = events.length === entries.length ? [] : entries.filter(isReport);
+  return { reports, events, unreadable: entries.length - events.length - reports.length };
+}
+
+function isEvent(value: unknown): value is Entry {
+  return typeof value === 'object' && value !== null && 'type' in value;
 }
 
 function arrayIn(payload: Buffer): unknown[] | undefined {
@@ -69,7 +79,7 @@ function arrayIn(payload: Buffer): unknown[] | undefined {
 
 /** By hand: this is done for every direct message through MQTT. */
 function isReport(value: unknown): value is OutcomeReport {
-  if (typeof value !== 'object' || value === null) return false;
+  if (typeof value !== 'object' || value === null || 'type' in value) return false;
   const entry = value as Partial<Record<keyof OutcomeReport, unknown>>;
   return (
     typeof entry.reason === 'string' &&

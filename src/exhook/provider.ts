@@ -11,15 +11,19 @@ import type { HookSpan } from '../observing/tracing.js';
 import type { TlsMaterial } from '../tls/files.js';
 import { DENY, type CallContext } from './answers.js';
 import { HANDLERS, type Caller } from './calls.js';
-import { mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
+import { LIFECYCLE_HOOKS, mergeHooks, REQUIRED_HOOKS, type Hook } from './hooks.js';
 import { outcomeOf, routeOf } from './observed.js';
 import { GENERATIONS, serviceDefinition, type Generation } from './protocol.js';
+import { Tap } from './tap/tap.js';
+import type { TapWishes } from './tap/wishes.js';
 import { TlsListener } from './tls-listener.js';
 import type { CallName, RequestOf, ResponseOf } from './wire.js';
 
 export interface HookProviderOptions extends ClientOptions {
-  /** Hooks to register beyond the required ones. */
+  /** Hooks to register where the broker has no event tap, beyond those of connections. */
   readonly hooks?: readonly Hook[];
+  /** What the event tap of the broker's plugin tells of. */
+  readonly wishes?: TapWishes;
   /** Speaks TLS; with `clientCa`, only with callers that show a certificate issued by it. Default: clear text. */
   readonly tls?: TlsMaterial;
 }
@@ -40,16 +44,31 @@ export interface HookProvider {
    * @throws where the provider was made without TLS.
    */
   replaceTls(material: TlsMaterial): void;
+  /** Has the event tap tell of something else from now on. */
+  replaceWishes(wishes: TapWishes): void;
   /** Takes no more calls, answers those under way, and closes; after `graceMs` it closes all the same. */
   stop(graceMs?: number): Promise<void>;
 }
 
 /** What answers where a handler fails, the request cannot be decoded, or nothing handles the call: fail closed. */
 const fallbacks: { readonly [Name in CallName]?: ResponseOf<Name> } = {
-  OnProviderLoaded: { hooks: mergeHooks(REQUIRED_HOOKS) },
+  OnProviderLoaded: { hooks: mergeHooks([...REQUIRED_HOOKS, ...LIFECYCLE_HOOKS]) },
   OnClientAuthenticate: DENY,
   OnClientAuthorize: DENY,
   OnMessagePublish: { type: 'IGNORE' },
+};
+
+const NO_WISHES: TapWishes = {
+  publishIn: [],
+  publishOut: [],
+  publishAck: [],
+  dropped: [],
+  noSubscribers: [],
+  unsubscribe: false,
+  sessions: false,
+  clients: ['*'],
+  successRatio: 1,
+  topicGroups: {},
 };
 
 /** Stands for a request whose bytes are no such message. */
@@ -57,7 +76,8 @@ const MALFORMED = Symbol('malformed');
 
 export function createHookProvider(options: HookProviderOptions): HookProvider {
   const { diagnostics } = options;
-  const context: CallContext = { ...clientContext(options), hooks: options.hooks ?? [] };
+  const tap = new Tap(options.wishes ?? NO_WISHES, () => performance.now());
+  const context: CallContext = { ...clientContext(options), hooks: options.hooks ?? [], tap };
 
   async function answer<Name extends CallName>(
     name: Name,
@@ -104,6 +124,9 @@ export function createHookProvider(options: HookProviderOptions): HookProvider {
     replaceTls: (material) => {
       if (secure === undefined) throw new Error('The hook provider does not speak TLS.');
       secure.replace(material);
+    },
+    replaceWishes: (wishes) => {
+      tap.replace(wishes);
     },
     stop: (graceMs = 5_000) =>
       new Promise((resolve) => {

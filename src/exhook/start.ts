@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { loadTls, watchTls, type TlsFiles } from '../tls/files.js';
 import { optionalHooks } from './hooks.js';
+import type { TapWishes } from './tap/wishes.js';
 import { authorityOf, createHookProvider, type HookProvider, type HookProviderOptions } from './provider.js';
 
 /** The section of the configuration, for the words of errors. */
@@ -12,35 +13,51 @@ export interface RunningHooks {
   readonly port: number;
   /** What a broker is told to call. */
   readonly url: string;
+  /** Has the broker's plugin tell what this configuration asks for. */
+  replaceWishes(config: Config): void;
   stop(): Promise<void>;
 }
 
 /** @throws where the port cannot be listened on, or the TLS files do not fit together. */
 export async function startHooks(
-  { exhook: { host, port, tls }, log, broker }: Config,
+  config: Config,
   parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer' | 'enforcement'>,
   telemetry: Telemetry,
 ): Promise<RunningHooks> {
-  const { events, diagnostics, tracing } = telemetry;
+  const {
+    exhook: { host, port, tls },
+    log,
+    broker,
+  } = config;
+  const { events, diagnostics, tracing, traffic } = telemetry;
   const provider = createHookProvider({
     ...parts,
     events,
     diagnostics,
     tracing,
+    traffic,
     serviceUsername: broker.username,
     hooks: optionalHooks(log),
+    wishes: wishesOf(config),
     ...(tls && { tls: loadTls(tls, SECTION) }),
   });
   const bound = await provider.start(host, port);
   const unwatch = tls && watch(tls, provider, telemetry);
   return {
     port: bound,
+    replaceWishes: (now) => {
+      provider.replaceWishes(wishesOf(now));
+    },
     url: `${tls === undefined ? 'http' : 'https'}://${authorityOf(host, bound)}`,
     stop: async () => {
       unwatch?.();
       await provider.stop();
     },
   };
+}
+
+function wishesOf({ log, telemetry: { topicGroups } }: Config): TapWishes {
+  return { ...log, topicGroups };
 }
 
 /** Renewed certificates count without a restart. Answers what ends it. */

@@ -20,6 +20,7 @@ import { RequestSpans } from './request-spans.js';
 import { addRoutes, labelFaultOf } from './routes.js';
 import { Streams } from './streams.js';
 import { DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
+import { Withdrawals } from './withdrawals.js';
 import { createTlsServer, replaceMaterial, type MutualTlsMaterial } from './tls.js';
 import { announcedBytes, checkHead, knownQuery, readPeer, splitTarget } from './wire.js';
 
@@ -65,6 +66,7 @@ export class DataPlane {
   #fresh = new WeakSet<Duplex>();
   /** Connections on which nothing can be read any more, and whose answer under way is the last. */
   readonly #spoilt = new WeakSet<Duplex>();
+  readonly #withdrawals = new Withdrawals();
   #draining = false;
 
   /** @throws Error where no authenticator is given: there is no unauthenticated mode. */
@@ -76,7 +78,7 @@ export class DataPlane {
     this.#streams = new Streams(timeouts.idleMs);
     this.#app = this.#createApp(timeouts);
     this.#addHooks();
-    const operating = new Operating(options, this.#spans, this.#streams);
+    const operating = new Operating(options, this.#spans, this.#streams, this.#withdrawals);
     addRoutes(this.#app, options.operations, (...asked) => operating.answer(...asked));
     addHealthRoutes(this.#app, options);
     const streamed = options.operations.filter((one) => 'stream' in one).map(({ path }) => path);
@@ -102,6 +104,7 @@ export class DataPlane {
   async stop(): Promise<void> {
     this.#draining = true;
     this.#streams.drain();
+    this.#withdrawals.all();
     await this.#app.close();
   }
 

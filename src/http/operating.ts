@@ -8,6 +8,7 @@ import { send } from './reply.js';
 import type { RequestSpans } from './request-spans.js';
 import { SignedBodies } from './signed-bodies.js';
 import type { Streams } from './streams.js';
+import type { Withdrawals } from './withdrawals.js';
 import { readCaller, readHeaders, readQuery, splitTarget } from './wire.js';
 
 /** Streamed requests at once; each may have a thousand messages under way. */
@@ -25,12 +26,14 @@ export class Operating {
   readonly #options: OperatingOptions;
   readonly #spans: RequestSpans;
   readonly #streams: Streams;
+  readonly #withdrawals: Withdrawals;
   readonly #signedBodies = new SignedBodies();
 
-  constructor(options: OperatingOptions, spans: RequestSpans, streams: Streams) {
+  constructor(options: OperatingOptions, spans: RequestSpans, streams: Streams, withdrawals: Withdrawals) {
     this.#options = options;
     this.#spans = spans;
     this.#streams = streams;
+    this.#withdrawals = withdrawals;
   }
 
   /** Finds out who calls, and hands over to the operation. Rejects with what ended the request before it. */
@@ -49,7 +52,17 @@ export class Operating {
     const labels = request.params as Record<string, string>;
     const trace = this.#spans.traceOf(raw);
     const answer = await operation
-      .answer({ traceId, trace, caller, path, labels, query, headers, body })
+      .answer({
+        traceId,
+        trace,
+        caller,
+        path,
+        labels,
+        query,
+        headers,
+        body,
+        withdrawal: () => this.#withdrawals.of(reply.raw),
+      })
       .catch((error: unknown) => Promise.reject(new Ended(endingOf(error), caller)));
     if ('reason' in answer) this.#spans.ended(raw, answer.reason);
     return send(reply, answer, traceId);

@@ -18,6 +18,8 @@ export interface OperationRequest {
   readonly query: ReadonlyMap<string, readonly string[]>;
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly body: Uint8Array;
+  /** Aborted where nothing more is to be begun for this request: its caller has gone, or the service drains. */
+  withdrawal(): AbortSignal;
 }
 
 /** A request that was refused before its operation took it over, with what is known of it by then. */
@@ -55,7 +57,7 @@ export interface StreamedOperation extends CommonOperation {
 }
 
 /** A request to such an operation. What the body holds is the caller's for certain. */
-export interface StreamedRequest extends Omit<OperationRequest, 'body'> {
+export interface StreamedRequest extends Omit<OperationRequest, 'body' | 'withdrawal'> {
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Settles once the piece is on its way to the caller, and can hold as many others up as want to write. */
   readonly write: (line: string) => Promise<void>;

@@ -2,6 +2,7 @@ import type { Delivery } from '../direct/delivery.js';
 import type { DirectMessage } from '../direct/message.js';
 import type { Identity } from '../identity/identity.js';
 import type { Decision } from '../policy/authorizer.js';
+import type { ConnectFacts } from '../policy/conditions/context.js';
 import { REASONS, type Reason } from '../reasons.js';
 import {
   actionRecord,
@@ -9,6 +10,7 @@ import {
   brokerConnectionRecord,
   directMessageRecord,
   disconnectRecord,
+  eventsMissedRecord,
   policyReloadRecord,
   wouldDenyRecord,
   type EventFacts,
@@ -40,6 +42,7 @@ export interface Counted {
   readonly disconnect: DisconnectEvent;
   /** As the HTTP request that it is, in `http.server.request.duration`. */
   readonly request: ActionEvent;
+  readonly eventsMissed: EventsMissedEvent;
   /** In `tightbeam.policy.would_deny`. */
   readonly wouldDeny: WouldDenyEvent;
   readonly authorizationMode: AuthorizationModeEvent;
@@ -74,11 +77,21 @@ export const EVENTS = {
   }),
   Subscribe: action('A subscription was decided.', 'clientEvent'),
   Unsubscribe: action('A client gave a subscription up; only with `log.unsubscribe`.', 'clientEvent'),
+  Session: action('A session was resumed by its client, or has expired; only with `log.sessions`.', 'clientEvent'),
   'Publish-In': action(
     'A client may not publish, or with `log.publishIn` has published; a caller published through HTTP, or may not.',
     'clientEvent',
   ),
-  'Publish-Out': action('A message was delivered to a client; only with `log.publishOut`.', 'clientEvent'),
+  'Publish-Out': action('A message was written to a client; only with `log.publishOut`.', 'clientEvent'),
+  'Publish-Ack': action('A client has acknowledged a message; only with `log.publishAck`.', 'clientEvent'),
+  Dropped: action('The broker dropped a message, for one client or altogether; see `log.dropped`.', 'clientEvent'),
+  EventsMissed: row<EventsMissedEvent>({
+    meaning: 'The broker had more to tell than the service could take: so many events of one type were lost.',
+    failed: () => true,
+    sampled: false,
+    record: eventsMissedRecord,
+    counted: 'eventsMissed',
+  }),
   SendDirectMessage: row<DirectMessageEvent>({
     meaning: 'A direct message has its outcome: one event a message, through whichever door.',
     failed,
@@ -190,12 +203,30 @@ export interface ActionEvent extends Told {
   /** QoS of the message or of the subscription, where the broker tells it. */
   readonly qos?: number | undefined;
   readonly payloadBytes?: number | undefined;
+  /** Whether a message is to be retained; absent where the broker does not tell. */
+  readonly retain?: boolean | undefined;
+  /** What a CONNECT asks for, as far as the broker tells it. */
+  readonly connection?: ConnectionFacts | undefined;
   readonly durationMs?: number | undefined;
+  /** Of a CONNECT: what it asks for, where the broker tells. */
+  readonly connect?: ConnectFacts | undefined;
   /** Absent on success. */
   readonly reason?: Reason | undefined;
   /** The decision about it; absent where none was made. */
   readonly decision?: Decision | undefined;
   readonly details?: string | undefined;
+}
+
+/** What a client asked for in its CONNECT (MQTT 5, section 3.1). */
+export interface ConnectionFacts {
+  /** 3, 4 (MQTT 3.1.1) or 5. */
+  readonly protocolVersion?: number | undefined;
+  readonly cleanStart?: boolean | undefined;
+  /** For how long the session outlives the connection; 0: not at all. */
+  readonly sessionExpirySeconds?: number | undefined;
+  readonly keepAliveSeconds?: number | undefined;
+  /** Topic of the will; null where there is none. */
+  readonly willTopic?: string | null | undefined;
 }
 
 export interface WouldDenyEvent extends ActionEvent {
@@ -240,6 +271,30 @@ export interface DirectMessageEvent extends Told {
   readonly decision?: Decision | undefined;
   readonly details?: string | undefined;
 }
+
+export interface EventsMissedEvent extends Told {
+  /** Type of the events, as the log writes it. */
+  readonly of: string;
+  readonly count: number;
+  /** The node of the broker that had no room for them. */
+  readonly node: string;
+}
+
+/**
+ * What a broker has counted since it last said so, in events that need not have been told one by one. Labels are of
+ * bounded sets: the topic groups are the operator's.
+ */
+export type Traffic =
+  | {
+      readonly what: 'message';
+      readonly direction: string;
+      readonly qos: number;
+      readonly group: string;
+      readonly count: number;
+    }
+  | { readonly what: 'dropped'; readonly reason: string; readonly group: string; readonly count: number }
+  | { readonly what: 'connect' | 'session'; readonly outcome: string; readonly count: number }
+  | { readonly what: 'disconnect'; readonly count: number };
 
 export interface PolicyReloadEvent extends Told {
   readonly outcome: 'loaded' | 'refused';

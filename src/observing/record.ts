@@ -8,6 +8,7 @@ import type {
   BrokerConnectionEvent,
   DirectMessageEvent,
   DisconnectEvent,
+  EventsMissedEvent,
   PolicyReloadEvent,
   WouldDenyEvent,
 } from './events.js';
@@ -33,6 +34,14 @@ export interface EventFacts {
   readonly durationMs?: number | undefined;
   readonly qos?: number | undefined;
   readonly payloadBytes?: number | undefined;
+  readonly retain?: boolean | undefined;
+  readonly protocolVersion?: number | undefined;
+  readonly cleanStart?: boolean | undefined;
+  readonly sessionExpirySeconds?: number | undefined;
+  readonly keepAliveSeconds?: number | undefined;
+  readonly willTopic?: string | null | undefined;
+  readonly missed?: number | undefined;
+  readonly node?: string | undefined;
   readonly written?: 'yes' | 'no' | 'unknown' | undefined;
   readonly deviceCode?: number | undefined;
   readonly deviceReason?: string | undefined;
@@ -46,6 +55,16 @@ export interface EventFacts {
   readonly action?: string | undefined;
   readonly resource?: string | undefined;
   readonly cause?: Decision['cause'] | undefined;
+  readonly username?: string | undefined;
+  readonly commonName?: string | undefined;
+  readonly distinguishedName?: string | undefined;
+  readonly fingerprint?: string | undefined;
+  readonly accessKeyId?: string | undefined;
+  readonly jwtSubject?: string | undefined;
+  readonly secureTransport?: boolean | undefined;
+  readonly connectAttributes?: readonly string[] | undefined;
+  readonly lastWillTopic?: string | undefined;
+  readonly domainName?: string | undefined;
   readonly policyVersion?: string | undefined;
   readonly policies?: number | undefined;
   readonly principals?: number | undefined;
@@ -61,6 +80,31 @@ function principalId(identity: Identity, decision: Decision | undefined): string
     identity.jwtSubject ??
     identity.username
   );
+}
+
+/**
+ * Of a denial everything that it was decided by, so that it can be decided again: who, as far as it was established, and
+ * what a CONNECT asked for. An allow is told by policy and statement.
+ */
+function basis(
+  decision: Decision,
+  identity: Identity,
+  { connect }: Pick<ActionEvent, 'connect'> = {},
+): Partial<EventFacts> {
+  const { username, certificate, accessKeyId, jwtSubject, secureTransport } = identity;
+  return {
+    username,
+    commonName: certificate?.commonName,
+    distinguishedName: certificate?.distinguishedName,
+    fingerprint: certificate?.fingerprint,
+    accessKeyId,
+    jwtSubject,
+    secureTransport,
+    connectAttributes: connect?.connectAttributes,
+    lastWillTopic: connect?.lastWillTopic,
+    domainName: connect?.domainName,
+    policyVersion: decision.policyVersion,
+  };
 }
 
 /** A denial's own value, of a decision: an allow is told by policy and statement. */
@@ -93,7 +137,7 @@ const round = (milliseconds: number): number => Math.round(milliseconds * 1000) 
 
 export function directMessageRecord(event: DirectMessageEvent, traceId: string): EventFacts {
   const { message, sender, decision, reason } = event;
-  return {
+  const facts: EventFacts = {
     traceId,
     status: REASONS[reason].status,
     protocol: sender.protocol,
@@ -121,11 +165,12 @@ export function directMessageRecord(event: DirectMessageEvent, traceId: string):
     resource: ofDenial(decision, 'resource'),
     cause: ofDenial(decision, 'cause'),
   };
+  return decision?.effect === 'deny' ? { ...facts, ...basis(decision, sender) } : facts;
 }
 
 export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
   const { identity, decision, reason } = event;
-  return {
+  const facts: EventFacts = {
     traceId,
     status: reason === undefined ? 'Success' : REASONS[reason].status,
     protocol: identity.protocol,
@@ -139,12 +184,21 @@ export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
     durationMs: event.durationMs === undefined ? undefined : round(event.durationMs),
     qos: event.qos,
     payloadBytes: event.payloadBytes,
+    retain: event.retain,
+    protocolVersion: event.connection?.protocolVersion,
+    cleanStart: event.connection?.cleanStart,
+    sessionExpirySeconds: event.connection?.sessionExpirySeconds,
+    keepAliveSeconds: event.connection?.keepAliveSeconds,
+    willTopic: event.connection?.willTopic,
     policy: decision?.policy,
     statement: decision?.statement,
     action: ofDenial(decision, 'action'),
     resource: ofDenial(decision, 'resource'),
     cause: ofDenial(decision, 'cause'),
+    username: decision === undefined ? undefined : identity.username,
+    commonName: decision === undefined ? undefined : identity.certificate?.commonName,
   };
+  return decision?.effect === 'deny' ? { ...facts, ...basis(decision, identity, event) } : facts;
 }
 
 export function disconnectRecord(event: DisconnectEvent, traceId: string): EventFacts {
@@ -152,6 +206,18 @@ export function disconnectRecord(event: DisconnectEvent, traceId: string): Event
     ...actionRecord(event, traceId),
     details: shorten(event.details ?? brokerWord(event.disconnectReason)),
     disconnectReason: disconnectReason(event.disconnectReason),
+  };
+}
+
+export function eventsMissedRecord({ of, count, node }: EventsMissedEvent, traceId: string): EventFacts {
+  return {
+    traceId,
+    status: 'Failure',
+    protocol: 'MQTT',
+    reason: 'EVENTS_MISSED',
+    details: `${count} events ${of}`,
+    missed: count,
+    node,
   };
 }
 

@@ -16,6 +16,8 @@ export interface Tracing {
   hookCall(call: HookCall): HookSpan;
   /** A direct message through the MQTT door has its outcome. Answers its trace id. */
   mqttMessage(outcome: MqttMessageOutcome): string;
+  /** An ordinary message has come into the broker, or left it, or was lost there. */
+  ordinaryMessage(passage: MessagePassage): void;
 }
 
 /** Work under way, for those who do a part of it. */
@@ -112,6 +114,22 @@ export interface MqttMessageOutcome extends Pick<DirectMessageEvent, 'message' |
   readonly traceparent?: string | undefined;
 }
 
+/** One of the moments in the life of an ordinary message, which share its trace. */
+export interface MessagePassage {
+  readonly event: 'Publish-In' | 'Publish-Out' | 'Publish-Ack' | 'Dropped';
+  readonly traceId: string;
+  /** The publisher's own, where it sent one: the parent. */
+  readonly traceparent?: string | undefined;
+  /** By the broker's clock, in milliseconds since 1970. */
+  readonly at: number;
+  /** Of a publish the publisher, else the receiver. */
+  readonly clientId?: string | undefined;
+  readonly topicName: string;
+  readonly qos: number;
+  readonly payloadBytes: number;
+  readonly reason?: Reason | undefined;
+}
+
 class UntracedSpan implements Span, RequestSpan, HookSpan {
   readonly traceId: string;
   readonly #incoming: string | undefined;
@@ -156,4 +174,5 @@ export const noTracing: Tracing = {
   request: ({ traceparent }) => new UntracedSpan(traceparent),
   hookCall: () => new UntracedSpan(undefined),
   mqttMessage: ({ traceparent }) => parseTraceparent(traceparent)?.traceId ?? newTraceId(),
+  ordinaryMessage: () => undefined,
 };

@@ -32,6 +32,8 @@ export interface Decision {
   readonly policy?: string;
   /** Sid of the determining statement, or its index in the policy as text. */
   readonly statement?: string;
+  /** Version of the policy set that decided. */
+  readonly policyVersion?: string;
   /** What went wrong while evaluating; empty where nothing did. */
   readonly errors: readonly string[];
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { isLoopback } from '../loopback.js';
 import { secretEquals } from '../identity/secret-equals.js';
+import type { StatementUse } from '../policy/usage.js';
 import { readTailFilter } from './tail/filter.js';
 import type { Followers } from './tail/followers.js';
 
@@ -9,11 +10,13 @@ export interface AdminServerOptions {
   readonly followers: Followers;
   /** Answers `GET /metrics`; absent where Prometheus is switched off. */
   readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers `GET /policy/usage`: how often each statement has decided. */
+  readonly usage?: () => readonly StatementUse[];
   /** Who shows this token may follow events from anywhere; absent: only from this machine. */
   readonly tailToken?: string;
 }
 
-/** Port 9464 of the service: `GET /metrics` for Prometheus and `GET /events` for `tightbeam tail`. */
+/** Port 9464 of the service: `GET /metrics` for Prometheus, `GET /events` for `tightbeam tail`, `GET /policy/usage`. */
 export interface AdminServer {
   /** Listens, and answers the port bound. Rejects where it cannot listen. */
   start(address: { readonly host: string; readonly port: number }): Promise<number>;
@@ -28,7 +31,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   const server = createServer((request, response) => {
     const [path = '', query] = (request.url ?? '').split('?', 2);
     const handler = handlers[path];
-    if (handler === undefined) refuse(response, 404, 'There is /metrics and /events.');
+    if (handler === undefined) refuse(response, 404, 'There is /metrics, /events and /policy/usage.');
     else if (request.method !== 'GET') refuse(response, 405, 'Use GET.', { allow: 'GET' });
     else handler(request, response, new URLSearchParams(query));
   });
@@ -61,8 +64,18 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     });
   }
 
+  function policyUsage(request: IncomingMessage, response: ServerResponse): void {
+    if (!mayFollow(request)) {
+      refuse(response, 403, 'This is open to this machine only, or to the bearer of the token that is configured.');
+      return;
+    }
+    const body = JSON.stringify(options.usage?.() ?? []);
+    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${body}\n`);
+  }
+
   const handlers: Readonly<Partial<Record<string, Handler>>> = {
     '/events': events,
+    '/policy/usage': policyUsage,
     ...(metrics && { '/metrics': metrics }),
   };
 

@@ -22,6 +22,9 @@ export function measureTracing(tracing: Tracing, metrics: Metrics): Tracing {
     request: (incoming) => new MeasuredRequest(incoming, tracing, metrics),
     hookCall: (call) => new MeasuredHookCall(call, tracing, metrics),
     mqttMessage: (outcome) => tracing.mqttMessage(outcome),
+    ordinaryMessage: (passage) => {
+      tracing.ordinaryMessage(passage);
+    },
   };
 }
 
@@ -110,6 +113,7 @@ export function measureAuthorizer(authorizer: Authorizer, metrics: Metrics): Aut
 /** The same delivery; what is under way and how long it took is counted. */
 export function measureDelivery(delivery: DirectDelivery, metrics: Metrics): DirectDelivery {
   return {
+    connected: (wait) => delivery.connected(wait),
     async deliver(message) {
       const started = performance.now();
       metrics.deliveryStarted();

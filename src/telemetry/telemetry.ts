@@ -1,10 +1,12 @@
 import type { DirectDelivery } from '../direct/delivery.js';
 import type { Authorizer } from '../policy/authorizer.js';
+import type { StatementUse } from '../policy/usage.js';
 import { createAdminServer } from './admin-server.js';
 import type { Diagnostics } from '../observing/diagnostics.js';
-import type { Events, ProcessEvents } from '../observing/events.js';
+import type { Events, ProcessEvents, Traffic } from '../observing/events.js';
 import { createFanOut } from './fan-out.js';
 import { createEventLog, type EventLogOptions } from './log/event-log.js';
+import type { LogFilterOptions } from './log/levels.js';
 import { measureAuthorizer, measureDelivery, measureTracing } from './measured.js';
 import { createHistograms } from './metrics/histograms.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
@@ -24,6 +26,8 @@ export interface TelemetryOptions {
   readonly metrics?: boolean;
   /** Bearer token that opens `/events` to other machines. */
   readonly tailToken?: string;
+  /** How often each statement of the policies has decided, for metrics and `GET /policy/usage`. */
+  readonly usage?: () => readonly StatementUse[];
   /** OTEL_* variables. The exporters and the sampler read the process's own, so this is for choosing them only. */
   readonly env?: Environment;
 }
@@ -33,6 +37,10 @@ export interface Telemetry {
   readonly events: Events & ProcessEvents;
   readonly tracing: Tracing;
   readonly diagnostics: Diagnostics;
+  /** Other levels and another share of successes from now on. */
+  replaceLogFilter(filter: LogFilterOptions): void;
+  /** Counts what a broker has counted. */
+  readonly traffic: (counted: Traffic) => void;
   /** The same authorizer, measured. */
   authorizer(authorizer: Authorizer): Authorizer;
   /** The same delivery, measured. */
@@ -49,7 +57,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   const followers = new Followers();
   const log = createEventLog({ ...options.log, tap: followers });
   const traces = (options.traces ?? tracesWanted(env)) ? await startTraces(options.version, env) : undefined;
-  const counted = (options.metrics ?? true) ? await startCounting(options.version, env, log) : undefined;
+  const counted = (options.metrics ?? true) ? await startCounting(options.version, env, log, options.usage) : undefined;
   const metrics = counted?.metrics;
 
   const fanOut = createFanOut([log, ...(metrics ? [metrics] : [])], (error) => {
@@ -75,6 +83,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   const tracing = traces === undefined ? noTracing : createOtelTracing(traces);
   const server = createAdminServer({
     followers,
+    ...(options.usage && { usage: options.usage }),
     ...(counted && { metrics: counted.answer }),
     ...(options.tailToken === undefined ? {} : { tailToken: options.tailToken }),
   });
@@ -82,6 +91,10 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   return {
     events,
     diagnostics: log.diagnostics,
+    replaceLogFilter: (filter) => {
+      log.replaceFilter(filter);
+    },
+    traffic: (counted) => metrics?.traffic(counted),
     tracing: metrics ? measureTracing(tracing, metrics) : tracing,
     authorizer: (authorizer) => (metrics ? measureAuthorizer(authorizer, metrics) : authorizer),
     delivery: (delivery) => (metrics ? measureDelivery(delivery, metrics) : delivery),
@@ -106,10 +119,15 @@ interface Counting extends Pick<Meters, 'answer' | 'close'> {
   readonly metrics: Metrics;
 }
 
-async function startCounting(version: string, env: Environment, log: { readonly dropped: number }): Promise<Counting> {
+async function startCounting(
+  version: string,
+  env: Environment,
+  log: { readonly dropped: number },
+  usage?: () => readonly StatementUse[],
+): Promise<Counting> {
   const histograms = createHistograms();
   const meters = await startMeters(version, env, Object.values(histograms));
-  const metrics = createMetrics({ meter: meters.meter, histograms, log });
+  const metrics = createMetrics({ meter: meters.meter, histograms, log, ...(usage && { usage }) });
   return {
     metrics,
     answer: (request, response) => {

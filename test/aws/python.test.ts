@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -19,7 +19,6 @@ const withBotocore = suiteWith(botocore.status === 0, 'botocore (Debian package 
 const withCli = suiteWith(spawnSync('aws', ['--version']).status === 0, 'aws (Debian package awscli)');
 
 let stack: Stack;
-jest.setTimeout(60_000);
 beforeEach(async () => {
   stack = await startStack();
 });

@@ -71,6 +71,7 @@ describe('SendDirectMessage by the AWS SDK, unmodified', () => {
             ['a', '2'],
           ],
         },
+        trace: { reachesDevice: false, traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-/) },
         // The SDK gives each call one, which all its attempts carry.
         identity: {
           id: expect.stringMatching(/^[0-9a-f-]{36}$/),

@@ -5,10 +5,25 @@ import { createProgram } from '../../src/cli/program.js';
 
 const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
 
+/** Preloaded into a command, has it print to standard error which modules it loads, one URL a line. */
+const PRELOAD = module(`
+  import { register } from 'node:module';
+  register(${JSON.stringify(
+    module(`
+      import { writeSync } from 'node:fs';
+      export function load(url, context, next) {
+        if (url.startsWith('file:')) writeSync(2, 'loaded ' + url + '\\n');
+        return next(url, context);
+      }`),
+  )});`);
+
+function module(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
+
 /** The packages that a command loads, apart from the program itself. */
 function packagesOf(args: readonly string[]): ReadonlySet<string> {
-  const preload = join(import.meta.dirname, 'loaded.mjs');
-  const { stderr } = spawnSync(process.execPath, ['--import', preload, MAIN, ...args], { encoding: 'utf8' });
+  const { stderr } = spawnSync(process.execPath, ['--import', PRELOAD, MAIN, ...args], { encoding: 'utf8' });
   return new Set([...stderr.matchAll(/^loaded .*\/node_modules\/((?:@[^/]+\/)?[^/]+)/gm)].map(([, name = '']) => name));
 }
 

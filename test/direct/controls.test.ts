@@ -9,14 +9,14 @@ describe('control properties', () => {
   test('default to confirmation within 5 seconds', () => {
     expect(read(['colour', 'red'])).toEqual({
       ok: true,
-      controls: { confirmation: true, timeoutMs: 5_000, isRequest: false },
+      controls: { confirmation: true, timeoutMs: 5_000, isRequest: false, waitMs: 0 },
     });
   });
 
   test('steer confirmation and timeout', () => {
     expect(read(['dm-qos', '0'], ['dm-timeout-ms', '250'])).toEqual({
       ok: true,
-      controls: { confirmation: false, timeoutMs: 250, isRequest: false },
+      controls: { confirmation: false, timeoutMs: 250, isRequest: false, waitMs: 0 },
     });
     expect(read(['dm-qos', '1'])).toMatchObject({ ok: true, controls: { confirmation: true } });
   });

@@ -74,14 +74,14 @@ test('a delivery that rejects, though it promised not to, still has an outcome',
   expect(events.direct).toHaveLength(1);
 });
 
-test('the device gets the trace where that is configured, after the properties of the sender', async () => {
+test('the device gets the trace where that is configured', async () => {
   const { delivery, messaging } = create({ propagateTrace: true });
   const userProperties = Buffer.from('[{"a":"b"}]').toString('base64');
   await messaging.send(SENDER, { ...INPUT, userProperties }, TRACE);
-  expect(delivery.messages[0]?.properties.userProperties).toEqual([
-    ['a', 'b'],
-    ['traceparent', TRACEPARENT],
-  ]);
+  expect(delivery.messages[0]).toMatchObject({
+    properties: { userProperties: [['a', 'b']] },
+    trace: { traceparent: TRACEPARENT, reachesDevice: true },
+  });
 });
 
 test('a trace that the sender gives the device itself is left alone', async () => {
@@ -89,11 +89,13 @@ test('a trace that the sender gives the device itself is left alone', async () =
   const userProperties = Buffer.from('[{"traceparent":"theirs"}]').toString('base64');
   await messaging.send(SENDER, { ...INPUT, userProperties }, TRACE);
   expect(delivery.messages[0]?.properties.userProperties).toEqual([['traceparent', 'theirs']]);
+  expect(delivery.messages[0]?.trace).toBeUndefined();
 });
 
-test('the device gets no trace where that is not configured', async () => {
+test('the broker gets the trace, and the device does not, where that is not configured', async () => {
   const { delivery, messaging } = create();
   await messaging.send(SENDER, INPUT, TRACE);
+  expect(delivery.messages[0]?.trace).toEqual({ traceparent: TRACEPARENT, reachesDevice: false });
   expect(delivery.messages[0]?.properties.userProperties).toBeUndefined();
 });
 
@@ -227,5 +229,70 @@ describe('a request', () => {
     const { delivery, messaging } = create();
     await messaging.request(SENDER, { ...ASKING, timeout: '60' }, TRACE);
     expect(delivery.messages[0]?.timeoutMs).toBe(60_000);
+  });
+});
+
+describe('a message whose receiver is not connected', () => {
+  const WAITING = { ...INPUT, waitForConnection: '60' };
+  const absent = (delivery: FakeDelivery): void => {
+    delivery.answer = () => Promise.resolve(delivery.waits.length === 0 ? 'CLIENT_NOT_CONNECTED' : 'DELIVERED');
+    delivery.seen = () => Promise.resolve('connected');
+  };
+
+  test('waits and is sent again, and the wait is for the time that is left', async () => {
+    const { delivery, messaging } = create();
+    absent(delivery);
+    expect(await messaging.send(SENDER, WAITING, TRACE)).toEqual({ reason: 'DELIVERED', written: 'yes' });
+    expect(delivery.waits).toEqual([{ targetClientId: 'lock-17', principal: 'AKID', waitMs: 60_000 }]);
+    expect(delivery.messages).toHaveLength(2);
+  });
+
+  test('does not wait where nobody asked for it', async () => {
+    const { delivery, messaging } = create();
+    absent(delivery);
+    expect((await messaging.send(SENDER, INPUT, TRACE)).reason).toBe('CLIENT_NOT_CONNECTED');
+    expect(delivery.waits).toEqual([]);
+  });
+
+  test('is not sent where by then its sender may not', async () => {
+    const { authorizer, delivery, events, messaging } = create();
+    absent(delivery);
+    const allow = authorizer.sendDirectMessage.bind(authorizer);
+    authorizer.sendDirectMessage = (...asked) => ({
+      ...allow(...asked),
+      ...(delivery.waits.length > 0 && { effect: 'deny', cause: 'implicitDeny' }),
+    });
+    expect((await messaging.send(SENDER, WAITING, TRACE)).reason).toBe('SENDER_NOT_AUTHORIZED');
+    expect(delivery.messages).toHaveLength(1);
+    expect(events.direct).toMatchObject([{ reason: 'SENDER_NOT_AUTHORIZED', written: 'no' }]);
+  });
+
+  test('is withdrawn where its caller goes away, and never sent', async () => {
+    const { delivery, messaging } = create();
+    absent(delivery);
+    delivery.seen = () => new Promise(() => undefined);
+    const caller = new AbortController();
+    const outcome = messaging.send(SENDER, WAITING, TRACE, caller.signal);
+    await new Promise(setImmediate);
+    caller.abort();
+    expect(await outcome).toMatchObject({ reason: 'SHUTTING_DOWN', written: 'no' });
+    expect(delivery.messages).toHaveLength(1);
+  });
+
+  test('is told why it is not waited for any longer', async () => {
+    const { delivery, messaging } = create();
+    absent(delivery);
+    delivery.seen = () => Promise.resolve({ reason: 'CLIENT_OFFLINE_WITH_SESSION', written: 'no' });
+    expect(await messaging.send(SENDER, WAITING, TRACE)).toEqual({
+      reason: 'CLIENT_OFFLINE_WITH_SESSION',
+      written: 'no',
+    });
+  });
+
+  test.each(['301', '-1', 'x', '', '1.5'])('is refused for a wait of "%s" seconds', async (waitForConnection) => {
+    const { delivery, messaging } = create();
+    const outcome = await messaging.send(SENDER, { ...INPUT, waitForConnection }, TRACE);
+    expect(outcome.reason).toBe('INVALID_PARAMETER');
+    expect(delivery.messages).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { REQUIRED_HOOKS } from '../../src/exhook/hooks.js';
+import { LIFECYCLE_HOOKS, REQUIRED_HOOKS } from '../../src/exhook/hooks.js';
 import { GENERATIONS, serviceDefinition } from '../../src/exhook/protocol.js';
 import type { CallName } from '../../src/exhook/wire.js';
 import { startProvider, clientInfo, meta } from './harness.js';
@@ -19,7 +19,7 @@ function isBufferJson(value: unknown): value is { type: 'Buffer'; data: number[]
 }
 
 const EXPECTED_ANSWERS: Partial<Record<CallName, unknown>> = {
-  OnProviderLoaded: { hooks: REQUIRED_HOOKS },
+  OnProviderLoaded: { hooks: [...REQUIRED_HOOKS, ...LIFECYCLE_HOOKS] },
   OnClientAuthenticate: { type: 'STOP_AND_RETURN', bool_result: true },
   OnClientAuthorize: { type: 'STOP_AND_RETURN', bool_result: true },
   OnMessagePublish: { type: 'IGNORE' },

@@ -255,9 +255,9 @@ describe('the provider', () => {
       hooks: [
         { name: 'client.authenticate', topics: [] },
         { name: 'client.authorize', topics: [] },
+        { name: 'message.dropped', topics: ['$dm/#', 'alarms/#'] },
         { name: 'client.connected', topics: [] },
         { name: 'client.disconnected', topics: [] },
-        { name: 'message.dropped', topics: ['$dm/#', 'alarms/#'] },
         { name: 'message.publish', topics: ['state/#'] },
       ],
     });

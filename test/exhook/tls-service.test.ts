@@ -62,10 +62,10 @@ import { captureLog } from '../telemetry/capture.js';
     expect(await log.next(({ msg }) => msg === 'ready')).toMatchObject({
       exhookUrl: `https://127.0.0.1:${ports.exhook}`,
     });
-    expect(await subjectShownAt(ports.exhook)).toBe('first');
+    expect(await subjectShownAt(ports.exhook ?? 0)).toBe('first');
     put('/CN=second');
     await log.next(({ msg }) => msg === 'The TLS files of the hook provider were reloaded.');
-    expect(await subjectShownAt(ports.exhook)).toBe('second');
+    expect(await subjectShownAt(ports.exhook ?? 0)).toBe('second');
   });
 
   test('does not start with files that are wrong, and names setting, file and rule', async () => {

@@ -87,7 +87,7 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
 
   test('the certificate is the identity of the caller', async () => {
     expect((await send(agentOf(client))).status).toBe(200);
-    const { fingerprint256 } = new X509Certificate(readFileSync(client.cert));
+    const { fingerprint256, serialNumber } = new X509Certificate(readFileSync(client.cert));
     expect(server.events.direct[0]?.sender).toEqual({
       protocol: 'HTTP',
       secureTransport: true,
@@ -97,6 +97,8 @@ const MESSAGE = { path: '/connections/lock-17/messages', query: { topic: 'cmd' }
         commonName: 'backend',
         distinguishedName: 'CN=backend,OU=fleet,O=Example\\, Inc.,C=SE',
         fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
+        issuer: 'CN=ca',
+        serialNumber,
       },
     });
   });

@@ -33,6 +33,7 @@ describe('what reaches the device', () => {
         confirmation: true,
         timeoutMs: 5000,
         properties: {},
+        trace: { reachesDevice: false, traceparent: expect.stringContaining(String(answer.body['traceId'])) },
       },
     ]);
   });

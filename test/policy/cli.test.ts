@@ -92,9 +92,9 @@ test('explain names the determining statement and why each of the others did not
   );
   expect(output.split('\n').slice(0, 4)).toEqual([
     'deny (implicitDeny) iot:SendDirectMessage on arn:aws:iot:us-east-1:000000000000:client/lock-17 for backend',
-    '  backend/ConnectAsItself (Allow) does not match: it is not about iot:SendDirectMessage; the resource is none of arn:aws:iot:us-east-1:000000000000:client/backend-*',
     '  backend/CommandLocks (Allow) does not match: StringLike iot:Topic: cmd/* does not hold for "config/set"',
     '  backend/NoFirmwareByDirectMessage (Deny) does not match: StringLike iot:Topic: cmd/firmware/* does not hold for "config/set"',
+    '  backend/SeeConnections (Allow) does not match: it is not about iot:SendDirectMessage',
   ]);
 });
 
@@ -125,6 +125,33 @@ test('what cannot be read and what was probably meant is said', async () => {
   const { output, exitCode } = await run('test', join(folder, 'missing.json'));
   expect(exitCode).toBe(1);
   expect(output).toMatch(/^error missing\.json \$: cannot be read: ENOENT/);
+});
+
+test('a misspelt key is told with the one that was probably meant', async () => {
+  await edit('device.json', '${iot:Connection.Thing.ThingName}', '${iot:Connection.Thing.ThingNam}');
+  expect((await run('check')).output).toContain(
+    'iot:Connection.Thing.ThingNam is no key that is known here, and never has a value; is iot:Connection.Thing.ThingName meant?',
+  );
+});
+
+test('what the command line of AWS prints of a policy is a policy', async () => {
+  const document = JSON.parse(await readFile(join(folder, 'backend.json'), 'utf8')) as Record<string, unknown>;
+  delete document['$schema'];
+  const before = (await run('what-can', '--principal', 'backend')).output;
+  const printed = [
+    { policyName: 'x', policyArn: 'arn', policyDocument: JSON.stringify(document), defaultVersionId: '1' },
+    { PolicyVersion: { Document: document, VersionId: 'v1', IsDefaultVersion: true } },
+  ];
+  for (const output of printed) {
+    await writeFile(join(folder, 'backend.json'), JSON.stringify(output));
+    expect((await run('check')).output).toBe('0 errors, 0 warnings\n');
+    expect((await run('what-can', '--principal', 'backend')).output).toBe(before);
+  }
+  await writeFile(
+    join(folder, 'backend.json'),
+    JSON.stringify({ policyDocument: '{"Statement": {"Efect": "Allow"}}' }),
+  );
+  expect((await run('check')).output).toContain('backend.json (0) $.policyDocument.Statement.Efect: expected one of');
 });
 
 test('test compares the decisions with the table', async () => {

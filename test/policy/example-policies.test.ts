@@ -22,6 +22,7 @@ test('the backend may send commands to locks', () => {
     policy: 'backend',
     statement: 'CommandLocks',
     errors: [],
+    policyVersion: set.version,
   });
 });
 

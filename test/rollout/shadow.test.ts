@@ -1,70 +1,8 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { startService, type Service } from '../../src/app.js';
-import { DEV_DEFAULTS } from '../../src/cli/serve.js';
-import { loadConfig } from '../../src/config/load.js';
-import type { Config } from '../../src/config/schema.js';
-import { captureLog, type CapturedLog } from '../telemetry/capture.js';
+import { describe, expect, test } from '@jest/globals';
+import type { CapturedLog } from '../telemetry/capture.js';
 import { nextMessage, send } from '../brokers/embedded/harness.js';
 import { hasMosquitto, startMosquitto } from '../brokers/mosquitto/mosquitto.js';
-
-const ends: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
-
-interface Running {
-  readonly service: Service;
-  readonly log: CapturedLog;
-  /** The modes that the configuration has from now on. */
-  set(authorization: object): void;
-  connect(username: string, options?: IClientOptions): Promise<MqttClient>;
-}
-
-async function run(broker: 'embedded' | 'door', authorization: object, address?: string): Promise<Running> {
-  const read = (modes: object, more: object = {}): Config =>
-    loadConfig(
-      undefined,
-      {},
-      {
-        ...DEV_DEFAULTS,
-        broker: { ...DEV_DEFAULTS.broker, ...(address && { kind: 'door', urls: [`unix:${address}`] }) },
-        embedded: { port: 0 },
-        door: { port: 0 },
-        http: { port: 0 },
-        exhook: { port: 0 },
-        telemetry: { port: 0 },
-        authorization: modes,
-        ...more,
-      },
-    );
-  let next = () => read(authorization);
-  const log = captureLog();
-  const service = await startService(next(), { broker, logDestination: log, readConfig: () => next() });
-  ends.push(() => service.stop());
-  if (broker === 'door')
-    await log.next((line) => line['eventType'] === 'BrokerConnection' && line['status'] === 'Success');
-  return {
-    service,
-    log,
-    set: (modes) => {
-      next = () => read(modes);
-    },
-    async connect(username, options = {}) {
-      const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${service.ports.mqtt ?? 0}`, {
-        clientId: username,
-        username,
-        password: username,
-        protocolVersion: 5,
-        reconnectPeriod: 0,
-        ...options,
-      });
-      client.on('error', () => undefined);
-      ends.push(() => client.endAsync(true));
-      return client;
-    },
-  };
-}
+import { ends, run, type Running } from './running.js';
 
 const wouldDeny = (log: CapturedLog, topicName?: string) =>
   log.next((line) => line['eventType'] === 'WouldDeny' && line['topicName'] === topicName);
@@ -147,7 +85,7 @@ if (hasMosquitto) {
   const start = async (authorization: object): Promise<Running> => {
     const mosquitto = await startMosquitto();
     ends.push(() => mosquitto.dispose());
-    return run('door', authorization, mosquitto.path);
+    return run('door', authorization, { address: mosquitto.path });
   };
   behaves('the door before Mosquitto', start, 'broker');
 } else {

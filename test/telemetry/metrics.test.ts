@@ -3,6 +3,7 @@ import { METRICS, prometheusName, type MetricEntry } from '../../src/telemetry/m
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
 import { captureLog } from './capture.js';
 import { allowed, delivered, denied, device } from './samples.js';
+import { FakeDelivery } from '../fakes.js';
 import { readExposition, scrape, sumOf } from './scrape.js';
 
 const COUNT = (name: string) => `${name}_count`;
@@ -36,15 +37,20 @@ describe('the metrics', () => {
     events.tell('PolicyReload', { outcome: 'refused', details: 'x' });
     events.tell('BrokerConnection', { state: 'ready', broker: 'mqtt://b', clientId: 'c1' });
     events.tell('BrokerConnection', { state: 'down', broker: 'mqtt://b', clientId: 'c2' });
+    events.tell('EventsMissed', { of: 'Publish-In', count: 17, node: 'emqx@127.0.0.1' });
+    telemetry.traffic({ what: 'message', direction: 'in', qos: 1, group: 'doors', count: 7 });
+    telemetry.traffic({ what: 'message', direction: 'out', qos: 0, group: '', count: 14 });
+    telemetry.traffic({ what: 'dropped', reason: 'queue_full', group: 'doors', count: 3 });
+    telemetry.traffic({ what: 'connect', outcome: 'banned', count: 2 });
+    telemetry.traffic({ what: 'disconnect', count: 2 });
+    telemetry.traffic({ what: 'session', outcome: 'expired', count: 1 });
     tracing.hookCall({ generation: 'v2', name: 'OnProviderLoaded' }).end('done');
     tracing.hookCall({ generation: 'v2', name: 'OnClientAuthorize' }).end('deny');
     tracing
       .request({ method: 'POST', path: '/', scheme: 'http' })
       .end({ status: 504, route: '/x', reason: 'PUBACK_TIMEOUT' });
     telemetry.authorizer({ connect: () => allowed } as never).connect(device);
-    await telemetry
-      .delivery({ deliver: () => Promise.resolve({ reason: 'DELIVERED', written: 'yes' }) })
-      .deliver({} as never);
+    await telemetry.delivery(new FakeDelivery()).deliver({ confirmation: true } as never);
     // Listeners hear of events after what is under way.
     await new Promise(setImmediate);
   }
@@ -85,6 +91,12 @@ describe('the metrics', () => {
     expect(value(METRICS.brokerConnections, { state: 'pluginMissing' })).toBe(0);
     expect(value(METRICS.shadow)).toBe(1);
     expect(value(METRICS.wouldDeny, { cause: 'implicitDeny' })).toBe(1);
+    expect(value(METRICS.eventsMissed, { event: 'Publish-In' })).toBe(17);
+    expect(value(METRICS.messages, { direction: 'in', qos: '1', topic_group: 'doors' })).toBe(7);
+    expect(value(METRICS.messages, { direction: 'out', topic_group: '' })).toBe(14);
+    expect(value(METRICS.messagesDropped, { reason: 'queue_full' })).toBe(3);
+    expect(value(METRICS.connects, { outcome: 'banned' })).toBe(2);
+    expect(value(METRICS.sessions, { outcome: 'expired' })).toBe(1);
     expect(value(METRICS.reloads, { outcome: 'loaded' })).toBe(1);
     expect(value(METRICS.policySetLoaded)).toBeCloseTo(Date.now() / 1000, -1);
     expect(value(METRICS.clientEvents, { event: 'Connect', reason: 'CONNECT_NOT_AUTHORIZED' })).toBe(1);
@@ -93,7 +105,9 @@ describe('the metrics', () => {
   it('show what is under way, and end it also where a delivery fails', async () => {
     const pending = async () => sumOf(await scrape(port), prometheusName(METRICS.pending));
     let fail: (error: Error) => void = () => undefined;
-    const delivery = telemetry.delivery({ deliver: () => new Promise((_, reject) => (fail = reject)) });
+    const delivery = telemetry.delivery(
+      Object.assign(new FakeDelivery(), { deliver: () => new Promise<never>((_, reject) => (fail = reject)) }),
+    );
     const outcome = delivery.deliver({} as never);
     expect(await pending()).toBe(1);
     fail(new Error('lost'));

@@ -6,7 +6,7 @@
 
 make(From, QoS, Topic, Payload, Flags, Headers) ->
     {stand_in, #{
-        id => make_ref(),
+        id => crypto:strong_rand_bytes(16),
         from => From,
         qos => QoS,
         topic => Topic,

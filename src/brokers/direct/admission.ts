@@ -1,39 +1,43 @@
 import type { IPublishPacket } from 'mqtt-packet';
 import { readControls } from '../../direct/controls.js';
+import { CONNECTED_TOPIC } from '../../direct/topic.js';
 import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../direct/limits.js';
 import { parseDirectTopic } from '../../direct/topic.js';
 import type { Party, PendingMessage } from './message.js';
 import { pairsOf } from './user-properties.js';
 
 /** What a PUBLISH asks for, or why it is refused whoever sent it. */
-export interface Admission extends Pick<PendingMessage, 'address' | 'timeoutMs' | 'request'> {
+export interface Admission extends Pick<PendingMessage, 'address' | 'timeoutMs' | 'request' | 'waitMs' | 'isWatch'> {
   readonly confirmation: boolean;
   /** Identity of the delivery. */
   readonly id?: string;
   readonly fault?: Fault;
 }
 
+const NOTHING = { request: undefined, waitMs: 0, isWatch: false } as const;
+
 /** Everything that can be said of the PUBLISH alone, before anything that tells whether a client exists. */
 export function admit(sender: Party, packet: IPublishPacket, limits: Limits): Admission {
   const parsed = parseDirectTopic(packet.topic);
   const { isService } = sender;
+  const isWatch = isService && parsed.ok && parsed.address.topic === CONNECTED_TOPIC;
   const controls = readControls(pairsOf(packet.properties?.userProperties), limits, { qos: packet.qos, isService });
   const address = parsed.ok ? parsed.address : { targetClientId: '', topic: packet.topic };
   const fault =
     refusal(sender, packet) ??
     (parsed.ok ? undefined : parsed) ??
     checkClientId(address.targetClientId, limits) ??
-    checkTopic(address.topic, limits) ??
+    (isWatch ? undefined : checkTopic(address.topic, limits)) ??
     checkPayload(packet.payload.length, limits) ??
     (controls.ok ? undefined : controls);
   if (fault !== undefined || !controls.ok) {
     const confirmation = controls.ok ? controls.controls.confirmation : packet.qos > 0;
-    return { address, confirmation, timeoutMs: limits.defaultTimeoutMs, request: undefined, ...(fault && { fault }) };
+    return { address, confirmation, timeoutMs: limits.defaultTimeoutMs, ...NOTHING, ...(fault && { fault }) };
   }
   const { isRequest, ...asked } = controls.controls;
   const request = isRequest ? readRequest(packet, limits) : undefined;
-  if (request !== undefined && 'reason' in request) return { address, ...asked, request: undefined, fault: request };
-  return { address, ...asked, request };
+  if (request !== undefined && 'reason' in request) return { address, ...asked, ...NOTHING, fault: request };
+  return { address, ...asked, request, isWatch };
 }
 
 /** Where the answer to a request is to come, or what is wrong with that. */

@@ -1,10 +1,8 @@
 import { generate, type IPublishPacket } from 'mqtt-packet';
-import { CONTROL_PRINCIPAL, CONTROL_TRACE_ID } from '../../direct/controls.js';
 import type { Delivery } from '../../direct/delivery.js';
 import type { Limits } from '../../direct/limits.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
-import { parseTraceparent } from '../../observing/trace-id.js';
 import { admit } from './admission.js';
 import { Answers } from './answers.js';
 import { Identities } from './identities.js';
@@ -12,7 +10,8 @@ import type { MemoryLimits } from './memory.js';
 import type { Party, PendingMessage } from './message.js';
 import { OUTCOME_TOPIC, writeOutcome } from './outcome-message.js';
 import { PendingTable } from './pending.js';
-import { pairsOf } from './user-properties.js';
+import { identityOf, principalOf } from './senders.js';
+import { WaitingMessages, type WaitingLimits } from './waiting.js';
 
 /** What dispatching needs of the broker. */
 export interface DispatchContext {
@@ -21,6 +20,8 @@ export interface DispatchContext {
   readonly perReceiver?: RateLimiter;
   /** Of what is remembered of deliveries. */
   readonly memory?: Partial<MemoryLimits>;
+  /** Of messages that wait for their receivers to connect. */
+  readonly waiting?: Partial<WaitingLimits> | undefined;
   /** The live connection of a client. */
   connectionOf(clientId: string): Party | undefined;
   /** True where the client is away and its session has not expired. */
@@ -35,7 +36,6 @@ export interface DispatchContext {
 }
 
 const MQTT5 = { protocolVersion: 5 } as const;
-const TRACE_ID = /^[0-9a-f]{32}$/;
 /** DISCONNECT reason code Topic Name invalid; what MQTT 3.1.1 clients get of it is the end of the connection. */
 const REFUSED = 0x90;
 
@@ -55,12 +55,14 @@ export class Dispatcher {
   /** What clients publish is looked at while some are awaited. */
   readonly answers: Answers;
   readonly #identities: Identities;
+  readonly #waiting: WaitingMessages;
   readonly #context: DispatchContext;
   /** Tails of the authorizations under way, by sender and receiver: messages of one pair do not overtake each other. */
   readonly #tails = new WeakMap<Party, Map<string, Promise<void>>>();
 
   constructor(context: DispatchContext) {
     this.#context = context;
+    this.#waiting = new WaitingMessages(context.waiting);
     this.answers = new Answers({
       maxBytes: context.limits.payloadBytes,
       answered: ({ message, remembered }, outcome) => {
@@ -94,17 +96,24 @@ export class Dispatcher {
     if (qos > 0 && sender.sent.has(messageId)) return;
 
     const admission = admit(sender, packet, this.#context.limits);
+    const { waitMs, isWatch } = admission;
+    const since = performance.now();
+    const principal = principalOf(sender, packet);
     const message: PendingMessage = {
       sender,
       packet,
       address: admission.address,
       qos: admission.confirmation ? 1 : 0,
       timeoutMs: admission.timeoutMs,
-      since: performance.now(),
+      waitMs,
+      isWatch,
+      principal,
+      since,
+      begun: since,
       timer: setTimeout(() => {
         this.#timeUp(message);
-      }, admission.timeoutMs),
-      identity: admission.id === undefined ? undefined : identityOf(sender, packet, admission.id),
+      }, waitMs + admission.timeoutMs),
+      identity: admission.id === undefined ? undefined : { ...identityOf(sender, packet, admission.id), principal },
       request: admission.request,
       awaited: undefined,
       acknowledged: false,
@@ -124,6 +133,7 @@ export class Dispatcher {
   forgetSender(sender: Party): void {
     for (const message of sender.sent.values()) {
       if (!this.pending.drop(message)) continue;
+      this.#waiting.remove(message);
       this.#identities.abandoned(message);
       this.answers.left(message);
     }
@@ -156,17 +166,37 @@ export class Dispatcher {
     this.#identities.admit(message);
   }
 
+  /** A client has its CONNACK: what waits for it goes to it, if its sender still may send. */
+  connected(clientId: string): void {
+    for (const message of this.#waiting.take(clientId)) {
+      if (message.isWatch) this.#attempt(message);
+      else this.#authorizeSender(message);
+    }
+  }
+
+  /** Messages that wait for their receivers to connect. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** To the receiver, wherever it is. */
   #attempt(message: PendingMessage): void {
     const { targetClientId } = message.address;
-    if (!message.sender.isService && (this.#context.perReceiver?.take(targetClientId) ?? 0) > 0) {
-      this.pending.settle(message, 'RECEIVER_THROTTLED');
-      return;
-    }
     const target = this.#context.connectionOf(targetClientId);
     if (target?.receiver === undefined) {
-      const offline = this.#context.hasSession(targetClientId);
-      this.pending.settle(message, offline ? 'CLIENT_OFFLINE_WITH_SESSION' : 'CLIENT_NOT_CONNECTED');
+      this.#wait(message);
+      return;
+    }
+    if (message.isWatch) {
+      this.pending.settle(message, 'CLIENT_NOT_CONNECTED', { connected: true });
+      return;
+    }
+    if (message.waitMs > 0) {
+      message.begun = performance.now();
+      this.pending.rearm(message, message.timeoutMs);
+    }
+    if (!message.sender.isService && (this.#context.perReceiver?.take(targetClientId) ?? 0) > 0) {
+      this.pending.settle(message, 'RECEIVER_THROTTLED');
       return;
     }
     if (!this.answers.wait(message, !target.isMqtt5 || target.receiver.answersBare)) {
@@ -176,8 +206,26 @@ export class Dispatcher {
     target.receiver.accept(message, this.#context.authorize(target, 'SUBSCRIBE', message.packet.topic));
   }
 
+  /** The receiver is not there. */
+  #wait(message: PendingMessage): void {
+    const left = message.since + message.waitMs - performance.now();
+    if (left < 1) {
+      const offline = this.#context.hasSession(message.address.targetClientId);
+      this.pending.settle(message, offline ? 'CLIENT_OFFLINE_WITH_SESSION' : 'CLIENT_NOT_CONNECTED');
+    } else if (this.#waiting.add(message)) {
+      this.pending.rearm(message, left);
+    } else {
+      this.pending.settle(message, 'RECEIVER_THROTTLED');
+    }
+  }
+
   /** What was never written, because the window of the device stayed full, is RECEIVER_THROTTLED. */
   #timeUp(message: PendingMessage): void {
+    if (this.#waiting.has(message)) {
+      this.#waiting.remove(message);
+      this.#wait(message);
+      return;
+    }
     const { remembered } = message;
     if (remembered !== undefined && remembered.attempt !== message) {
       const { attempt, state } = remembered;
@@ -235,19 +283,4 @@ export class Dispatcher {
     const cmd = packet.qos === 1 ? 'puback' : 'pubrec';
     sender.write(generate({ cmd, messageId: packet.messageId ?? 0, reasonCode: reasonCode ?? 0x80 }, MQTT5));
   }
-}
-
-/** Whose delivery a message is. What it says of that itself counts from the service's own user only. */
-function identityOf(sender: Party, packet: IPublishPacket, id: string): PendingMessage['identity'] {
-  const pairs = pairsOf(packet.properties?.userProperties);
-  const said = (wanted: string): string | undefined => pairs.find(([name]) => name === wanted)?.[1];
-  const { username, clientId = '' } = sender.origin ?? {};
-  const own = username === undefined || username === '' ? clientId : username;
-  if (!sender.isService) return { id, principal: own, traceId: parseTraceparent(said('traceparent'))?.traceId };
-  const traceId = said(CONTROL_TRACE_ID);
-  return {
-    id,
-    principal: said(CONTROL_PRINCIPAL) ?? own,
-    traceId: traceId !== undefined && TRACE_ID.test(traceId) ? traceId : undefined,
-  };
 }

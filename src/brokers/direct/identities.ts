@@ -165,7 +165,12 @@ export class Identities {
 }
 
 /** Ends of an attempt that say nothing about the receiver but that its own time was too short. */
-const LAPSED: ReadonlySet<string> = new Set(['RECEIVER_THROTTLED', 'PUBACK_TIMEOUT']);
+const LAPSED: ReadonlySet<string> = new Set([
+  'RECEIVER_THROTTLED',
+  'PUBACK_TIMEOUT',
+  'CLIENT_NOT_CONNECTED',
+  'CLIENT_OFFLINE_WITH_SESSION',
+]);
 
 function joined(outcome: Delivery, { traceId }: Remembered): Delivery {
   return { ...outcome, joined: true, ...(traceId !== undefined && { firstTraceId: traceId }) };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { deviceProperties } from './device-properties.js';
+import { pairsOf } from './user-properties.js';
 import type { PendingMessage, Remembered } from './message.js';
 
 /** Whose delivery it is: the sender's principal, the receiver, and the identity that the sender gave it. */
@@ -171,14 +172,17 @@ export class Memory {
   }
 }
 
-/** What an identity stands for: the same identity for another message is a fault of the sender. */
+/**
+ * What an identity stands for: the same identity for another message is a fault of the sender. All that the device gets, but
+ * for the trace, which is another one for each attempt.
+ */
 export function fingerprintOf({ packet, qos, request }: Pick<PendingMessage, 'packet' | 'qos' | 'request'>): string {
   const hash = createHash('sha256');
-  const properties = deviceProperties(packet.properties);
+  const properties = deviceProperties(packet.properties, false);
   const correlation = properties?.correlationData?.toString('base64');
-  hash.update(
-    JSON.stringify([packet.topic, qos, { ...properties, correlationData: correlation }, request !== undefined]),
-  );
+  const user = pairsOf(properties?.userProperties).filter(([name]) => name !== 'traceparent' && name !== 'tracestate');
+  const same = { ...properties, correlationData: correlation, userProperties: user };
+  hash.update(JSON.stringify([packet.topic, qos, same, request !== undefined]));
   return hash.update(packet.payload).digest('base64');
 }
 

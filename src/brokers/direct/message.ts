@@ -14,8 +14,16 @@ export interface PendingMessage {
   readonly qos: 0 | 1;
   /** How long the device has for its PUBACK, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long it waits for its receiver to connect, in milliseconds. */
+  readonly waitMs: number;
+  /** The service asks for no more than to be told when that client is connected. */
+  readonly isWatch: boolean;
+  /** For whom it is sent, as a stable name. */
+  readonly principal: string;
   /** `performance.now()` of its arrival. */
   readonly since: number;
+  /** The same of the moment in which its receiver was there. */
+  begun: number;
   timer: NodeJS.Timeout;
   /** Whose delivery it is, where the sender gave it an identity. */
   readonly identity:

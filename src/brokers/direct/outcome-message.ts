@@ -19,6 +19,8 @@ const Told = z.object({
   traceId: z.string().optional(),
   joined: z.boolean().optional(),
   earlierWritten: z.boolean().optional(),
+  /** Of a wait for the client: it is connected. */
+  connected: z.boolean().optional(),
   /** Of ANSWERED. */
   response: z
     .object({
@@ -44,7 +46,7 @@ export function readOutcome(payload: Uint8Array | string): ToldOutcome | undefin
 
 /** The payload that tells; undefined where the PUBACK says it all. */
 export function writeOutcome(packetId: number, delivery: Delivery): string | undefined {
-  const { reason, written, device, joined, firstTraceId, earlierWritten, response } = delivery;
+  const { reason, written, device, joined, firstTraceId, earlierWritten, connected, response } = delivery;
   const plain = reason === 'DELIVERED' || reason === 'DISPATCHED';
   if (plain && joined !== true && earlierWritten !== true) return undefined;
   const told: ToldOutcome = {
@@ -56,6 +58,7 @@ export function writeOutcome(packetId: number, delivery: Delivery): string | und
     traceId: firstTraceId,
     joined,
     earlierWritten,
+    connected,
     response: response && encodeResponse(response),
   };
   return JSON.stringify(told);

@@ -46,13 +46,9 @@ export class PendingTable {
   wrote(message: PendingMessage): void {
     message.written = true;
     if (message.qos === 0) return;
-    const waited = performance.now() - message.since;
+    const waited = performance.now() - message.begun;
     if (waited < REARM_MS) return;
-    clearTimeout(message.timer);
-    const left = Math.min(message.timeoutMs, message.timeoutMs + DELIVERY_MARGIN_MS - waited);
-    message.timer = setTimeout(() => {
-      this.#on.timeUp(message);
-    }, left);
+    this.rearm(message, Math.min(message.timeoutMs, message.timeoutMs + DELIVERY_MARGIN_MS - waited));
   }
 
   /** The device has acknowledged it. Where its answer is asked for, that is still to come. */
@@ -64,6 +60,14 @@ export class PendingTable {
   /** The device has acknowledged, or its connection has ended, after the message had its outcome. */
   late(remembered: Remembered, delivery: Delivery): void {
     this.#on.late(remembered, delivery);
+  }
+
+  /** Its time is over in so many milliseconds from now. */
+  rearm(message: PendingMessage, milliseconds: number): void {
+    clearTimeout(message.timer);
+    message.timer = setTimeout(() => {
+      this.#on.timeUp(message);
+    }, milliseconds);
   }
 
   /** Forgets the message without an outcome; false where it had one. */

@@ -184,7 +184,8 @@ export class Receiver implements ReceivingSide {
   }
 
   #toPublish(message: PendingMessage): IPublishPacket {
-    const properties = this.#outlet.version === 5 ? deviceProperties(message.packet.properties) : undefined;
+    const properties =
+      this.#outlet.version === 5 ? deviceProperties(message.packet.properties, message.sender.isService) : undefined;
     return {
       cmd: 'publish',
       topic: message.address.topic,

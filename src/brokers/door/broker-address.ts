@@ -1,5 +1,10 @@
 import type { SecureContextOptions } from 'node:tls';
-import type { BrokerAddress } from './door.js';
+
+/** Where the broker behind the door listens. */
+export type BrokerAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tls'; readonly host: string; readonly port: number; readonly tls: SecureContextOptions }
+  | { readonly kind: 'unix'; readonly path: string };
 
 /** Ports of MQTT where a URL names none. */
 const PORTS = { 'mqtt:': 1883, 'mqtts:': 8883 } as const;

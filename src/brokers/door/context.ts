@@ -42,14 +42,20 @@ export interface DoorContext {
   packetIds(clientId: string, sessionPresent: boolean): PacketIds;
 }
 
+export interface PublishFacts {
+  readonly retain: boolean;
+  readonly qos: number;
+  readonly payloadBytes: number;
+}
+
 /** What policies say of ordinary packets of a client, at once. What is refused is told by whoever answers. */
 export interface Rules {
-  publish(
-    connection: DoorConnection,
-    topic: string,
-    facts: { readonly retain: boolean; readonly qos: number; readonly payloadBytes: number },
-  ): boolean;
+  publish(connection: DoorConnection, topic: string, facts: PublishFacts): boolean;
   subscribe(connection: DoorConnection, filter: string, qos: number): boolean;
   /** Of a message that the broker sends to the client. */
   receive(connection: DoorConnection, topic: string): boolean;
+  /** Such a message is about to be passed on. */
+  delivered(connection: DoorConnection, topic: string, facts: PublishFacts): void;
+  /** The client gives subscriptions up. */
+  unsubscribed(connection: DoorConnection, filters: readonly string[]): void;
 }

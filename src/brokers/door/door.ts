@@ -1,26 +1,21 @@
-import { connect as connectSocket, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import type { Limits } from '../../direct/limits.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import { Dispatcher } from '../direct/dispatch.js';
 import type { ReceiverLimits } from '../direct/receiver.js';
+import type { WaitingLimits } from '../direct/waiting.js';
 import { AwaySessions } from './away.js';
+import type { BrokerAddress } from './broker-address.js';
 import { Code } from './codes.js';
 import { DoorConnection } from './connection.js';
 import type { Admission, DoorContext, DoorLimits } from './context.js';
+import { dialBroker } from './dial.js';
 import type { Endpoints } from './endpoints.js';
 import type { Gate } from './gate.js';
 import { PacketIds } from './packet-ids.js';
 import { Turns } from './turns.js';
 import type { Connect } from './wire/connect.js';
-
-/** Where the broker behind the door listens. */
-export type BrokerAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'tls'; readonly host: string; readonly port: number; readonly tls: SecureContextOptions }
-  | { readonly kind: 'unix'; readonly path: string };
 
 export interface DoorOptions {
   readonly broker: BrokerAddress;
@@ -31,6 +26,8 @@ export interface DoorOptions {
   /** How many direct messages one receiver may be sent; shared with whoever sends through the service's user. */
   readonly perReceiver?: RateLimiter | undefined;
   readonly receiver?: Partial<ReceiverLimits>;
+  /** How many direct messages may wait for their receivers to connect. */
+  readonly waiting?: Partial<WaitingLimits> | undefined;
   /** Overrides; see DoorLimits. */
   readonly connectTimeoutMs?: number;
   readonly packetBytes?: number;
@@ -71,6 +68,7 @@ export class Door implements DoorContext {
     this.dispatcher = new Dispatcher({
       limits: options.limits,
       ...(options.perReceiver && { perReceiver: options.perReceiver }),
+      waiting: options.waiting,
       connectionOf: (clientId) => this.#live.get(clientId),
       hasSession: (clientId) => this.away.get(clientId) !== undefined,
       authorize: (connection: DoorConnection, type, topic) => this.rules.direct(connection, type, topic),
@@ -113,20 +111,7 @@ export class Door implements DoorContext {
   }
 
   dial(): Duplex {
-    const { broker } = this.#options;
-    switch (broker.kind) {
-      case 'unix':
-        return connectSocket({ path: broker.path });
-      case 'tcp':
-        return connectSocket({ host: broker.host, port: broker.port, noDelay: true });
-      case 'tls': {
-        const { host, port, tls } = broker;
-        // A name for the certificate; addresses have none (RFC 6066, section 3).
-        const socket = connectTls({ ...tls, host, port, ...(isIP(host) === 0 && { servername: host }) });
-        socket.setNoDelay(true);
-        return socket;
-      }
-    }
+    return dialBroker(this.#options.broker);
   }
 
   brokerFailed(error: Error): void {
@@ -153,6 +138,7 @@ export class Door implements DoorContext {
     // The broker ends it too; direct messages for it must not wait for that.
     before?.end(Code.SESSION_TAKEN_OVER, 'takenover');
     this.rules.connected(connection);
+    this.dispatcher.connected(clientId);
   }
 
   ended(connection: DoorConnection): void {

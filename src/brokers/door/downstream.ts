@@ -84,6 +84,7 @@ export class Downstream implements BrokerPackets {
       this.#withhold(publish);
       return;
     }
+    connection.context.rules.delivered(connection, topic, publish);
     const whole = aliases.needsTopic(publish) ? frameOf(withTopic(frame, topic)) : frame;
     if (publish.qos === 0) connection.client.pass(whole);
     else if (this.#held.length > 0 || !session.hasRoom) this.#held.push(whole);

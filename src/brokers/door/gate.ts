@@ -2,16 +2,19 @@ import { clientContext, type ClientContext, type ClientOptions } from '../../cli
 import { mayConnect, tellConnected, type ConnectTerms } from '../../clients/connect.js';
 import { tellDisconnected } from '../../clients/disconnect.js';
 import { tellOutcomes } from '../../clients/outcome.js';
-import { mayPublish } from '../../clients/publish.js';
+import { tellDelivered } from '../../clients/deliver.js';
+import { mayPublish, tellPublished } from '../../clients/publish.js';
 import { mayReceive } from '../../clients/receive.js';
 import { maySubscribe } from '../../clients/subscribe.js';
+import { tellUnsubscribed } from '../../clients/unsubscribe.js';
 import { parseDirectTopic } from '../../direct/topic.js';
 import type { Authentication, Authenticator, PresentedCredentials } from '../../identity/authenticator.js';
 import type { Reason } from '../../reasons.js';
 import type { PendingMessage } from '../direct/message.js';
 import { pairsOf } from '../direct/user-properties.js';
 import type { DoorConnection } from './connection.js';
-import type { Admission, Rules } from './context.js';
+import { matchesTopic } from '../topic-filter.js';
+import type { Admission, PublishFacts, Rules } from './context.js';
 import type { Connect } from './wire/connect.js';
 
 /**
@@ -20,11 +23,27 @@ import type { Connect } from './wire/connect.js';
  */
 export type AuthenticatedBy = 'tightbeam' | 'broker';
 
+/** What is told of what passes, beyond what is refused. */
+export interface LoggedPackets {
+  /** Topic filters of what clients publish. */
+  readonly publishIn: readonly string[];
+  /** Topic filters of what is delivered to clients. */
+  readonly publishOut: readonly string[];
+  readonly unsubscribe: boolean;
+}
+
+export interface GateOptions {
+  readonly authenticatedBy: AuthenticatedBy;
+  readonly logged: LoggedPackets;
+}
+
 /** What policies say of the clients of the door, asked in this process with all facts. */
 export class Gate implements Rules {
   readonly #context: ClientContext;
+  readonly #logged: LoggedPackets;
 
-  constructor(options: ClientOptions, authenticatedBy: AuthenticatedBy) {
+  constructor(options: ClientOptions, { authenticatedBy, logged }: GateOptions) {
+    this.#logged = logged;
     const authenticator = authenticatedBy === 'broker' ? leftToBroker(options) : options.authenticator;
     this.#context = clientContext({ ...options, authenticator });
   }
@@ -63,10 +82,22 @@ export class Gate implements Rules {
     if (identity !== undefined) tellDisconnected({ identity, reason: endReason }, this.#context);
   }
 
-  publish({ identity }: DoorConnection, topicName: string, facts: Parameters<Rules['publish']>[2]): boolean {
+  publish({ identity }: DoorConnection, topicName: string, facts: PublishFacts): boolean {
     if (identity === undefined) return false;
     const { retain, qos, payloadBytes } = facts;
-    return mayPublish({ identity, topicName, retain, qos, payloadBytes }, this.#context).allowed;
+    const message = { identity, topicName, qos, payloadBytes };
+    if (!mayPublish({ ...message, retain }, this.#context).allowed) return false;
+    if (isOneOf(this.#logged.publishIn, topicName)) tellPublished(message, this.#context);
+    return true;
+  }
+
+  delivered({ identity }: DoorConnection, topicName: string, { qos, payloadBytes }: PublishFacts): void {
+    if (identity === undefined || !isOneOf(this.#logged.publishOut, topicName)) return;
+    tellDelivered({ identity, topicName, qos, payloadBytes }, this.#context);
+  }
+
+  unsubscribed({ identity }: DoorConnection, topicFilters: readonly string[]): void {
+    if (identity !== undefined && this.#logged.unsubscribe) tellUnsubscribed({ identity, topicFilters }, this.#context);
   }
 
   subscribe({ identity }: DoorConnection, topicFilter: string, qos: number): boolean {
@@ -103,6 +134,10 @@ export class Gate implements Rules {
     };
     tellOutcomes([outcome], this.#context);
   }
+}
+
+function isOneOf(filters: readonly string[], topicName: string): boolean {
+  return filters.some((filter) => matchesTopic(filter, topicName));
 }
 
 /** The broker will say whether it is true. The service's own user, which needs no policy, has to show its password here. */

@@ -13,7 +13,7 @@ export async function openDoor(setting: BrokerSetting): Promise<Broker> {
   const { authenticatedBy, connectTimeoutMs, packetBytes } = config.door;
   const door = new Door({
     broker: brokerAddress(config.broker.urls[0] as string, readTls(config.broker.tls)),
-    gate: new Gate(clients, authenticatedBy),
+    gate: new Gate(clients, { authenticatedBy, logged: config.log }),
     diagnostics,
     limits,
     perReceiver,
@@ -26,7 +26,7 @@ export async function openDoor(setting: BrokerSetting): Promise<Broker> {
   return {
     delivery,
     publisher,
-    operations: new DoorOperations(door),
+    operations: new DoorOperations(door, config.broker),
     ports: listeners.ports,
     get ready() {
       return delivery.ready;

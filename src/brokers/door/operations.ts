@@ -4,12 +4,14 @@ import {
   type BrokerOperations,
   type Connection,
   type DeleteHow,
+  type RetainedMessage,
   type Subscription,
 } from '../../operations/broker.js';
 import type { AwaySession } from './away.js';
 import { Code } from './codes.js';
 import type { DoorConnection } from './connection.js';
 import type { Door } from './door.js';
+import { readRetained } from './retained.js';
 import type { Session } from './session.js';
 
 /** DISCONNECT reason codes (MQTT 5, section 3.14.2.1): without the will, and with it. */
@@ -18,10 +20,14 @@ const WITH_WILL = 0x04;
 
 /**
  * What the data-plane API asks of a broker, as far as the door saw it pass: sessions and subscriptions of before its start
- * it does not know, and what the broker retains it does not keep.
+ * it does not know. What the broker retains it asks the broker.
  */
 export class DoorOperations implements BrokerOperations {
-  constructor(private readonly door: Pick<Door, 'connectionOf' | 'away'>) {}
+  /** @param service the service's user on the broker. */
+  constructor(
+    private readonly door: Pick<Door, 'connectionOf' | 'away' | 'dial'>,
+    private readonly service: { readonly username: string; readonly password?: string | undefined },
+  ) {}
 
   getConnection(clientId: string): Promise<Connection | undefined> {
     const live = this.door.connectionOf(clientId);
@@ -54,12 +60,12 @@ export class DoorOperations implements BrokerOperations {
     return Promise.resolve(live?.session?.subscriptions.list());
   }
 
-  getRetainedMessage(): Promise<never> {
-    return Promise.reject(new BrokerFault('NOT_SUPPORTED', 'The door keeps no retained messages.'));
+  getRetainedMessage(topic: string): Promise<RetainedMessage | undefined> {
+    return readRetained(topic, { ...this.service, dial: () => this.door.dial() });
   }
 
   listRetainedMessages(): Promise<never> {
-    return Promise.reject(new BrokerFault('NOT_SUPPORTED', 'The door keeps no retained messages.'));
+    return Promise.reject(new BrokerFault('NOT_SUPPORTED', 'MQTT has no way to list what a broker retains.'));
   }
 }
 

@@ -224,7 +224,9 @@ export class Upstream implements ClientPackets {
 
   #unsubscribe(frame: Frame): void {
     const { connection, subscriptions } = this.session;
-    subscriptions.givenUp(readUnsubscribe(frame, connection.version));
+    const unsubscribe = readUnsubscribe(frame, connection.version);
+    subscriptions.givenUp(unsubscribe);
+    connection.context.rules.unsubscribed(connection, unsubscribe.filters);
     this.#pass(frame);
   }
 

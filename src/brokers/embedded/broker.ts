@@ -67,6 +67,7 @@ class Broker implements EmbeddedBroker {
     this.#dispatcher = new Dispatcher({
       limits: options.limits ?? DEFAULT_LIMITS,
       ...(options.perReceiver && { perReceiver: options.perReceiver }),
+      waiting: options.waiting,
       connectionOf: (clientId) => this.#sessions.connectionOf(clientId),
       hasSession: (clientId) => this.#sessions.away(clientId) !== undefined,
       authorize: (connection: ClientConnection, type, topic) => this.#authorization.ask(connection, type, topic),
@@ -235,6 +236,7 @@ class Broker implements EmbeddedBroker {
     const before = this.#sessions.connected(connection);
     // Aedes has closed the one before; where two connections came at the same time, it can have missed one.
     if (before !== undefined && !before.client.closed) before.end(SESSION_TAKEN_OVER, 'takenover');
+    this.#dispatcher.connected(client.id);
   }
 
   async #ended(connection: ClientConnection): Promise<void> {

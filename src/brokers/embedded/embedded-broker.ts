@@ -3,6 +3,7 @@ import type { Diagnostics } from '../../observing/diagnostics.js';
 import type { BrokerOperations } from '../../operations/broker.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
 import type { ReceiverLimits } from '../direct/receiver.js';
+import type { WaitingLimits } from '../direct/waiting.js';
 
 export interface EmbeddedBrokerOptions {
   /** Address of the hook provider, `host:port`. It decides about every client; while it is away, nobody gets in. */
@@ -19,6 +20,8 @@ export interface EmbeddedBrokerOptions {
   /** How many direct messages one receiver may be sent; shared with whoever sends through the service's user. */
   readonly perReceiver?: RateLimiter | undefined;
   readonly receiver?: Partial<ReceiverLimits>;
+  /** How many direct messages may wait for their receivers to connect. */
+  readonly waiting?: Partial<WaitingLimits> | undefined;
   /** How long a permission of the provider is remembered for one connection, in milliseconds; 0 for not at all. */
   readonly authorizationCacheMs?: number;
   /** How long the provider may take to answer, in milliseconds. */

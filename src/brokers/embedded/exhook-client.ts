@@ -3,7 +3,7 @@ import type { HookName } from '../../exhook/hooks.js';
 import { serviceDefinition } from '../../exhook/protocol.js';
 import type { CallName, RequestMeta, RequestOf, ResponseOf } from '../../exhook/wire.js';
 import type { Diagnostics } from '../../observing/diagnostics.js';
-import { matchesTopic } from './topic-filter.js';
+import { matchesTopic } from '../topic-filter.js';
 
 export interface ExhookClientOptions {
   /** Address of the hook provider, `host:port`. */

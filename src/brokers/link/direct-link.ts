@@ -1,14 +1,15 @@
 import { performance } from 'node:perf_hooks';
-import { DELIVERY_MARGIN_MS, type Delivery, type DirectDelivery } from '../../direct/delivery.js';
+import { DELIVERY_MARGIN_MS, type ConnectionWait, type Delivery, type DirectDelivery } from '../../direct/delivery.js';
 import type { DirectMessage } from '../../direct/message.js';
-import { formatDirectTopic } from '../../direct/topic.js';
+import { CONNECTED_TOPIC, formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode, type Reason } from '../../reasons.js';
 import type { BrokerConnection } from './broker-connection.js';
 import { ConnectionPool, type Access, type BrokerConnectionEvent } from './connection-pool.js';
 import { DeliveryProbe } from './delivery-probe.js';
 import { OVERDUE_GRACE_MS } from './pending.js';
-import { directProperties } from './properties.js';
+import { directProperties, waitProperties } from './properties.js';
 import { deliveryOfPuback } from './puback.js';
+import type { Purpose } from './purpose.js';
 import type { ConnectionState } from './purpose.js';
 
 export interface DirectLinkOptions extends Access {
@@ -21,6 +22,8 @@ export interface DirectLinkOptions extends Access {
 
 /** Longest wait for a place in a window. Together with the grace it is the margin of a delivery. */
 const PLACE_WAIT_MS = 1_000;
+/** Longest wait for the first connection that waits for clients. */
+const READY_WAIT_MS = 5_000;
 
 /**
  * Direct delivery over MQTT 5: PUBLISH on `$dm/{clientId}/{topic}`, answered by a PUBACK. For every broker that has the
@@ -30,10 +33,17 @@ const PLACE_WAIT_MS = 1_000;
  * answer comes at once.
  */
 export class DirectLink implements DirectDelivery {
+  readonly #options: DirectLinkOptions;
   readonly #pool: ConnectionPool;
+  #waits: ConnectionPool | undefined;
 
   constructor(options: DirectLinkOptions) {
-    this.#pool = new ConnectionPool({ ...options, purpose: () => new DeliveryProbe(options.username) });
+    this.#options = options;
+    this.#pool = new ConnectionPool({ ...options, purpose: () => this.#purpose() });
+  }
+
+  #purpose(): Purpose {
+    return new DeliveryProbe(this.#options.username);
   }
 
   /** True while at least one connection can deliver. */
@@ -64,9 +74,35 @@ export class DirectLink implements DirectDelivery {
     return unsent(this.#pool.some('pluginMissing') ? 'DELIVERY_PLUGIN_MISSING' : 'BROKER_UNAVAILABLE');
   }
 
+  /** On connections of its own, which are opened when first needed: waits are long, and must not hold up messages. */
+  async connected(wait: ConnectionWait): Promise<'connected' | Delivery> {
+    this.#waits ??= new ConnectionPool({ ...this.#options, connections: 1, purpose: () => this.#purpose() });
+    const start = performance.now();
+    if (!this.#waits.ready) {
+      await this.#waits.whenReady(AbortSignal.timeout(Math.min(wait.waitMs, READY_WAIT_MS))).catch(() => undefined);
+    }
+    const answer = await this.#waits.withPlace(start + Math.min(wait.waitMs, PLACE_WAIT_MS), (connection) =>
+      connection.publish({
+        topic: formatDirectTopic({ targetClientId: wait.targetClientId, topic: CONNECTED_TOPIC }),
+        payload: new Uint8Array(),
+        qos: 1,
+        retain: false,
+        properties: waitProperties(wait),
+        timeoutMs: wait.waitMs + DELIVERY_MARGIN_MS - OVERDUE_GRACE_MS,
+      }),
+    );
+    if (answer === 'full') return unsent('ACCOUNT_THROTTLED');
+    if (typeof answer !== 'object') return unsent('BROKER_UNAVAILABLE');
+    if (answer.told?.connected === true) return 'connected';
+    const sent = { confirmation: true, isRequest: false, timeoutMs: wait.waitMs, elapsedMs: performance.now() - start };
+    const delivery = deliveryOfPuback(answer, sent);
+    // A broker whose plugin does not know the wait takes it for a topic that is reserved.
+    return delivery.reason === 'RESERVED_TOPIC' ? unsent('NOT_SUPPORTED') : delivery;
+  }
+
   /** Closes every connection. Drain first: what is in flight is answered BROKER_UNAVAILABLE. */
-  close(): Promise<void> {
-    return this.#pool.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#waits?.close()]);
   }
 }
 

@@ -7,7 +7,10 @@ import {
   CONTROL_REQUEST,
   CONTROL_TIMEOUT,
   CONTROL_TRACE_ID,
+  CONTROL_TRACEPARENT,
+  CONTROL_WAIT,
 } from '../../direct/controls.js';
+import type { ConnectionWait } from '../../direct/delivery.js';
 import type { DirectMessage, DirectProperties } from '../../direct/message.js';
 import type { BrokerMessage } from '../../operations/broker.js';
 
@@ -43,9 +46,11 @@ export function toUserProperties(pairs: Iterable<Pair>): UserProperty[] {
  * such a name are left out.
  */
 export function directProperties(message: DirectMessage): PublishProperties {
-  const { identity, timeoutMs, properties, isRequest } = message;
+  const { identity, timeoutMs, properties, trace, isRequest } = message;
   const { userProperties = [] } = properties;
   const user = userProperties.filter(([name]) => !name.startsWith(CONTROL_PREFIX));
+  if (trace !== undefined) user.push(['traceparent', trace.traceparent]);
+  if (trace?.reachesDevice === false) user.push([CONTROL_TRACEPARENT, 'own']);
   user.push([CONTROL_TIMEOUT, String(timeoutMs)]);
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
   if (isRequest === true) user.push([CONTROL_REQUEST, '1']);
@@ -53,6 +58,15 @@ export function directProperties(message: DirectMessage): PublishProperties {
     user.push([CONTROL_ID, identity.id], [CONTROL_PRINCIPAL, identity.principal], [CONTROL_TRACE_ID, identity.traceId]);
   }
   return commonProperties(properties, user);
+}
+
+/** Properties of a wait for a client. */
+export function waitProperties({ principal, waitMs }: ConnectionWait): PublishProperties {
+  const pairs: Pair[] = [
+    [CONTROL_WAIT, String(waitMs)],
+    [CONTROL_PRINCIPAL, principal],
+  ];
+  return { userProperties: toUserProperties(pairs) };
 }
 
 /** Properties of an ordinary message. */

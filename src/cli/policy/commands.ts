@@ -3,7 +3,9 @@ import { addCheckCommand } from './check.js';
 import { addDiffCommand } from './diff.js';
 import { addExplainCommand } from './explain.js';
 import { addLintCommand } from './lint.js';
+import { addSuggestCommand } from './suggest.js';
 import { addTestCommand } from './test.js';
+import { addUsageCommand } from './usage.js';
 import { addWhatCanCommand } from './what-can.js';
 import { addWhoCanCommand } from './who-can.js';
 
@@ -16,4 +18,6 @@ export function policyCommand(policy: Command): void {
   addWhatCanCommand(policy);
   addDiffCommand(policy);
   addLintCommand(policy);
+  addSuggestCommand(policy);
+  addUsageCommand(policy);
 }

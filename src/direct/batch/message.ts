@@ -28,7 +28,10 @@ const properties: Kind = {
   toText: (value: unknown[]) => Buffer.from(JSON.stringify(value)).toString('base64'),
 };
 
-/** The fields of a line beside the payload: those of the single call, as JSON has them. */
+/**
+ * The fields of a line beside the payload: those of the single call, as JSON has them. A line does not wait for a device to
+ * connect: who aborts a batch could not withdraw it.
+ */
 const FIELDS = {
   clientId: text,
   topic: text,
@@ -40,7 +43,7 @@ const FIELDS = {
   payloadFormatIndicator: text,
   correlationData: text,
   idempotencyKey: text,
-} satisfies { readonly [Name in keyof Omit<SendDirectMessageInput, 'payload'>]-?: Kind };
+} satisfies { readonly [Name in keyof Omit<SendDirectMessageInput, 'payload' | 'waitForConnection'>]-?: Kind };
 
 const PAYLOAD = 'payload';
 const PAYLOAD_BASE64 = 'payloadBase64';

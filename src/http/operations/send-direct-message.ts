@@ -41,13 +41,13 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Who
     labelFault: 'INVALID_CLIENT_ID',
     async answer(request) {
       const parameters = readParameters(request, {
-        query: ['topic', 'confirmation', 'timeout', 'contentType', 'responseTopic'],
+        query: ['topic', 'confirmation', 'timeout', 'contentType', 'responseTopic', 'waitForConnection'],
         headers: PROPERTY_HEADERS,
       });
       const { clientId = '' } = request.labels;
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
-      const outcome = await messaging.send(request.caller, input, request.trace);
+      const outcome = await messaging.send(request.caller, input, request.trace, withdrawalOf(request, parameters));
       const { reason, details, retryAfterMs } = outcome;
       return {
         reason,
@@ -58,6 +58,14 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Who
     },
     refused: tellRefused,
   };
+}
+
+/** Of a message that waits for its receiver. */
+export function withdrawalOf(
+  request: OperationRequest,
+  { waitForConnection }: { readonly waitForConnection?: string },
+): AbortSignal | undefined {
+  return waitForConnection === undefined ? undefined : request.withdrawal();
 }
 
 /** Tells of a message that did not get so far as to be sent. */

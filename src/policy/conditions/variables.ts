@@ -1,4 +1,5 @@
 import type { ExtraFacts, RequestContext } from './context.js';
+import { nearest } from '../../nearest.js';
 import { CERTIFICATE_ATTRIBUTES, parseDistinguishedName, substitutable } from './distinguished-name.js';
 
 /**
@@ -79,6 +80,31 @@ export function contextKey(name: string): ContextKey {
       return typeof value === 'string' && value.length > MAX_FACT_LENGTH ? undefined : value;
     },
   };
+}
+
+/** Keys with names that are always the same, as AWS writes them. */
+const NAMES = [
+  'iot:ClientId',
+  'iot:Topic',
+  'iot:ConnectAttributes',
+  'iot:DomainName',
+  'iot:LastWillTopic',
+  'iot:CertificateId',
+  'iot:Connection.Thing.ThingName',
+  'iot:Connection.Thing.ThingTypeName',
+  'iot:Connection.Thing.IsAttached',
+  'iot:Certificate.AvailableKeys',
+  'aws:SourceIp',
+  'aws:SecureTransport',
+  'aws:CurrentTime',
+  'aws:EpochTime',
+  'aws:username',
+  ...CERTIFICATE_ATTRIBUTES.map((attribute) => `iot:Certificate.Subject.${attribute}`),
+];
+
+/** The key that was probably meant by a name that is none. */
+export function keyMeant(name: string): string | undefined {
+  return nearest(name, NAMES);
 }
 
 function nothing(): undefined {

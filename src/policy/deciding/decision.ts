@@ -86,23 +86,28 @@ export function decideName(request: PolicyRequest, action: Action, name: string)
 const NO_ERRORS: readonly string[] = Object.freeze([]);
 
 function toDecision(
-  { found, context }: PolicyRequest,
+  { set, found, context }: PolicyRequest,
   action: Action,
   resource: string,
   determination: Determination | undefined,
 ): Decision {
-  if (found === undefined) return { effect: 'deny', cause: 'noPrincipal', action, resource, errors: NO_ERRORS };
+  const policyVersion = set.version;
+  if (found === undefined) {
+    return { effect: 'deny', cause: 'noPrincipal', action, resource, policyVersion, errors: NO_ERRORS };
+  }
   const principalId = found.principal.name;
   if (determination === undefined) {
-    return { effect: 'deny', cause: 'implicitDeny', action, resource, principalId, errors: NO_ERRORS };
+    return { effect: 'deny', cause: 'implicitDeny', action, resource, principalId, policyVersion, errors: NO_ERRORS };
   }
   const { statement, cause } = determination;
   const { policy, id } = statement;
   const effect = cause === 'explicitAllow' ? 'allow' : 'deny';
   const errors = cause === 'error' ? unknownsOf(statement, context) : NO_ERRORS;
-  return { effect, cause, action, resource, principalId, policy, statement: id, errors };
+  return { effect, cause, action, resource, principalId, policy, statement: id, policyVersion, errors };
 }
 
-function failed({ action, resource, principalId }: Decision, error: string): Decision {
-  return { effect: 'deny', cause: 'error', action, resource, ...(principalId && { principalId }), errors: [error] };
+function failed(decision: Decision, error: string): Decision {
+  const { action, resource, principalId, policyVersion } = decision;
+  const of = { action, resource, ...(principalId && { principalId }), ...(policyVersion && { policyVersion }) };
+  return { effect: 'deny', cause: 'error', ...of, errors: [error] };
 }

@@ -5,6 +5,7 @@ import { CONNECT_UNTOLD, RequestContext, type ExtraFacts } from '../conditions/c
 import { decideResource, decideSubscription, type SubscribeRules } from '../deciding/decision.js';
 import type { Statement } from '../reading/document.js';
 import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
+import { valueOf, type Variable } from '../matching/pattern.js';
 import { FALSE, TRUE } from '../matching/tri.js';
 import { unknownsOf } from '../deciding/unknowns.js';
 
@@ -21,7 +22,7 @@ export interface StatementExplanation {
 
 export interface Explanation {
   readonly decision: Decision;
-  /** Every statement of the principal's policies, about the action and resource of the decision. */
+  /** Every statement of the principal's policies, about the action and resource of the decision: what is nearest to a match first. */
   readonly statements: readonly StatementExplanation[];
 }
 
@@ -42,7 +43,7 @@ export interface Question {
 export function explain(set: PolicySet, question: Question, rules: SubscribeRules, clock = Date.now): Explanation {
   const { identity, principal: found, action, resource, facts } = question;
   const context = new RequestContext(identity, clock, found?.principal, {
-    ...(action === 'iot:Connect' && CONNECT_UNTOLD),
+    ...(action === 'iot:Connect' && facts.connectAttributes === undefined && CONNECT_UNTOLD),
     ...facts,
   });
   const request = { set, found, context };
@@ -50,10 +51,23 @@ export function explain(set: PolicySet, question: Question, rules: SubscribeRule
     action === 'iot:Subscribe' && resource.startsWith('topicfilter/')
       ? decideSubscription(request, resource.slice('topicfilter/'.length), rules)
       : decideResource(request, action, resource);
-  const statements = (found?.policies.statements ?? []).map((statement) =>
-    explainStatement(statement, decision, context),
-  );
+  const statements = (found?.policies.statements ?? [])
+    .map((statement) => ({
+      distance: distanceOf(statement, decision, context),
+      explanation: explainStatement(statement, decision, context),
+    }))
+    .sort((one, other) => one.distance - other.distance)
+    .map(({ explanation }) => explanation);
   return { decision, statements };
+}
+
+/** What stands between the statement and a match: nothing, what is not known, or so many things; the action weighs most. */
+function distanceOf(statement: Statement, { action, resource }: Decision, context: RequestContext): number {
+  const conditions = statement.conditions.map((condition) => condition.test(context));
+  const about = matchResource(statement, resource, context);
+  const missed = [about, ...conditions].filter((result) => result === FALSE).length;
+  const unknown = [about, ...conditions].filter((result) => result !== FALSE && result !== TRUE).length;
+  return (statement.actions.has(action) ? 0 : 1_000_000) + missed * 1_000 + unknown;
 }
 
 function explainStatement(
@@ -66,7 +80,7 @@ function explainStatement(
   const conditions = matchConditions(statement.conditions, context);
   const because = [
     ...(statement.actions.has(action) ? [] : [`it is not about ${action}`]),
-    ...(about === FALSE ? [describeResources(statement)] : []),
+    ...(about === FALSE ? [describeResources(statement, context)] : []),
     ...failingConditions(statement, context),
   ];
   if (because.length > 0) return { policy, statement: id, effect, matched: 'no', because };
@@ -74,9 +88,19 @@ function explainStatement(
   return { policy, statement: id, effect, matched: 'unknown', because: unknownsOf(statement, context) };
 }
 
-function describeResources({ resources, exceptResources }: Statement): string {
-  const sources = resources.map(({ source }) => source).join(', ');
+function describeResources({ resources, exceptResources }: Statement, context: RequestContext): string {
+  const sources = resources.map(({ source, variables }) => source + substituted(variables, context)).join(', ');
   return exceptResources ? `the resource is one of NotResource ${sources}` : `the resource is none of ${sources}`;
+}
+
+/** What the variables of a resource stand for in this request. */
+function substituted(variables: readonly Variable[], context: RequestContext): string {
+  if (variables.length === 0) return '';
+  const values = variables.map((variable) => {
+    const value = valueOf(variable, context);
+    return `\${${variable.key.name}} is ${value === undefined ? 'without value' : JSON.stringify(value)}`;
+  });
+  return ` (${[...new Set(values)].join(', ')})`;
 }
 
 function failingConditions({ conditions }: Statement, context: RequestContext): readonly string[] {

@@ -39,7 +39,7 @@ export function resourceOf({ action, name }: Pick<SampleRequest, 'action' | 'nam
   return kind === undefined ? '*' : `${kind}/${name}`;
 }
 
-export function arnOf(set: PolicySet, { action, name }: SampleRequest): string {
+export function arnOf(set: PolicySet, { action, name }: Pick<SampleRequest, 'action' | 'name'>): string {
   return ACTIONS[action] === undefined ? '*' : set.arnOf(action, name);
 }
 

@@ -1,6 +1,10 @@
 /** Who may do something: the question a decision answers, asked of everybody at once. */
 import type { Action } from '../authorizer.js';
+import { RequestContext } from '../conditions/context.js';
+import { matchResource } from '../deciding/compile.js';
+import { FALSE } from '../matching/tri.js';
 import type { PolicySet } from '../policy-set.js';
+import type { Statement } from '../reading/document.js';
 import type { Work } from '../work.js';
 import { TOO_LARGE } from './comparing.js';
 import { explore } from './exploring.js';
@@ -54,7 +58,8 @@ export function* whoCan(
     yield;
     const found = set.compiledFor(clause.principal);
     const about = (found?.policies.statements ?? []).filter(({ actions }) => actions.has(action));
-    if (!about.some(({ effect }) => effect === 'Allow')) continue;
+    const arn = arnOf(set, { action, name });
+    if (!about.some((statement) => statement.effect === 'Allow' && canBeAbout(statement, arn))) continue;
     const side: Side = { set, found };
     const { principal } = clause;
     const things = principal.thing === undefined ? [] : [principal.thing];
@@ -100,6 +105,16 @@ export function* whoCan(
     unclear: [...unclear].map(([principal, reasons]) => ({ principal, reasons: [...reasons] })),
   };
 }
+
+/** False where the statement is about another resource, whatever its variables are: most are, and need no exploring. */
+function canBeAbout(statement: Statement, arn: string): boolean {
+  const open = statement.resources.every(({ variables }) =>
+    variables.every(({ key, fallback }) => fallback === undefined && typeof key.resolve(NOBODY) !== 'string'),
+  );
+  return !open || matchResource(statement, arn, NOBODY) !== FALSE;
+}
+
+const NOBODY = new RequestContext({ protocol: 'MQTT' }, () => 0);
 
 /** The request, with facts if need be, where the engine allows it. */
 function allowedRequest(

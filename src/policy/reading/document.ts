@@ -8,11 +8,12 @@ import {
   type OperatorName,
 } from '../conditions/condition.js';
 import { isObject, readJson, reportUnknown, type Json, type JsonObject } from './json.js';
+import { documentIn } from './command-output.js';
 import type { Steps } from './json-scanner.js';
 import { PatternError } from '../matching/pattern.js';
 import type { Reporter } from './problems.js';
 import { parseResource, type ResourcePattern } from '../matching/resource.js';
-import { contextKey, type ContextKey } from '../conditions/variables.js';
+import { contextKey, keyMeant, type ContextKey } from '../conditions/variables.js';
 
 /** A statement that has been read: nothing of it can fail any more but for want of facts. */
 export interface Statement {
@@ -49,12 +50,24 @@ const IAM_LIMIT = 6144;
  */
 export function parsePolicy(name: string, text: string, report: Reporter): PolicyDocument | undefined {
   const before = report.problems.length;
-  const root = readJson(text, report, statementOf);
+  const whole = readJson(text, report, statementOf);
+  if (whole === undefined) return undefined;
+  const { root, at } = documentIn(whole, report, statementOf);
   if (root === undefined) return undefined;
   if (!isObject(root)) {
-    report.expected('an object with Version and Statement', root);
+    at.expected('an object with Version and Statement', root);
     return undefined;
   }
+  return readDocument(name, text, root, before, at);
+}
+
+function readDocument(
+  name: string,
+  text: string,
+  root: JsonObject,
+  before: number,
+  report: Reporter,
+): PolicyDocument | undefined {
   reportUnknown(root, DOCUMENT_ELEMENTS, report);
   const statements = readStatements(name, root, readVersion(root, report), report);
   const size = text.replace(/\s+/g, '').length;
@@ -258,8 +271,11 @@ function readValues(found: Json, { operator, set }: OperatorName, at: Reporter):
 }
 
 function warnWithoutValue(key: ContextKey, at: Reporter): void {
-  if (!key.known) at.warn(`${key.name} is no key that is known here, and never has a value`);
-  else if (key.toldBy !== 'all') {
+  if (!key.known) {
+    const meant = keyMeant(key.name);
+    const hint = meant === undefined ? '' : `; is ${meant} meant?`;
+    at.warn(`${key.name} is no key that is known here, and never has a value${hint}`);
+  } else if (key.toldBy !== 'all') {
     const without = key.toldBy === 'nobody' ? '' : 'without the plugin or the door ';
     at.warn(
       `${without}brokers do not tell ${key.name}: an Allow that asks for it does not match, a Deny that asks for it denies`,

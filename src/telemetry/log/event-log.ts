@@ -10,7 +10,7 @@ import {
 } from '../../observing/events.js';
 import { newTraceId } from '../../observing/trace-id.js';
 import { openFileDestination, type LogDestination } from './destination.js';
-import { createLogFilter, type LogLevel } from './levels.js';
+import { createLogFilter, type LogFilterOptions, type LogLevel } from './levels.js';
 
 export interface EventLogOptions {
   /** AWS account id as it stands in ARNs and in every line. */
@@ -38,6 +38,8 @@ export interface RecordTap {
 /** The log: one JSON line an event. */
 export interface EventLog extends Events, ProcessEvents {
   readonly diagnostics: Diagnostics;
+  /** Other levels and another share of successes from now on. */
+  replaceFilter(options: LogFilterOptions): void;
   /** Lines lost because the reader of the log was too slow or gone. Lines left out by level or sampling are not. */
   readonly dropped: number;
   /** Writes what is buffered and ends. Lines after it are lost. */
@@ -57,7 +59,7 @@ function timestampOf(moment: number): string {
 const DIAGNOSTIC_LEVELS = { info: 'INFO', warn: 'WARN', error: 'ERROR' } as const;
 
 export function createEventLog(options: EventLogOptions): EventLog {
-  const filter = createLogFilter({
+  let filter = createLogFilter({
     level: options.level ?? 'INFO',
     successRatio: options.successRatio ?? 1,
     ...(options.eventLevels === undefined ? {} : { eventLevels: options.eventLevels }),
@@ -107,6 +109,9 @@ export function createEventLog(options: EventLogOptions): EventLog {
     },
     diagnostics: (level, message, fields) => {
       if (filter.passesLevel(DIAGNOSTIC_LEVELS[level])) logger[level]({ ...fields }, message);
+    },
+    replaceFilter: (replacement) => {
+      filter = createLogFilter(replacement);
     },
     get dropped() {
       return destination.dropped;

@@ -94,6 +94,14 @@ export const METRICS = {
     description: '1 while policies are in shadow, for all principals or some, else 0.',
     labels: [],
   },
+  statements: {
+    name: 'tightbeam.policy.statements',
+    kind: 'gauge',
+    unit: '{statement}',
+    description:
+      'Statements in force, by whether one has decided anything in this replica; `tightbeam policy usage` names them.',
+    labels: ['used'],
+  },
   reloads: {
     name: 'tightbeam.policy.reloads',
     kind: 'counter',
@@ -137,6 +145,42 @@ export const METRICS = {
     unit: '{event}',
     description: 'Connects, disconnects, subscriptions and publishes that were decided or reported.',
     labels: ['event', 'reason'],
+  },
+  messages: {
+    name: 'tightbeam.messages',
+    kind: 'counter',
+    unit: '{message}',
+    description:
+      'Ordinary messages: published (in), written to a client (out), acknowledged by one (acked). Counted in the broker, logged or not.',
+    labels: ['direction', 'qos', 'topic_group'],
+  },
+  messagesDropped: {
+    name: 'tightbeam.messages.dropped',
+    kind: 'counter',
+    unit: '{message}',
+    description: 'Ordinary messages that the broker dropped, for one client or altogether.',
+    labels: ['reason', 'topic_group'],
+  },
+  connects: {
+    name: 'tightbeam.connects',
+    kind: 'counter',
+    unit: '{connection}',
+    description: 'Connections that the broker accepted, or refused with which code.',
+    labels: ['outcome'],
+  },
+  sessions: {
+    name: 'tightbeam.sessions',
+    kind: 'counter',
+    unit: '{session}',
+    description: 'Sessions that their clients have resumed, or that have expired.',
+    labels: ['outcome'],
+  },
+  eventsMissed: {
+    name: 'tightbeam.events.missed',
+    kind: 'counter',
+    unit: '{event}',
+    description: 'Events of the broker that were lost because the service took them too slowly.',
+    labels: ['event'],
   },
   brokerConnections: {
     name: 'tightbeam.broker.connections',

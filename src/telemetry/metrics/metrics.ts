@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Attributes, Counter, Meter, ObservableGauge, ObservableCounter } from '@opentelemetry/api';
 import { RPC_SYSTEM_NAME_VALUE_GRPC } from '@opentelemetry/semantic-conventions';
 import type { Action, Decision } from '../../policy/authorizer.js';
+import type { StatementUse } from '../../policy/usage.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import { disconnectReason } from '../../observing/disconnect-reasons.js';
 import {
@@ -12,6 +13,7 @@ import {
   type Events,
   type EventType,
   type PolicyReloadEvent,
+  type Traffic,
 } from '../../observing/events.js';
 import { httpMethod } from '../otel/attributes.js';
 import { DIRECT_TEMPLATE, rpcMethod } from '../otel/conventions.js';
@@ -27,6 +29,7 @@ export interface Metrics extends Events {
   decision(decision: Pick<Decision, 'action' | 'effect' | 'cause'>, seconds: number): void;
   deliveryStarted(): void;
   deliveryEnded(reason: Reason, seconds: number): void;
+  traffic(counted: Traffic): void;
   close(): void;
 }
 
@@ -35,6 +38,8 @@ export interface MetricsOptions {
   readonly histograms: Histograms;
   /** Lines lost so far. */
   readonly log: { readonly dropped: number };
+  /** How often each statement in force has decided. */
+  readonly usage?: () => readonly StatementUse[];
 }
 
 const SECONDS = 1000;
@@ -44,12 +49,17 @@ const DEVICE_CODES: ReadonlySet<number> = new Set([0x80, 0x83, 0x87, 0x90, 0x91,
 /** What clients over MQTT are asked about, apart from direct messages. */
 const OF_CLIENTS = ['iot:Connect', 'iot:Publish', 'iot:Subscribe', 'iot:Receive'] as const satisfies readonly Action[];
 
-export function createMetrics({ meter, histograms, log }: MetricsOptions): Metrics {
+export function createMetrics({ meter, histograms, log, usage = () => [] }: MetricsOptions): Metrics {
   const { counter, observe } = instruments(meter);
   const { directMessages, deliveries, httpRequests, hookCalls, decisions } = histograms;
   const reloads = counter(METRICS.reloads);
   const wouldDeny = counter(METRICS.wouldDeny);
   const clientEvents = counter(METRICS.clientEvents);
+  const messages = counter(METRICS.messages);
+  const messagesDropped = counter(METRICS.messagesDropped);
+  const connects = counter(METRICS.connects);
+  const sessions = counter(METRICS.sessions);
+  const eventsMissed = counter(METRICS.eventsMissed);
   const eventLoop = watchEventLoop();
 
   let pending = 0;
@@ -71,6 +81,12 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
   });
   observe(METRICS.logDropped, (report) => {
     report(log.dropped);
+  });
+  observe(METRICS.statements, (report) => {
+    const uses = usage();
+    const used = uses.filter(({ decisions }) => decisions > 0).length;
+    report(used, { used: 'yes' });
+    report(uses.length - used, { used: 'no' });
   });
   observe(METRICS.shadow, (report) => {
     report(shadow ? 1 : 0);
@@ -96,6 +112,13 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
 
   // From the start, so that the first refusal is an increase.
   for (const outcome of ['loaded', 'refused']) reloads.add(0, { outcome });
+  for (const direction of ['in', 'out', 'acked']) {
+    for (const qos of [0, 1, 2]) messages.add(0, { direction, qos, topic_group: '' });
+  }
+  for (const reason of ['queue_full', 'expired', 'no_subscribers']) messagesDropped.add(0, { reason, topic_group: '' });
+  for (const outcome of ['accepted', 'not_authorized']) connects.add(0, { outcome });
+  for (const outcome of ['resumed', 'expired']) sessions.add(0, { outcome });
+  for (const event of ['Connect', 'Disconnect', 'Publish-In', 'Publish-Out']) eventsMissed.add(0, { event });
   for (const action of OF_CLIENTS) wouldDeny.add(0, { action, cause: 'implicitDeny' });
 
   const clientEvent = (event: string, reason: string): void => {
@@ -120,6 +143,9 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     },
     request() {
       // Where its answer is: see below.
+    },
+    eventsMissed({ of, count }) {
+      eventsMissed.add(count, { event: of });
     },
     wouldDeny({ decision: { action, cause } }) {
       wouldDeny.add(1, { action, cause });
@@ -159,6 +185,24 @@ export function createMetrics({ meter, histograms, log }: MetricsOptions): Metri
     deliveryEnded(reason, seconds) {
       pending -= 1;
       deliveries.record(seconds, 'mqtt', 'send', 'send', DIRECT_TEMPLATE, errorType(reason));
+    },
+    traffic(counted) {
+      switch (counted.what) {
+        case 'message':
+          messages.add(counted.count, { direction: counted.direction, qos: counted.qos, topic_group: counted.group });
+          break;
+        case 'dropped':
+          messagesDropped.add(counted.count, { reason: counted.reason, topic_group: counted.group });
+          break;
+        case 'connect':
+          connects.add(counted.count, { outcome: counted.outcome });
+          break;
+        case 'session':
+          sessions.add(counted.count, { outcome: counted.outcome });
+          break;
+        case 'disconnect':
+          break;
+      }
     },
     close: () => {
       eventLoop.close();

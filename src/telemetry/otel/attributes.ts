@@ -13,7 +13,7 @@ import {
 import type { Delivery } from '../../direct/delivery.js';
 import { formatDirectTopic } from '../../direct/topic.js';
 import type { Decision } from '../../policy/authorizer.js';
-import type { HookCall, IncomingRequest, MessageFacts } from '../../observing/tracing.js';
+import type { HookCall, IncomingRequest, MessageFacts, MessagePassage } from '../../observing/tracing.js';
 import { DIRECT_TEMPLATE, Messaging, Own, rpcMethod } from './conventions.js';
 
 /** Methods that the HTTP conventions know: RFC 9110 and PATCH. Any other is `_OTHER`, so that callers make no labels. */
@@ -49,6 +49,18 @@ export function messageAttributes(message: MessageFacts, door: 'HTTP' | 'MQTT'):
     [Own.Topic]: message.topic,
     ...(confirmation === undefined ? {} : { [Own.Qos]: confirmation ? 1 : 0 }),
     ...(payloadBytes === undefined ? {} : { [Messaging.MessageBodySize]: payloadBytes }),
+  };
+}
+
+export function passageAttributes(passage: MessagePassage, operation: string): Attributes {
+  const { clientId, topicName, qos, payloadBytes } = passage;
+  return {
+    [Messaging.System]: 'mqtt',
+    [Messaging.OperationName]: operation,
+    [Messaging.DestinationName]: topicName,
+    [Messaging.MessageBodySize]: payloadBytes,
+    [Own.Qos]: qos,
+    ...(clientId === undefined ? {} : { [Messaging.ClientId]: clientId }),
   };
 }
 

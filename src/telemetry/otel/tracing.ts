@@ -5,11 +5,19 @@ import type {
   HookCall,
   HookSpan,
   IncomingRequest,
+  MessagePassage,
   MqttMessageOutcome,
   RequestSpan,
   Tracing,
 } from '../../observing/tracing.js';
-import { hookAttributes, httpMethod, MESSAGE_SPAN, messageAttributes, requestAttributes } from './attributes.js';
+import {
+  hookAttributes,
+  httpMethod,
+  MESSAGE_SPAN,
+  messageAttributes,
+  passageAttributes,
+  requestAttributes,
+} from './attributes.js';
 import { rpcMethod } from './conventions.js';
 import { Flights, type Flight } from './flights.js';
 import type { PresetIds } from './preset-ids.js';
@@ -28,6 +36,14 @@ const nothing = (): void => undefined;
 
 /** Calls that have spans: those that decide. The others are only counted. */
 const TRACED_CALLS = new Set(['OnClientAuthenticate', 'OnClientAuthorize']);
+
+/** What a broker does with a message, in the words of the messaging conventions; a topic is no name of a span. */
+const PASSAGES = {
+  'Publish-In': { name: 'receive', kind: SpanKind.CONSUMER },
+  'Publish-Out': { name: 'send', kind: SpanKind.PRODUCER },
+  'Publish-Ack': { name: 'settle', kind: SpanKind.CLIENT },
+  Dropped: { name: 'drop', kind: SpanKind.INTERNAL },
+} as const;
 
 export interface OtelTracingOptions {
   readonly tracer: Tracer;
@@ -128,5 +144,14 @@ export function createOtelTracing({ tracer, ids }: OtelTracingOptions): Tracing 
     span.end(endedAt);
   }
 
-  return { request, hookCall, mqttMessage };
+  function ordinaryMessage(passage: MessagePassage): void {
+    const { event, at, reason } = passage;
+    const { name, kind } = PASSAGES[event];
+    const options = { kind, attributes: passageAttributes(passage, name), startTime: at };
+    const span = begin(name, options, remoteParent(passage.traceparent) ?? passage);
+    finish(span, reason);
+    span.end(at);
+  }
+
+  return { request, hookCall, mqttMessage, ordinaryMessage };
 }

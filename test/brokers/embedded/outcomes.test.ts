@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { BATCH, MOST_WAITING } from '../../../src/brokers/embedded/outcomes.js';
-import { OUTCOME_REPORTS, readOutcomeReports } from '../../../src/exhook/outcome-report.js';
+import { OUTCOME_REPORTS, readReports } from '../../../src/exhook/outcome-report.js';
 import type { EmptySuccess, RequestOf } from '../../../src/exhook/wire.js';
 import { startBroker, type RawClient, type Running } from './harness.js';
 import { startScriptedProvider } from './scripted-provider.js';
@@ -42,7 +42,7 @@ const told = () =>
       const { message, reason } = request as unknown as RequestOf<'OnMessageDropped'>;
       expect(message).toMatchObject({ topic: '$dm/outcomes' });
       expect(reason).toBe(OUTCOME_REPORTS);
-      const { reports, unreadable } = readOutcomeReports(message?.payload ?? Buffer.alloc(0));
+      const { reports, unreadable } = readReports(message?.payload ?? Buffer.alloc(0));
       expect(unreadable).toBe(0);
       return reports;
     });

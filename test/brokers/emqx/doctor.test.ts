@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isHealthy } from '../../../src/brokers/emqx/install/doctor.js';
+import { isHealthy } from '../../../src/brokers/finding.js';
 import { Patient } from './patient.js';
 import { RECORDED } from './recording.js';
 

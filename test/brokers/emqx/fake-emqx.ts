@@ -20,12 +20,10 @@ export const SHIPPED_ACL = `%%-------------- Default ACL rules ----------------
 %% NOTE! when deploy in production:
 `;
 
-/** Hooks as the service asks for them. */
+/** Hooks as the service asks for them where the plugin tells it of connections. */
 export const HOOKS = [
   { name: 'client.authenticate', params: {} },
   { name: 'client.authorize', params: {} },
-  { name: 'client.connected', params: {} },
-  { name: 'client.disconnected', params: {} },
   { name: 'message.dropped', params: { topics: ['$dm/#'] } },
 ];
 

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect } from '@jest/globals';
 import type { EmqxApi } from '../../../src/brokers/emqx/api.js';
-import { type Diagnosis, diagnose, isHealthy } from '../../../src/brokers/emqx/install/doctor.js';
+import { diagnose } from '../../../src/brokers/emqx/install/doctor.js';
 import { carryOut, planInstall } from '../../../src/brokers/emqx/install/install.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
+import { isHealthy, type Diagnosis } from '../../../src/brokers/finding.js';
 import type { ModeSettings } from '../../../src/clients/modes.js';
 import { FakeBroker } from './fake-broker.js';
 import { FakeEmqx } from './fake-emqx.js';

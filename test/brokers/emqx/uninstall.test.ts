@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { carryOut } from '../../../src/brokers/emqx/install/install.js';
-import type { ProbeResult } from '../../../src/brokers/emqx/install/probe.js';
+import type { ProbeResult } from '../../../src/brokers/link/probe.js';
 import { readState } from '../../../src/brokers/emqx/install/state.js';
 import { planUninstall } from '../../../src/brokers/emqx/install/uninstall.js';
 import { type FakeEmqx, SHIPPED_ACL } from './fake-emqx.js';

@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { IPublishPacket } from 'mqtt-packet';
-import { DoorOperations } from '../../../src/brokers/door/operations.js';
 import { fakeAuthorizer } from '../../exhook/fakes.js';
 import { nextMessage, send } from '../embedded/harness.js';
-import { connectPacket, startDoor, type Running, type StartOptions } from './harness.js';
+import { startDoor, type Running, type StartOptions } from './harness.js';
 import { hasMosquitto } from './mosquitto.js';
 
 const describeWith = hasMosquitto ? describe : describe.skip;
@@ -227,51 +226,6 @@ describeWith('the door before Mosquitto', () => {
       const client = await running.raw('silent', { keepalive: 1 });
       await client.closed;
       expect(await running.events.next('Disconnect')).toMatchObject({ identity: { clientId: 'silent' } });
-    });
-  });
-
-  describe('operations', () => {
-    const will = { topic: 'wills', payload: Buffer.from('w'), qos: 0 as const, retain: false };
-
-    test.each([true, false])('DeleteConnection ends a connection, and prevents the will: %s', async (preventWill) => {
-      await start();
-      const operations = new DoorOperations(running.broker);
-      const subscriber = await running.connect('subscriber');
-      await subscriber.subscribeAsync(['wills', 'last']);
-      const heard: string[] = [];
-      subscriber.on('message', (topic) => heard.push(topic));
-      const device = await running.raw('lock-17', { will, clean: false, properties: { sessionExpiryInterval: 60 } });
-      const connection = await operations.getConnection('lock-17');
-      expect(connection).toMatchObject({ connected: true, cleanSession: false, sessionExpirySeconds: 60 });
-      if (connection === undefined) throw new Error('There is none.');
-      expect(await operations.deleteConnection(connection, { cleanSession: true, preventWill })).toBe(true);
-      expect(await device.next('disconnect')).toMatchObject({ reasonCode: 0x98 });
-      await device.closed;
-      expect(await operations.getConnection('lock-17')).toBeUndefined();
-      expect(await operations.deleteConnection(connection, { cleanSession: true, preventWill })).toBe(false);
-      const again = running.stranger();
-      again.send(connectPacket('lock-17', { clean: false }));
-      // The broker has forgotten the session, and by now said what it had to say of the connection.
-      expect(await again.next('connack')).toMatchObject({ sessionPresent: false });
-      const last = nextMessage(subscriber);
-      await subscriber.publishAsync('last', 'p', { qos: 1 });
-      await last;
-      // In whichever order: Mosquitto publishes a will when it has time for it.
-      while (heard.length < (preventWill ? 1 : 2)) await nextMessage(subscriber);
-      expect(heard.sort()).toEqual(preventWill ? ['last'] : ['last', 'wills']);
-    });
-
-    test('ListSubscriptions has what the broker granted and the client did not give up', async () => {
-      await start();
-      const operations = new DoorOperations(running.broker);
-      const device = await running.connect('lock-17');
-      await device.subscribeAsync({ a: { qos: 1 }, 'b/#': { qos: 2 }, c: { qos: 0 } });
-      await device.unsubscribeAsync('c');
-      expect(await operations.listSubscriptions('lock-17')).toEqual([
-        { topicFilter: 'a', qos: 1 },
-        { topicFilter: 'b/#', qos: 2 },
-      ]);
-      expect(await operations.listSubscriptions('nobody')).toBeUndefined();
     });
   });
 

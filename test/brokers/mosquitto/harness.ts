@@ -1,7 +1,7 @@
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import type { IConnectPacket, Packet } from 'mqtt-packet';
 import { Door, type DoorOptions } from '../../../src/brokers/door/door.js';
-import { Gate, type AuthenticatedBy } from '../../../src/brokers/door/gate.js';
+import { Gate, type AuthenticatedBy, type LoggedPackets } from '../../../src/brokers/door/gate.js';
 import { Listener } from '../../../src/brokers/door/listeners/listener.js';
 import type { ClientOptions } from '../../../src/clients/context.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
@@ -11,7 +11,10 @@ import { startMosquitto, type Mosquitto, type MosquittoOptions } from './mosquit
 
 export interface StartOptions {
   readonly mosquitto?: MosquittoOptions;
-  readonly gate?: Partial<ClientOptions> & { readonly authenticatedBy?: AuthenticatedBy };
+  readonly gate?: Partial<ClientOptions> & {
+    readonly authenticatedBy?: AuthenticatedBy;
+    readonly logged?: Partial<LoggedPackets>;
+  };
   readonly door?: Partial<DoorOptions>;
 }
 
@@ -29,7 +32,10 @@ export async function startDoor({ mosquitto: mosquittoOptions, gate, door: doorO
     diagnostics,
     gate: new Gate(
       { authenticator, authorizer, events, diagnostics, serviceUsername: 'tightbeam', ...gate },
-      gate?.authenticatedBy ?? 'tightbeam',
+      {
+        authenticatedBy: gate?.authenticatedBy ?? 'tightbeam',
+        logged: { publishIn: [], publishOut: [], unsubscribe: false, ...gate?.logged },
+      },
     ),
     ...doorOptions,
   });
@@ -92,10 +98,10 @@ export async function startDoor({ mosquitto: mosquittoOptions, gate, door: doorO
 /** The same for tests that were written for the embedded broker. */
 export function startAsEmbedded({ provider = {}, broker = {} }: EmbeddedOptions = {}): Promise<Running> {
   const { authorizer } = provider;
-  const { limits, receiver, perReceiver } = broker;
+  const { limits, receiver, perReceiver, waiting } = broker;
   return startDoor({
     gate: { ...(authorizer && { authorizer }) },
-    door: { ...(limits && { limits }), ...(receiver && { receiver }), perReceiver },
+    door: { ...(limits && { limits }), ...(receiver && { receiver }), perReceiver, waiting },
   });
 }
 

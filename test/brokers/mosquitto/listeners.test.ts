@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BrokerAddress } from '../../../src/brokers/door/door.js';
+import type { BrokerAddress } from '../../../src/brokers/door/broker-address.js';
 import { openListeners, type Listeners } from '../../../src/brokers/door/listeners/open.js';
 import { ConfigSchema } from '../../../src/config/schema.js';
 import { Authority, opensslAvailable } from '../../http/pki.js';

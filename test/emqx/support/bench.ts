@@ -32,7 +32,8 @@ const allow = (Action: string | string[], Resource: string, Condition?: object) 
 const deny = (...of: Parameters<typeof allow>) => ({ ...allow(...of), Effect: 'Deny' });
 
 /**
- * Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive all but `secret/*`. What the
+ * Who may what in the suite: `backend` sends everywhere but on `forbidden/*`, devices receive
+ * all but `secret/*` and publish all but `unsaid/*`. What the
  * client IDs of `fact` begin with says of what the policies make a difference by.
  */
 const POLICIES: Record<string, object> = {
@@ -55,6 +56,7 @@ const POLICIES: Record<string, object> = {
       allow('iot:Subscribe', `${ARN}:topicfilter/*`),
       allow('iot:Receive', `${ARN}:topic/*`),
       { ...allow('iot:Receive', `${ARN}:topic/secret/*`), Effect: 'Deny' },
+      { ...allow('iot:Publish', `${ARN}:topic/unsaid/*`), Effect: 'Deny' },
     ],
   },
   'fact.json': {
@@ -123,6 +125,9 @@ export interface Bench {
 }
 
 export interface BenchOptions {
+  /** What the service logs beyond the default. */
+  readonly log?: Partial<Config['log']>;
+  readonly topicGroups?: Config['telemetry']['topicGroups'];
   /** Has EMQX call the service over TLS: settings of the service, and what EMQX is installed with. */
   readonly exHookTls?: { readonly service: Config['exhook']['tls']; readonly emqx: ExHookTls };
 }
@@ -145,7 +150,10 @@ export interface SendResult {
   readonly exception?: string;
 }
 
-export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): Promise<Bench> {
+export async function openBench(
+  emqx: Emqx,
+  { exHookTls, log: logged = {}, topicGroups = {} }: BenchOptions = {},
+): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'tightbeam-emqx-'));
   for (const [name, content] of Object.entries(POLICIES)) writeFileSync(join(folder, name), JSON.stringify(content));
   // Beside the policies, not among them.
@@ -165,7 +173,8 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
           unverifiedCallers: 'trusted-network',
           ...(exHookTls && { tls: exHookTls.service }),
         },
-        telemetry: { port: 0 },
+        telemetry: { port: 0, topicGroups },
+        log: logged,
         broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
         policies: folder,
         credentials: join(secrets, 'credentials.json'),
@@ -185,7 +194,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     withEnvironment(environment, () => startService(config, { broker: 'emqx', logDestination: log, readConfig }));
   const service = await start(settings(0, 0));
   // The ports that it got are its ports from now on: EMQX knows them.
-  const config = settings(service.ports.exhook, service.ports.http);
+  const config = settings(service.ports.exhook ?? 0, service.ports.http);
   const { apiUrl, apiKey, apiSecret } = emqx;
   const clients: MqttClient[] = [];
   const sdk = new IoTDataPlaneClient({
@@ -203,7 +212,7 @@ export async function openBench(emqx: Emqx, { exHookTls }: BenchOptions = {}): P
     log: log.lines,
     nextLine: (matches) => log.next(matches),
     receiver,
-    exHookUrl: `http${exHookTls ? 's' : ''}://${emqx.exHookHost}:${service.ports.exhook}`,
+    exHookUrl: `http${exHookTls ? 's' : ''}://${emqx.exHookHost}:${service.ports.exhook ?? 0}`,
     rest: async (method, path, body) => {
       const response = await fetch(`${apiUrl}/api/v5${path}`, {
         method,

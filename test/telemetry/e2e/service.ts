@@ -108,6 +108,7 @@ export async function startService() {
   /** Set, the broker is not asked: this is what became of the message. */
   const pretend: { reason?: Reason } = {};
   const delivery = telemetry.delivery({
+    connected: (wait) => link.connected(wait),
     deliver: (message) =>
       pretend.reason
         ? Promise.resolve({ reason: pretend.reason, written: writtenBy(pretend.reason) })

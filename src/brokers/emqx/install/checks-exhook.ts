@@ -1,8 +1,9 @@
-import { REQUIRED_HOOKS } from '../../../exhook/hooks.js';
+import { LIFECYCLE_HOOKS, REQUIRED_HOOKS } from '../../../exhook/hooks.js';
 import { over, secrecy, WHOSE_LOG } from './exhook-tls.js';
+import type { ExHookServer } from '../api.js';
 import { fail, type Finding, INSTALL, list, unless, warn } from './finding.js';
 import { hasLeftHooks, type Provider, RELEASE_HOOKS } from './provider.js';
-import { blockersOf, type EmqxState, failedActionBeside, hasHook, NAME, publishers } from './state.js';
+import { blockersOf, type EmqxState, failedActionBeside, hasHook, NAME, nodesWithout, publishers } from './state.js';
 
 export function exHook(state: EmqxState, provider: Provider): readonly Finding[] {
   const server = state.exHooks.find(({ name }) => name === NAME);
@@ -67,6 +68,7 @@ export function hooks(state: EmqxState): readonly Finding[] {
             ),
           ]
         : []),
+      ...untold(state, server),
       ...wide.map(({ name }) =>
         warn(
           `${name} is called for every message of every client`,
@@ -76,6 +78,35 @@ export function hooks(state: EmqxState): readonly Finding[] {
     ],
     list(server.hooks.map(({ name, params }) => (params?.topics?.length ? `${name} (${list(params.topics)})` : name))),
   );
+}
+
+/**
+ * Connections are told of by the plugin, and then EMQX need not wait for a hook call at each; or by the hooks, where there is no
+ * plugin that can.
+ */
+function untold({ plugins, nodes }: EmqxState, server: ExHookServer): readonly Finding[] {
+  const [installed] = plugins;
+  const telling = LIFECYCLE_HOOKS.map(({ name }) => name);
+  const runs = installed !== undefined && nodesWithout(installed, nodes).length === 0;
+  const isCalled = telling.some((hook) => hasHook(server, hook));
+  if (!runs && !isCalled) {
+    return [
+      fail(
+        `nobody tells of connections: ${list(telling)} are not loaded, and the plugin does not run on every node`,
+        `${INSTALL} Or disable the ExHook server ${NAME} and enable it again: the service then asks for the hooks.`,
+      ),
+    ];
+  }
+  if (runs && isCalled) {
+    return [
+      warn(
+        `EMQX waits for a call of ${list(telling)} at each connection: the plugin was not running, or is of a release ` +
+          'that cannot tell of connections itself, when EMQX loaded the hooks',
+        `Upgrade the plugin where it is older, then disable the ExHook server ${NAME} and enable it again.`,
+      ),
+    ];
+  }
+  return [];
 }
 
 export function otherExHooks(state: EmqxState): readonly Finding[] {

@@ -5,8 +5,9 @@ import { cache, nodes } from './checks-broker.js';
 import { exHook, hooks, otherExHooks } from './checks-exhook.js';
 import { guard, type Limits, plugin } from './checks-plugin.js';
 import { dial } from './dial.js';
+import type { Diagnosis } from '../../finding.js';
 import { fail, type Finding, INSTALL, MEND_EXHOOK, ok } from './finding.js';
-import { type BrokerAccess, type BrokerUser, probe, type ProbeResult } from './probe.js';
+import { type BrokerAccess, type BrokerUser, probe, type ProbeResult } from '../../link/probe.js';
 import { type Provider, providerOf } from './provider.js';
 import { type EmqxState, NAME, readState } from './state.js';
 
@@ -48,10 +49,6 @@ const CHECKS: readonly Check[] = [
   { name: 'guard', run: (state, { broker }, provider) => guard(state, broker.username, provider) },
 ];
 
-export interface Diagnosis extends Finding {
-  readonly check: string;
-}
-
 /** Runs every check; what cannot be looked at is a failure of the check `api`. Never rejects. */
 export async function diagnose(api: EmqxApi, expected: Expected): Promise<readonly Diagnosis[]> {
   const { urls, ...user } = expected.broker;
@@ -90,11 +87,6 @@ async function dialled({ exHooks }: EmqxState, { broker, dial: call = dial }: Ex
 }
 
 const isLoopback = (url: string) => /^\w+:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/.test(url);
-
-/** True where nothing has failed; warnings do not count. */
-export function isHealthy(diagnoses: readonly Diagnosis[]): boolean {
-  return diagnoses.every(({ status }) => status !== 'fail');
-}
 
 function judge(result: ProbeResult, { url, username }: BrokerAccess, provider?: Provider): Finding {
   switch (result.kind) {

@@ -1,24 +1,7 @@
-/** What one check found. `mend` says what to do; a finding without it is only good to know. */
-export interface Finding {
-  readonly status: 'ok' | 'warn' | 'fail';
-  readonly message: string;
-  readonly mend?: string;
-}
-
-export const ok = (message: string): Finding => ({ status: 'ok', message });
-export const warn = (message: string, mend: string): Finding => ({ status: 'warn', message, mend });
-export const fail = (message: string, mend: string): Finding => ({ status: 'fail', message, mend });
+export { fail, list, ok, unless, warn, type Finding } from '../../finding.js';
 
 /** `tightbeam emqx install`, which mends most of what the checks find. */
 export const INSTALL = 'Run `tightbeam emqx install`.';
 
 /** Of what follows from another finding: a cause is named once. */
 export const MEND_EXHOOK = 'Mend "exhook" first.';
-
-/** The problems, or one line that there are none. */
-export function unless(problems: readonly Finding[], message: string): readonly Finding[] {
-  return problems.length > 0 ? problems : [ok(message)];
-}
-
-/** Words with commas, for messages. */
-export const list = (words: readonly string[]): string => words.join(', ');

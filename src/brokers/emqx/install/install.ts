@@ -2,7 +2,7 @@ import type { EmqxApi } from '../api.js';
 import type { ExHookTls } from './exhook-tls.js';
 import { type Audience, InstallError, joined, NOTHING, type Plan } from './plan.js';
 import { type AuthorizationOptions, planAuthorization } from './plan-authorization.js';
-import { planExHook } from './plan-exhook.js';
+import { planExHook, planRenewal } from './plan-exhook.js';
 import { type PluginOptions, planPlugin } from './plan-plugin.js';
 import { type EmqxState, nodesDown } from './state.js';
 
@@ -24,12 +24,16 @@ export interface InstallOptions extends AuthorizationOptions {
  * do not go together.
  *
  * The order keeps every state between safe: first the hooks (from then on the policies admit clients), then the plugin
- * (its guard denies what no provider answers, so the provider must be there), then EMQX's own authorization steps back.
+ * (its guard denies what no provider answers, so the provider must be there), then the hooks again without what the plugin
+ * tells, then EMQX's own authorization steps back.
  */
 export function planInstall(state: EmqxState, options: InstallOptions): Plan {
+  const reachWithinMs = options.reachWithinMs ?? 12_000;
+  const plugin = planPlugin(state, options.plugin);
   return joined(
-    planExHook(state, options.exHookUrl, options.exHookTls ?? {}, options.reachWithinMs ?? 12_000),
-    planPlugin(state, options.plugin),
+    planExHook(state, options.exHookUrl, options.exHookTls ?? {}, reachWithinMs),
+    plugin,
+    planRenewal(state, plugin.steps.length > 0, reachWithinMs),
     planAuthorization(state, options),
     notesOnNodesDown(state),
   );

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmqxApi, ExHookServer, ExHookSettings } from '../api.js';
+import { LIFECYCLE_HOOKS } from '../../../exhook/hooks.js';
 import { type ExHookTls, holdsPem, listed, sslSettings, WHOSE_LOG } from './exhook-tls.js';
 import { difference, InstallError, NOTHING, type Plan, step } from './plan.js';
-import { blockersOf, type EmqxState, failedActionBeside, NAME, publishers } from './state.js';
+import { blockersOf, type EmqxState, failedActionBeside, hasHook, NAME, publishers } from './state.js';
 
 /** What a registration needs that EMQX's defaults do not give. */
 const DEFAULTS = {
@@ -67,6 +68,28 @@ export function planExHook(state: EmqxState, given: string | undefined, tls: ExH
     left: [],
     notes,
   };
+}
+
+/**
+ * The plugin tells of connections, so that EMQX need not call a hook for each; but the hooks are there before the plugin,
+ * whose guard denies what nobody decides. A registration that is written again is loaded again, and the service then
+ * asks for what is still needed.
+ */
+export function planRenewal(state: EmqxState, isPluginNew: boolean, reachWithinMs: number): Plan {
+  const existing = state.exHooks.find(({ name }) => name === NAME);
+  if (!isPluginNew && !(existing !== undefined && callsNeedlessly(existing))) return NOTHING;
+  const what = 'let EMQX load its hooks again, without those that the plugin makes needless';
+  const renew = step(what, [], async (api) => {
+    const server = (await api.exHooks()).find(({ name }) => name === NAME);
+    if (server === undefined || !callsNeedlessly(server)) return;
+    await api.changeExHook(settingsOf(server));
+    await reached(api, server.url, reachWithinMs);
+  });
+  return { steps: [renew], left: [] };
+}
+
+function callsNeedlessly(server: ExHookServer): boolean {
+  return LIFECYCLE_HOOKS.some(({ name }) => hasHook(server, name));
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ExHookServer } from '../api.js';
-import type { ProbeResult } from './probe.js';
+import type { ProbeResult } from '../../link/probe.js';
 import { type EmqxState, NAME } from './state.js';
 
 /** What becomes of EMQX's questions, as far as EMQX, the address and a client's attempt to connect tell. */

@@ -4,7 +4,7 @@ import { activeRules, type Memory, memoryOf, restored } from './acl.js';
 import { difference, joined, NOTHING, type Plan, step } from './plan.js';
 import { settingsOf } from './plan-exhook.js';
 import { removal } from './plan-plugin.js';
-import type { ProbeResult } from './probe.js';
+import type { ProbeResult } from '../../link/probe.js';
 import { admission, RELEASE_HOOKS } from './provider.js';
 import { keeping, keptNoMatch } from './remembered.js';
 import { type EmqxState, NAME, nodesDown } from './state.js';

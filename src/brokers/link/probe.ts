@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
-import { NAME } from './state.js';
 
 /** As whom the service connects to the broker. */
 export interface BrokerUser {
@@ -28,11 +27,11 @@ export type ProbeResult =
   | { readonly kind: 'answered'; readonly reasonCode: number }
   | { readonly kind: 'silent' };
 
+const NAME = 'tightbeam';
 const TOPIC = `${NAME}/probe`;
 
 /**
- * Sends one direct message to itself, as the service's user: through the hooks, EMQX's authorization, the plugin, and
- * back. Never rejects.
+ * Sends one direct message to itself, as the service's user: through whatever decides and delivers, and back. Never rejects.
  *
  * @param timeoutMs for connecting, and again for the message.
  */

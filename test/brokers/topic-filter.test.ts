@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { matchesTopic } from '../../../src/brokers/embedded/topic-filter.js';
-import { isTopicFilter } from '../../../src/policy/matching/topics.js';
+import { matchesTopic } from '../../src/brokers/topic-filter.js';
+import { isTopicFilter } from '../../src/policy/matching/topics.js';
 
 describe('a topic filter', () => {
   test.each(['a', '/', '#', '+', 'a/#', '+/+', '/+', 'a//b', '$SYS/#', 'a b', '$share/g/a/+'])(
