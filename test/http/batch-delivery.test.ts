@@ -43,7 +43,13 @@ async function send(lines: readonly object[]): Promise<(BatchAnswer & { readonly
 test('lines of one identity are one message on the device, and have one answer', async () => {
   const received: string[] = [];
   device.on('message', (_topic, payload) => received.push(payload.toString()));
-  const line = { clientId: 'lock-17', topic: 'cmd/open', confirmation: true, payload: 'now', idempotencyKey: 'order-1' };
+  const line = {
+    clientId: 'lock-17',
+    topic: 'cmd/open',
+    confirmation: true,
+    payload: 'now',
+    idempotencyKey: 'order-1',
+  };
   const outcomes = await send([line, line, { ...line, payload: 'later' }, { ...line, idempotencyKey: 'order-2' }]);
   expect(outcomes).toMatchObject([
     { line: 1, reason: 'DELIVERED' },
