@@ -1,11 +1,14 @@
 import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 
-/** What was read, and where in the text a value stands, by its path: line and column, each from 1 on. */
+/** What was read, and where in the file a value stands, by its path. */
 export interface Confidential {
   readonly parsed?: unknown;
   readonly mistakes: readonly string[];
-  /** Of the nearest thing above it where there is no such value. Undefined for an empty text. */
-  readonly placeOf: (path: readonly PropertyKey[]) => { readonly line: number; readonly col: number } | undefined;
+  /**
+   * `FILE:LINE:COLUMN`, each from 1 on; of the nearest thing above it where there is no such value. The file alone where it
+   * is empty.
+   */
+  readonly placeOf: (path: readonly PropertyKey[]) => string;
 }
 
 /**
@@ -13,9 +16,10 @@ export interface Confidential {
  * messages and warnings quote it. What the parser only warns of, such as an unknown tag, is a mistake here: a password
  * that starts with `!` would be lost.
  *
+ * @param file what the text is from, for places
  * @returns the value, or every mistake with line and column.
  */
-export function parseConfidential(text: string): Confidential {
+export function parseConfidential(text: string, file: string): Confidential {
   const lines = new LineCounter();
   const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', lineCounter: lines });
   const mistakes = [...document.errors, ...document.warnings].map(({ code, pos }) => {
@@ -24,7 +28,9 @@ export function parseConfidential(text: string): Confidential {
   });
   const placeOf: Confidential['placeOf'] = (path) => {
     const offset = offsetOf(document, path);
-    return offset === undefined ? undefined : lines.linePos(offset);
+    if (offset === undefined) return file;
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
   };
   if (mistakes.length > 0) return { mistakes, placeOf };
   try {

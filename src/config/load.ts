@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Confidential, parseConfidential } from '../confidential-yaml.js';
 import { nearest } from '../nearest.js';
 import { ENVIRONMENT, type EnvironmentVariable } from './environment.js';
-import { type Mistake, mistakesOf } from './mistakes.js';
+import { type Mistake, mistakesOf, valueAt } from './mistakes.js';
 import { type Config, ConfigSchema } from './schema.js';
 
 /** Every mistake of a configuration, each naming the setting, where it came from, and the rule. */
@@ -95,17 +95,13 @@ const NO_FILE: SettingsFile = { settings: {}, placeOf: () => undefined };
 function readSettings(file: string, problems: string[]): SettingsFile {
   let read: Confidential;
   try {
-    read = parseConfidential(readFileSync(file, 'utf8'));
+    read = parseConfidential(readFileSync(file, 'utf8'), file);
   } catch (error) {
     problems.push(`${file}: ${(error as Error).message}`);
     return NO_FILE;
   }
-  const { mistakes, parsed } = read;
+  const { mistakes, parsed, placeOf } = read;
   problems.push(...mistakes.map((mistake) => `${file}: ${mistake}`));
-  const placeOf = (path: readonly PropertyKey[]): string => {
-    const place = read.placeOf(path);
-    return place === undefined ? file : `${file}:${place.line}:${place.col}`;
-  };
   if (mistakes.length > 0 || parsed === null || parsed === undefined) return { settings: {}, placeOf };
   if (isSettings(parsed)) return { settings: parsed, placeOf };
   problems.push(`${file}: must hold an object of settings`);
@@ -173,10 +169,6 @@ function assign(settings: Settings, path: readonly string[], value: unknown): vo
     at = next;
   }
   at[path.at(-1) as string] = value;
-}
-
-function valueAt(settings: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown> | null | undefined)?.[name], settings);
 }
 
 function isSettings(value: unknown): value is Settings {

@@ -13,7 +13,7 @@ export function mistakesOf(issues: readonly z.core.$ZodIssue[], settings: unknow
   return issues.flatMap((issue): readonly Mistake[] => {
     const { path } = issue;
     if (issue.code !== 'unrecognized_keys')
-      return [{ path, rule: isThere(settings, path) ? ruleOf(issue) : missing(issue) }];
+      return [{ path, rule: valueAt(settings, path) === undefined ? missing(issue) : ruleOf(issue) }];
     return issue.keys.map((key) => ({ path: [...path, key], rule: `there is no such setting${meant(path, key)}` }));
   });
 }
@@ -25,10 +25,9 @@ const KINDS: Readonly<Record<string, string>> = {
   string: 'a text',
 };
 
-function isThere(settings: unknown, path: readonly PropertyKey[]): boolean {
-  let at: unknown = settings;
-  for (const name of path) at = (at as Record<PropertyKey, unknown> | null | undefined)?.[name];
-  return at !== undefined;
+/** Undefined where there is nothing. */
+export function valueAt(settings: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown> | null | undefined)?.[name], settings);
 }
 
 /** A rule between settings may name one that is left out: then it is the default that breaks it. */

@@ -54,12 +54,9 @@ export class Credentials implements AccessKeys {
     } catch (error) {
       throw new CredentialsError(`${file}: ${(error as Error).message}`);
     }
-    const { mistakes, parsed, placeOf } = parseConfidential(text);
+    const { mistakes, parsed, placeOf } = parseConfidential(text, file);
     if (mistakes.length > 0) throw new CredentialsError(`${file}: ${mistakes.join('; ')}`);
-    return Credentials.parse(parsed, (path) => {
-      const place = placeOf(path);
-      return place === undefined ? file : `${file}:${place.line}:${place.col}`;
-    });
+    return Credentials.parse(parsed, placeOf);
   }
 
   /**
