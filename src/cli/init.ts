@@ -3,8 +3,8 @@ import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { PACKAGE_ROOT } from '../version.js';
-import { defaultUrl } from './init/broker.js';
-import { type Answers, filesOf, freshSecrets, nextSteps } from './init/project.js';
+import { defaultUrl, nextSteps } from './init/broker.js';
+import { type Answers, filesOf, freshSecrets } from './init/project.js';
 
 type Options = { -readonly [Name in keyof Answers]?: Answers[Name] } & { readonly yes?: true };
 

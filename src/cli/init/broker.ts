@@ -39,8 +39,8 @@ export function mosquittoConf({ brokerUrl }: Answers): string {
   ].join('\n');
 }
 
-/** What to type after `tightbeam init`, one step a paragraph. */
-export function commands({ broker, device }: Answers, folder: string): string {
+/** What to type after `tightbeam init`, one step a paragraph, with secrets read from the files that hold them. */
+export function nextSteps({ broker, device }: Answers, folder: string): string {
   const secretOf = (section: string, name: string): string =>
     `node -p "Object.${name}(require('./credentials.json').${section})[0]"`;
   const start = {

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { commands, mosquittoConf, settingsYaml } from './broker.js';
+import { mosquittoConf, settingsYaml } from './broker.js';
 import { backendPolicy, devicePolicy, policyTests, principals } from './policies.js';
 
 /** What `tightbeam init` asks for. */
@@ -67,11 +67,6 @@ export function filesOf(answers: Answers, secrets: Secrets): readonly ProjectFil
   ];
   if (answers.broker === 'mosquitto') files.push({ path: 'mosquitto.conf', text: mosquittoConf(answers) });
   return files;
-}
-
-/** What to type next, with secrets read from the files that hold them. */
-export function nextSteps(answers: Answers, folder: string): string {
-  return commands(answers, folder);
 }
 
 function json(value: unknown): string {
