@@ -1,14 +1,12 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { Readable, type Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { writeTailFilter, type TailFilter } from '../telemetry/tail/filter.js';
+import { addServiceAddress, tokenOf, type ServiceAddress } from './service-address.js';
 import { renderTailLine, type TailLine } from '../telemetry/tail/render.js';
 
-export interface TailOptions {
-  readonly url: string;
-  readonly token?: string;
+export interface TailOptions extends ServiceAddress {
   readonly json?: true;
   readonly color: boolean;
   readonly failures?: true;
@@ -25,18 +23,7 @@ const RETRY_MS = 1000;
 
 /** `tightbeam tail`: follow what a running service decides and delivers. */
 export function tailCommand(command: Command): void {
-  command
-    .addOption(
-      new Option('--url <url>', 'where the service serves its metrics (telemetry.port)')
-        .env('TIGHTBEAM_TAIL_URL')
-        .default('http://127.0.0.1:9464'),
-    )
-    .addOption(
-      new Option(
-        '--token <token>',
-        'bearer token, where the service asks for one; else that in the file TIGHTBEAM_TAIL_TOKEN_FILE',
-      ).env('TIGHTBEAM_TAIL_TOKEN'),
-    )
+  addServiceAddress(command)
     .option('--client-id <id...>', 'only this sender or receiver; * stands for any characters')
     .option(
       '--reason <reason...>',
@@ -79,12 +66,6 @@ What a reason means and what to do next: tightbeam logs explain REASON`,
         command.error(`error: ${error instanceof Error ? error.message : String(error)}`);
       }
     });
-}
-
-/** In the container of the service its environment says where the token is, as it says it to the service. */
-function tokenOf({ token = '' }: TailOptions, env: NodeJS.ProcessEnv): Pick<TailOptions, 'token'> {
-  const file = env['TIGHTBEAM_TAIL_TOKEN_FILE'] ?? '';
-  return token === '' && file !== '' ? { token: readFileSync(file, 'utf8').trim() } : {};
 }
 
 export interface Terminal {

@@ -1,29 +1,15 @@
-import { Option, type Command } from 'commander';
-import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import type { StatementUse } from '../../policy/usage.js';
+import { addServiceAddress, tokenOf, type ServiceAddress } from '../service-address.js';
 import { print, printJson } from './folder.js';
 
-interface UsageOptions {
-  readonly url: string;
-  readonly token?: string;
+interface UsageOptions extends ServiceAddress {
   readonly json?: true;
 }
 
 export function addUsageCommand(policy: Command): void {
-  policy
-    .command('usage')
+  addServiceAddress(policy.command('usage'))
     .description('say how often each statement has decided in a running service, those that never did first')
-    .addOption(
-      new Option('--url <url>', 'where the service serves its metrics (telemetry.port)')
-        .env('TIGHTBEAM_TAIL_URL')
-        .default('http://127.0.0.1:9464'),
-    )
-    .addOption(
-      new Option(
-        '--token <token>',
-        'bearer token, where the service asks for one; else that in the file TIGHTBEAM_TAIL_TOKEN_FILE',
-      ).env('TIGHTBEAM_TAIL_TOKEN'),
-    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -34,13 +20,12 @@ nothing may still be needed, by whom has not been there yet, and a Deny that nev
     .action(usage);
 }
 
-async function usage({ url, token, json }: UsageOptions, command: Command): Promise<void> {
-  const file = process.env['TIGHTBEAM_TAIL_TOKEN_FILE'] ?? '';
-  const shown = token ?? (file === '' ? undefined : readFileSync(file, 'utf8').trim());
-  const asked = new URL('/policy/usage', url);
+async function usage({ json, ...service }: UsageOptions, command: Command): Promise<void> {
+  const { token } = { ...service, ...tokenOf(service, process.env) };
+  const asked = new URL('/policy/usage', service.url);
   let response: Response;
   try {
-    response = await fetch(asked, shown === undefined ? {} : { headers: { authorization: `Bearer ${shown}` } });
+    response = await fetch(asked, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
   } catch (error) {
     const { cause } = error as { cause?: unknown };
     return command.error(
