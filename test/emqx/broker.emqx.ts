@@ -3,7 +3,7 @@ import type { MqttClient } from 'mqtt';
 import { direct, onceReceived, publish, silent } from './support/clients.js';
 import { until } from './support/bench.js';
 import { onEmqx, testIf } from './support/suite.js';
-import { freePort } from './support/targets.js';
+import { freePort } from '../free-port.js';
 
 const MUTE = { customHandleAcks: () => undefined };
 const SESSION = { clean: false, properties: { sessionExpiryInterval: 60 } };

@@ -6,7 +6,7 @@ import type { IClientOptions, MqttClient, Packet } from 'mqtt';
 import { Authority, opensslAvailable } from '../http/pki.js';
 import { publish, sentUnasked, silent } from './support/clients.js';
 import { onEmqx, testIf } from './support/suite.js';
-import { freePort } from './support/targets.js';
+import { freePort } from '../free-port.js';
 
 const FACT = { username: 'fact', password: 'fact' };
 const will = (topic: string, retain = false) => ({ topic, payload: Buffer.from('gone'), qos: 1 as const, retain });

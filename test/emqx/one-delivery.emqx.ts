@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import type { MqttClient } from 'mqtt';
 import { startService, type Service } from '../../src/app.js';
 import { RETRYING, skipped } from '../aws/retrying.js';
@@ -10,6 +8,7 @@ import { captureLog } from '../telemetry/capture.js';
 import { until } from './support/bench.js';
 import { ServiceProcess } from './support/process.js';
 import { onEmqx } from './support/suite.js';
+import { freePort } from '../free-port.js';
 
 /** The broker remembers the delivery, so it outlives any replica: here EMQX, a process of its own. */
 onEmqx('One call, one delivery, whichever replica the attempts come to', (bench) => {
@@ -95,12 +94,3 @@ onEmqx('One call, one delivery, whichever replica the attempts come to', (bench)
     },
   );
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -9,7 +9,7 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { createEmbeddedBroker } from '../../src/brokers/embedded/broker.js';
 import { sendDirectMessage } from '../../src/cli/client.js';
 import { until } from '../emqx/support/bench.js';
-import { freePort } from '../emqx/support/targets.js';
+import { freePort } from '../free-port.js';
 import { Container, type ContainerOptions } from './container.js';
 
 const PRODUCTION = imageOf('TIGHTBEAM_IMAGE');

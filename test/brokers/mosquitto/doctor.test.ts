@@ -1,26 +1,16 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { diagnoseDoor, type DoctorOptions } from '../../../src/brokers/door/doctor/doctor.js';
 import { ConfigSchema } from '../../../src/config/schema.js';
 import { startDoor, type Running } from './harness.js';
 import { hasMosquitto, type MosquittoOptions } from './mosquitto.js';
+import { freePort } from '../../free-port.js';
 
 const SERVICE = { username: 'tightbeam', password: 'secret' };
 /** Stands for an address of the machine at which others reach it. */
 const OUTSIDE = '127.0.0.2';
 
 let running: Running;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** What doctor says of each check. */
 async function examine(url: string, door: object = {}, options: DoctorOptions = {}): Promise<Map<string, string[]>> {

@@ -1,8 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrokerAddress } from '../../../src/brokers/door/broker-address.js';
@@ -12,6 +10,7 @@ import { Authority, opensslAvailable } from '../../http/pki.js';
 import { nextMessage, send } from '../embedded/harness.js';
 import { startDoor, type Running } from './harness.js';
 import { hasMosquitto } from './mosquitto.js';
+import { freePort } from '../../free-port.js';
 
 type Files = { readonly cert: string; readonly key: string };
 
@@ -106,15 +105,6 @@ type Files = { readonly cert: string; readonly key: string };
     expect(browser.connected && backend.connected).toBe(true);
     await expect(connect(`mqtts://127.0.0.1:${mqtts}`, { clientId: 'lock-17', ...shown })).rejects.toThrow();
   });
-
-  async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
 
   test.each(['tcp', 'tls'] as const)('reaches the broker by %s', async (kind) => {
     const port = await freePort();

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { basename } from 'node:path';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { named } from './named.js';
 import { PACKAGE, packageFile } from './package.js';
+import { freePort } from '../../free-port.js';
 
 /** An EMQX that the suite runs against. */
 export interface Emqx {
@@ -125,14 +124,4 @@ export async function startContainer(
     },
   };
   return { emqx, container };
-}
-
-/** A port of this machine that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
