@@ -1,44 +1,9 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
-import { Command } from 'commander';
-import { policyCommand } from '../../src/cli/policy/commands.js';
+import { CliFolder } from './cli-folder.js';
 
-const EXAMPLES = new URL('../../policies', import.meta.url).pathname;
-
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tightbeam-cli-'));
-  await cp(EXAMPLES, folder, { recursive: true });
-});
-afterEach(async () => {
-  process.exitCode = undefined;
-  await rm(folder, { recursive: true });
-});
-
-/** Runs `policy ...` on the copied folder. */
-function run(...args: string[]): Promise<{ output: string; exitCode: number }> {
-  return runAlone(...args, '--policies', folder);
-}
-
-async function runAlone(...args: string[]): Promise<{ output: string; exitCode: number }> {
-  const lines: string[] = [];
-  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    lines.push(String(text));
-    return true;
-  });
-  try {
-    const program = new Command().exitOverride();
-    policyCommand(program.command('policy'));
-    await program.parseAsync(['policy', ...args], { from: 'user' });
-  } finally {
-    write.mockRestore();
-  }
-  const exitCode = Number(process.exitCode ?? 0);
-  process.exitCode = undefined;
-  return { output: lines.join(''), exitCode };
-}
+const copy = new CliFolder();
+const { run } = copy;
 
 describe('with a log of the service', () => {
   const LINES = [
@@ -54,7 +19,7 @@ describe('with a log of the service', () => {
   ].map((line) => JSON.stringify({ ...line, username: 'lock-17', policy: 'device', statement: 'ConnectAsItself' }));
 
   async function log(): Promise<string> {
-    const file = join(folder, 'tightbeam.log');
+    const file = join(copy.folder, 'tightbeam.log');
     await writeFile(file, [...LINES, 'a line of another program', ''].join('\n'));
     return file;
   }
@@ -64,7 +29,7 @@ describe('with a log of the service', () => {
     const { Statement } = JSON.parse(output) as { Statement: { Sid: string; Resource: string[] }[] };
     expect(Statement.map(({ Sid }) => Sid)).toEqual(['Connect', 'Receive', 'Subscribe']);
     expect(Statement[0]?.Resource).toEqual([expect.stringMatching(/:client\/\$\{iot:Connection.Thing.ThingName\}$/)]);
-    await writeFile(join(folder, 'suggested.json'), output);
+    await writeFile(join(copy.folder, 'suggested.json'), output);
     expect((await run('check')).output).toMatch(
       /^warning suggested.json.*no principal has this policy\n0 errors, 1 warnings\n$/,
     );
@@ -97,7 +62,7 @@ describe('explain of a decision that was made', () => {
     });
 
   async function explained(lines: readonly string[], ...args: string[]): Promise<string> {
-    const file = join(folder, 'tightbeam.log');
+    const file = join(copy.folder, 'tightbeam.log');
     await writeFile(file, lines.join('\n'));
     return (await run('explain', '--log-line', file, ...args)).output;
   }
@@ -123,14 +88,16 @@ describe('explain of a decision that was made', () => {
   });
 
   test('judges a certificate without username as the service does', async () => {
-    const principals = JSON.parse(await readFile(join(folder, 'principals.json'), 'utf8')) as { principals: object };
+    const principals = JSON.parse(await readFile(join(copy.folder, 'principals.json'), 'utf8')) as {
+      principals: object;
+    };
     const byCertificate = {
       match: { commonName: 'press-*' },
       policies: ['device'],
       thing: { name: '${commonName}' },
     };
     await writeFile(
-      join(folder, 'principals.json'),
+      join(copy.folder, 'principals.json'),
       JSON.stringify({ principals: { ...principals.principals, press: byCertificate } }),
     );
     const { output } = await run(

@@ -1,48 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
-import { Command } from 'commander';
-import { policyCommand } from '../../src/cli/policy/commands.js';
+import { CliFolder, EXAMPLES, runAlone } from './cli-folder.js';
 
-const EXAMPLES = new URL('../../policies', import.meta.url).pathname;
-
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tightbeam-cli-'));
-  await cp(EXAMPLES, folder, { recursive: true });
-});
-afterEach(async () => {
-  process.exitCode = undefined;
-  await rm(folder, { recursive: true });
-});
-
-/** Runs `policy ...` on the copied folder. */
-function run(...args: string[]): Promise<{ output: string; exitCode: number }> {
-  return runAlone(...args, '--policies', folder);
-}
-
-async function runAlone(...args: string[]): Promise<{ output: string; exitCode: number }> {
-  const lines: string[] = [];
-  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    lines.push(String(text));
-    return true;
-  });
-  try {
-    const program = new Command().exitOverride();
-    policyCommand(program.command('policy'));
-    await program.parseAsync(['policy', ...args], { from: 'user' });
-  } finally {
-    write.mockRestore();
-  }
-  const exitCode = Number(process.exitCode ?? 0);
-  process.exitCode = undefined;
-  return { output: lines.join(''), exitCode };
-}
+const copy = new CliFolder();
+const { run } = copy;
 
 async function edit(file: string, text: string, by: string): Promise<void> {
-  const path = join(folder, file);
+  const path = join(copy.folder, file);
   await writeFile(path, (await readFile(path, 'utf8')).replace(text, by));
 }
 
@@ -122,7 +87,7 @@ test('explain says which topic of a filter may not be received', async () => {
 test('what cannot be read and what was probably meant is said', async () => {
   await edit('device.json', '"iot:Receive"', '"iot:Recieve"');
   expect((await run('check')).output).toContain('iot:Recieve is no action that is decided here; is iot:Receive meant?');
-  const { output, exitCode } = await run('test', join(folder, 'missing.json'));
+  const { output, exitCode } = await run('test', join(copy.folder, 'missing.json'));
   expect(exitCode).toBe(1);
   expect(output).toMatch(/^error missing\.json \$: cannot be read: ENOENT/);
 });
@@ -135,7 +100,7 @@ test('a misspelt key is told with the one that was probably meant', async () => 
 });
 
 test('what the command line of AWS prints of a policy is a policy', async () => {
-  const document = JSON.parse(await readFile(join(folder, 'backend.json'), 'utf8')) as Record<string, unknown>;
+  const document = JSON.parse(await readFile(join(copy.folder, 'backend.json'), 'utf8')) as Record<string, unknown>;
   delete document['$schema'];
   const before = (await run('what-can', '--principal', 'backend')).output;
   const printed = [
@@ -143,19 +108,19 @@ test('what the command line of AWS prints of a policy is a policy', async () => 
     { PolicyVersion: { Document: document, VersionId: 'v1', IsDefaultVersion: true } },
   ];
   for (const output of printed) {
-    await writeFile(join(folder, 'backend.json'), JSON.stringify(output));
+    await writeFile(join(copy.folder, 'backend.json'), JSON.stringify(output));
     expect((await run('check')).output).toBe('0 errors, 0 warnings\n');
     expect((await run('what-can', '--principal', 'backend')).output).toBe(before);
   }
   await writeFile(
-    join(folder, 'backend.json'),
+    join(copy.folder, 'backend.json'),
     JSON.stringify({ policyDocument: '{"Statement": {"Efect": "Allow"}}' }),
   );
   expect((await run('check')).output).toContain('backend.json (0) $.policyDocument.Statement.Efect: expected one of');
 });
 
 test('test compares the decisions with the table', async () => {
-  const table = join(folder, 'tests', 'locks.json');
+  const table = join(copy.folder, 'tests', 'locks.json');
   expect(await run('test', table)).toEqual({ output: '11 of 11 passed\n', exitCode: 0 });
   await edit('backend.json', '"cmd/*"', '"command/*"');
   const { output, exitCode } = await run('test', table);
@@ -237,7 +202,7 @@ describe('diff', () => {
 
   test('takes a revision of git for the folder of the policies', async () => {
     const git = (...args: string[]): void => {
-      execFileSync('git', ['-C', folder, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
+      execFileSync('git', ['-C', copy.folder, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
     };
     git('init', '--quiet');
     git('add', '.');
@@ -257,7 +222,7 @@ describe('the configuration of the service', () => {
   });
 
   test('says which folder and account the commands are about, by its environment', async () => {
-    process.env['TIGHTBEAM_POLICIES'] = folder;
+    process.env['TIGHTBEAM_POLICIES'] = copy.folder;
     expect(await runAlone('check')).toEqual({ output: '0 errors, 0 warnings\n', exitCode: 0 });
     process.env['TIGHTBEAM_AWS_ACCOUNT_ID'] = '123456789012';
     const { output } = await runAlone('check');
@@ -266,8 +231,8 @@ describe('the configuration of the service', () => {
   });
 
   test('says by its file how subscriptions are decided, and the command line may say otherwise', async () => {
-    const file = join(folder, 'tightbeam.yaml');
-    await writeFile(file, `policies: ${folder}\nauthorization: { receiveOnSubscribe: "off" }\n`);
+    const file = join(copy.folder, 'tightbeam.yaml');
+    await writeFile(file, `policies: ${copy.folder}\nauthorization: { receiveOnSubscribe: "off" }\n`);
     await edit('device.json', '"arn:aws:iot:us-east-1:000000000000:topic/state/${iot:ClientId}",', '');
     const asked = [
       ...['explain', '--config', file, '--principal', 'lock-17'],
@@ -278,7 +243,7 @@ describe('the configuration of the service', () => {
   });
 
   test('that the service would not start with is told as an error', async () => {
-    const file = join(folder, 'tightbeam.yaml');
+    const file = join(copy.folder, 'tightbeam.yaml');
     await writeFile(file, 'polices: x\n');
     const { output, exitCode } = await runAlone('check', '--config', file);
     expect(output).toContain('polices');

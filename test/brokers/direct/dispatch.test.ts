@@ -1,21 +1,7 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { OUTCOME_TOPIC } from '../../../src/brokers/direct/outcome-message.js';
-import { Backend, Device, dispatching } from './parties.js';
+import { describe, expect, jest, test } from '@jest/globals';
+import { Backend, Device, dispatching, outcomes, useFakeClock } from './parties.js';
 
-beforeEach(() => {
-  jest.useFakeTimers();
-});
-afterEach(() => {
-  // Nothing that was answered has a timer left.
-  expect(jest.getTimerCount()).toBe(0);
-  jest.useRealTimers();
-});
-
-const outcomes = (backend: Backend): unknown[] =>
-  backend.take('publish').map(({ topic, payload }) => {
-    expect(topic).toBe(OUTCOME_TOPIC);
-    return JSON.parse(payload.toString()) as unknown;
-  });
+useFakeClock();
 
 describe('a message to a device', () => {
   test('is answered when the device acknowledges, and not before', () => {

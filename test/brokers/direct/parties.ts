@@ -1,6 +1,8 @@
+import { afterEach, beforeEach, expect, jest } from '@jest/globals';
 import { parser, type IPublishPacket, type Packet } from 'mqtt-packet';
 import { Dispatcher, type DispatchContext } from '../../../src/brokers/direct/dispatch.js';
 import type { Party, PendingMessage } from '../../../src/brokers/direct/message.js';
+import { OUTCOME_TOPIC } from '../../../src/brokers/direct/outcome-message.js';
 import { Receiver, type Outlet, type ReceiverLimits } from '../../../src/brokers/direct/receiver.js';
 import { forMqttPacket, toUserProperties } from '../../../src/brokers/link/properties.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
@@ -132,4 +134,24 @@ export function dispatching(context: Partial<DispatchContext> = {}) {
     return device;
   };
   return { dispatcher, reports, details, connections, join };
+}
+
+/** Every test of the file runs on a clock of its own, and leaves no timer behind. */
+export function useFakeClock(): void {
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+  afterEach(() => {
+    // Nothing that was answered has a timer left.
+    expect(jest.getTimerCount()).toBe(0);
+    jest.useRealTimers();
+  });
+}
+
+/** What a backend was told on the outcome topic since it was last asked. */
+export function outcomes(backend: Backend): unknown[] {
+  return backend.take('publish').map(({ topic, payload }) => {
+    expect(topic).toBe(OUTCOME_TOPIC);
+    return JSON.parse(payload.toString()) as unknown;
+  });
 }
