@@ -1,104 +1,132 @@
 /**
- * Mutation testing: changes one thing in the sources and looks whether a test fails. `npm run test:mutants` tries a sample,
- * spread evenly over the sources, and all that once survived; `-- --all` tries every mutant, `-- PATH` those of one path.
- * Fails where less than 90 % die, or one that once survived lives. Those that may live are argued in survivors.ts.
+ * Mutation testing: changes one thing in the sources and looks whether a test fails. `npm run test:mutants` tries a sample
+ * of each room (`--seed=N` picks another one), and every mutant that has a name; `-- --all` tries all there are, `-- PATH`
+ * all of one path. Fails where less than 90 % die, or one with a name lives. Those that may live are argued in survivors.ts.
  */
-import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { mutantsOf, replacing, type Mutant } from './mutations.js';
-import { ONCE_SURVIVED, ROOMS } from './rooms.js';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { withMutants, type Mutant } from './mutations.js';
+import { NAMED, ROOMS } from './rooms.js';
 import { EQUIVALENT } from './survivors.js';
+import { reaching, Worker, type Run } from './trials.js';
 
 const LEAST_KILLED = 0.9;
-/** A mutant that hangs is killed by it. */
-const TIMEOUT_MS = 120_000;
+/** How long what does not hang may take: with it, the slowest machine takes no mutant for a dead one. */
+const patience = (ms: number): number => 30_000 + 10 * ms;
 
-interface Trial {
-  readonly mutant: Mutant | undefined;
-  readonly tests: string;
-  readonly mustDie: boolean;
-}
-
-const all = process.argv.includes('--all');
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const [only = ''] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const all = flags.includes('--all') || only !== '';
+const seed = Number(flags.find((flag) => flag.startsWith('--seed='))?.slice('--seed='.length) ?? 1);
 
-const trials: Trial[] = ROOMS.flatMap(({ sources, tests, sample }) => {
-  const mutants = sources
-    .flatMap(filesIn)
-    .filter((file) => file.includes(only))
-    .flatMap((file) => mutantsOf(file, read(file)))
-    .filter((mutant) => !isEquivalent(mutant));
-  const step = all ? 1 : Math.max(1, mutants.length / sample);
-  const picked = mutants.filter((_, at) => Math.floor(at / step) !== Math.floor((at - 1) / step));
-  return picked.map((mutant) => ({ mutant, tests, mustDie: false }));
-});
-for (const { file, from, to, tests } of ONCE_SURVIVED) {
-  if (file.includes(only)) trials.push({ mutant: replacing(file, read(file), from, to), tests, mustDie: true });
+const folder = mkdtempSync(join(tmpdir(), 'tightbeam-mutants-'));
+const workers = Array.from({ length: availableParallelism() }, () => new Worker(folder));
+try {
+  await main();
+} finally {
+  for (const worker of workers) worker.stop();
+  rmSync(folder, { recursive: true });
 }
 
-// Tests that fail without a mutant would kill them all.
-for (const tests of new Set(trials.map((trial) => trial.tests))) {
-  if (await fails({ mutant: undefined, tests, mustDie: false })) throw new Error(`${tests} fails without a mutant.`);
-}
-const survivors: Trial[] = [];
-const waiting = [...trials];
-await Promise.all(
-  Array.from({ length: availableParallelism() }, async () => {
-    for (let trial = waiting.shift(); trial !== undefined; trial = waiting.shift()) {
-      if (!(await fails(trial))) survivors.push(trial);
+async function main(): Promise<void> {
+  const mutants: Mutant[] = [];
+  const picked: { id: number; tests: readonly string[]; named: boolean }[] = [];
+  const random = randomOf(seed);
+  for (const room of ROOMS) {
+    const first = mutants.length;
+    for (const file of room.sources.flatMap((path) => filesIn(path, '.ts')).filter((path) => path.includes(only))) {
+      const named = NAMED.filter((one) => one.file === file);
+      const mutated = withMutants(file, readFileSync(file, 'utf8'), mutants.length, named);
+      mutants.push(...mutated.mutants);
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      writeFileSync(join(folder, file), mutated.text);
     }
-  }),
-);
+    const ids = mutants.map((_, id) => id).slice(first);
+    const mayLive = ids.filter((id) => mutants.slice(id, id + 1).some(isEquivalent));
+    const rest = shuffled(
+      ids.filter((id) => !mayLive.includes(id)),
+      random,
+    );
+    const named = rest.filter((id) => mutants.slice(id, id + 1).some(hasName));
+    const chosen = new Set([...named, ...rest.slice(0, all ? undefined : room.sample)]);
+    const tests = room.tests.flatMap((path) => filesIn(path, '.test.ts'));
+    for (const id of chosen) picked.push({ id, tests, named: named.includes(id) });
+  }
 
-const killed = trials.length - survivors.length;
-for (const { mutant, mustDie } of survivors) say(`survived${mustDie ? ' again' : ''}: ${mutant && describe(mutant)}`);
-say(`${killed} of ${trials.length} killed (${((100 * killed) / trials.length).toFixed(1)} %)`);
-if (killed < LEAST_KILLED * trials.length || survivors.some(({ mustDie }) => mustDie)) process.exitCode = 1;
-
-function fails({ mutant, tests }: Trial): Promise<boolean> {
-  const jest = [
-    '--experimental-vm-modules',
-    '--no-warnings',
-    'node_modules/jest/bin/jest.js',
-    '-c',
-    'jest.mutants.config.js',
-  ];
-  const env = { ...process.env, TIGHTBEAM_MUTANT: JSON.stringify(mutant ?? {}) };
-  const child = spawn(process.execPath, [...jest, '-i', '--bail', '--forceExit', tests], { env, stdio: 'ignore' });
-  const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
-  return new Promise((resolve) => {
-    child.once('close', (code) => {
-      clearTimeout(timer);
-      resolve(code !== 0);
-    });
+  const files = [...new Set(picked.flatMap(({ tests }) => tests))];
+  const runs = new Map<string, Run>();
+  await each(files, async (file, worker) => {
+    const run = await worker.run(file, -1, undefined, 600_000);
+    // Tests that fail without a mutant would kill them all.
+    if (run.failed) throw new Error(`${file} fails without a mutant.`);
+    runs.set(file, run);
   });
+  const tests = reaching(runs);
+  const survivors: { id: number; named: boolean; reached: boolean }[] = [];
+  await each(picked, async ({ id, tests: ofRoom, named }, worker) => {
+    const trials = (tests.get(id) ?? []).filter(({ file }) => ofRoom.includes(file));
+    for (const { file, only: some, ms } of trials) {
+      if ((await worker.run(file, id, some, patience(ms))).failed) return;
+    }
+    survivors.push({ id, named, reached: trials.length > 0 });
+  });
+
+  survivors.sort((a, b) => a.id - b.id);
+  for (const { id, named, reached } of survivors) {
+    const [mutant] = mutants.slice(id, id + 1);
+    if (mutant === undefined) continue;
+    const { file, line, from, to } = mutant;
+    say(`survived${reached ? '' : ', no test comes by'}${named ? ', has a name' : ''}: ${file}:${line} ${from} -> ${to}`);
+  }
+  const killed = picked.length - survivors.length;
+  const share = ((100 * killed) / picked.length).toFixed(1);
+  say(`${killed} of ${picked.length} killed (${share} %), of ${mutants.length} that there are; seed ${seed}`);
+  if (killed < LEAST_KILLED * picked.length || survivors.some(({ named }) => named)) process.exitCode = 1;
 }
 
-function isEquivalent({ file, start, end, text }: Mutant): boolean {
-  const source = read(file);
-  const line = source.slice(source.lastIndexOf('\n', start) + 1, source.indexOf('\n', start)).trim();
-  return EQUIVALENT.some(
-    (one) => one.file === file && one.line === line && one.to === `${source.slice(start, end)} -> ${text}`,
+/** Hands one after the other to whichever process is free. */
+async function each<T>(items: readonly T[], run: (item: T, worker: Worker) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  await Promise.all(
+    workers.map(async (worker) => {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await run(item, worker);
+    }),
   );
 }
 
-function describe({ file, start, end, text }: Mutant): string {
-  const source = read(file);
-  const line = source.slice(0, start).split('\n').length;
-  return `${file}:${line} ${source.slice(start, end)} -> ${text}`;
+function isEquivalent(mutant: Mutant): boolean {
+  return EQUIVALENT.some(
+    ({ file, line, to }) =>
+      file === mutant.file && line === mutant.within && to === `${mutant.from} -> ${mutant.to}`,
+  );
 }
 
-function filesIn(path: string): string[] {
-  if (statSync(path).isFile()) return [path];
+function hasName(mutant: Mutant): boolean {
+  return NAMED.some(({ file, from, to }) => file === mutant.file && from === mutant.from && to === mutant.to);
+}
+
+/** The same order for the same seed. (xorshift32; quality does not matter, that anybody can repeat it does.) */
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const keyed = items.map((item) => ({ item, key: random() }));
+  return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
+}
+
+function randomOf(start: number): () => number {
+  let state = Math.imul(start, 0x9e3779b1) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
+function filesIn(path: string, ending: string): string[] {
+  if (statSync(path).isFile()) return path.endsWith(ending) ? [path] : [];
   return readdirSync(path)
     .sort()
-    .flatMap((name) => filesIn(join(path, name)));
-}
-
-function read(file: string): string {
-  return readFileSync(file, 'utf8');
+    .flatMap((name) => filesIn(join(path, name), ending));
 }
 
 function say(text: string): void {
