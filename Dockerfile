@@ -19,7 +19,7 @@ FROM manifest AS program
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build
+RUN npm run build && rm dist/.tsbuildinfo
 
 FROM ${NODE_IMAGE} AS runtime
 ENV NODE_ENV=production

@@ -9,8 +9,10 @@ export default {
   ...base,
   testMatch: [
     '<rootDir>/test/**/*.long.ts',
+    '<rootDir>/test/aws/one-delivery.test.ts',
     '<rootDir>/test/aws/sdk.test.ts',
     '<rootDir>/test/brokers/direct/interleavings.test.ts',
+    '<rootDir>/test/http/batch-docs.test.ts',
     '<rootDir>/test/http/fuzz.test.ts',
     '<rootDir>/test/identity/sigv4.test.ts',
     '<rootDir>/test/policy/properties.test.ts',

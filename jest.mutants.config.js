@@ -7,6 +7,4 @@ export default {
   testEnvironment: '<rootDir>/test/mutants/environment.js',
   transform: { '^.+\\.ts$': ['<rootDir>/test/mutants/transform.js', base.transform['^.+\\.ts$'][1]] },
   reporters: [],
-  // A mutant that hangs is killed by it.
-  testTimeout: 20_000,
 };

@@ -24,9 +24,9 @@ export const RETRYING: readonly (readonly [
   call: (endpoint: string, credentials: Credentials, clientId: string) => Promise<Answered>,
 ])[] = [
   ['the AWS SDK for JavaScript, standard', sdk('standard')],
+  ['botocore, standard', botocore('standard')],
   ['the AWS SDK for JavaScript, adaptive', sdk('adaptive')],
   ['botocore, legacy', botocore('legacy')],
-  ['botocore, standard', botocore('standard')],
 ];
 
 function sdk(retryMode: string) {

@@ -4,11 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { runs } from '../long.js';
 import { lineOf } from './batch-client.js';
 import { startServer, type TestServer } from './support.js';
 
-/** More than goes ahead of a client that does not read. */
-const LINES = 20_000;
+/** In the long run more than goes ahead of a client that does not read. */
+const LINES = runs(1000, 20_000);
 
 let folder: string;
 let server: TestServer;

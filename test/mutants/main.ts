@@ -12,8 +12,10 @@ import { EQUIVALENT } from './survivors.js';
 import { reaching, Worker, type Run } from './trials.js';
 
 const LEAST_KILLED = 0.9;
-/** How long what does not hang may take: with it, the slowest machine takes no mutant for a dead one. */
-const patience = (ms: number): number => 30_000 + 10 * ms;
+/** How long what took so long without a mutant may take with one, in milliseconds. What hangs is dead then. */
+const patience = (ms: number): number => 5000 + 10 * ms;
+/** What hangs takes time and no processor. */
+const PROCESSES = 2 * availableParallelism();
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const [only = ''] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -21,7 +23,7 @@ const all = flags.includes('--all') || only !== '';
 const seed = Number(flags.find((flag) => flag.startsWith('--seed='))?.slice('--seed='.length) ?? 1);
 
 const folder = mkdtempSync(join(tmpdir(), 'tightbeam-mutants-'));
-const workers = Array.from({ length: availableParallelism() }, () => new Worker(folder));
+const workers = Array.from({ length: PROCESSES }, () => new Worker(folder));
 try {
   await main();
 } finally {

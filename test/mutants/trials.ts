@@ -34,7 +34,7 @@ export class Worker {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     const child = this.#child;
-    child.send({ file, mutant, only });
+    child.send({ file, mutant, only, timeoutMs });
     const result = await new Promise<Run>((resolve) => {
       const settle = (run: Run): void => {
         clearTimeout(timer);
@@ -45,7 +45,7 @@ export class Worker {
         this.stop();
         settle({ failed: true, reached: [], took: [] });
       };
-      const timer = setTimeout(lost, timeoutMs);
+      const timer = setTimeout(lost, 2 * timeoutMs);
       child.once('message', settle);
       child.once('exit', lost);
     });
