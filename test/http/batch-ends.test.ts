@@ -131,7 +131,7 @@ describe('a batch that stands still, or ends before its end', () => {
       { eventType: 'SendDirectMessage', reason: 'DELIVERED' },
       {
         eventType: 'MessageBatch',
-        reason: 'INVALID_REQUEST',
+        reason: 'CALLER_GONE',
         details: expect.stringMatching(/ 2 lines: 2 DELIVERED\.$/),
       },
     ]);
