@@ -79,7 +79,9 @@ async function main(): Promise<void> {
     const [mutant] = mutants.slice(id, id + 1);
     if (mutant === undefined) continue;
     const { file, line, from, to } = mutant;
-    say(`survived${reached ? '' : ', no test comes by'}${named ? ', has a name' : ''}: ${file}:${line} ${from} -> ${to}`);
+    say(
+      `survived${reached ? '' : ', no test comes by'}${named ? ', has a name' : ''}: ${file}:${line} ${from} -> ${to}`,
+    );
   }
   const killed = picked.length - survivors.length;
   const share = ((100 * killed) / picked.length).toFixed(1);
@@ -99,8 +101,7 @@ async function each<T>(items: readonly T[], run: (item: T, worker: Worker) => Pr
 
 function isEquivalent(mutant: Mutant): boolean {
   return EQUIVALENT.some(
-    ({ file, line, to }) =>
-      file === mutant.file && line === mutant.within && to === `${mutant.from} -> ${mutant.to}`,
+    ({ file, line, to }) => file === mutant.file && line === mutant.within && to === `${mutant.from} -> ${mutant.to}`,
   );
 }
 

@@ -65,7 +65,8 @@ export function withMutants(
   const ofParent = (node: ts.Node): { to: string; shown: readonly [string, string] }[] => {
     if (ts.isSourceFile(node)) return [];
     const text = node.getText(tree);
-    if (ts.isIfStatement(node.parent) && node.parent.expression === node) return [{ to: 'false', shown: [text, 'false'] }];
+    if (ts.isIfStatement(node.parent) && node.parent.expression === node)
+      return [{ to: 'false', shown: [text, 'false'] }];
     // The other way round is what a comparison, or a negation, becomes by itself.
     const turned = ts.isConditionalExpression(node.parent) && node.parent.condition === node;
     return turned && changes(node).length === 0 ? [{ to: `!(${text})`, shown: [text, `!(${text})`] }] : [];

@@ -37,7 +37,11 @@ export const ROOMS: readonly Room[] = [
 
 /** Mutants that once survived, or that no rule makes. Each must die. */
 export const NAMED: readonly Named[] = [
-  { file: 'src/brokers/link/broker-connection.ts', from: "this.leave('the broker owes the answer to a message')", to: '0' },
+  {
+    file: 'src/brokers/link/broker-connection.ts',
+    from: "this.leave('the broker owes the answer to a message')",
+    to: '0',
+  },
   { file: 'src/brokers/link/publisher.ts', from: 'performance.now() + timeoutMs', to: 'Infinity' },
   {
     file: 'src/throttling/rate-limiter.ts',
