@@ -3,11 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { isLoopback } from '../loopback.js';
 import { secretEquals } from '../identity/secret-equals.js';
 import type { StatementUse } from '../policy/usage.js';
-import { readTailFilter } from './tail/filter.js';
-import type { Followers } from './tail/followers.js';
+import { streamLines } from '../http/line-stream.js';
+import { eventMatcher, readEventQuery, type EventQuery } from '../observing/filter.js';
+import type { RecentEvents } from '../observing/recent.js';
 
 export interface AdminServerOptions {
-  readonly followers: Followers;
+  readonly recent: RecentEvents;
   /** Answers `GET /metrics`; absent where Prometheus is switched off. */
   readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Answers `GET /policy/usage`: how often each statement has decided. */
@@ -24,9 +25,6 @@ export interface AdminServer {
   stop(): Promise<void>;
 }
 
-/** An empty line this often finds followers that are gone without a word, and keeps proxies from closing. */
-const HEARTBEAT_MS = 15_000;
-
 export function createAdminServer(options: AdminServerOptions): AdminServer {
   const server = createServer((request, response) => {
     const [path = '', query] = (request.url ?? '').split('?', 2);
@@ -35,7 +33,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     else if (request.method !== 'GET') refuse(response, 405, 'Use GET.', { allow: 'GET' });
     else handler(request, response, new URLSearchParams(query));
   });
-  const { metrics, tailToken, followers } = options;
+  const { metrics, tailToken, recent } = options;
   const mayFollow = tailToken === undefined ? fromThisMachine : showsToken(tailToken);
 
   function events(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
@@ -43,25 +41,25 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       refuse(response, 403, 'Events are open to this machine only, or to the bearer of the token that is configured.');
       return;
     }
-    let remove: (() => void) | undefined;
+    let asked: EventQuery;
     try {
-      remove = followers.add(response, readTailFilter(query));
+      asked = readEventQuery(new Map([...query.keys()].map((name) => [name, query.getAll(name)])), Date.now());
     } catch (error) {
       refuse(response, 400, String(error instanceof Error ? error.message : error));
       return;
     }
-    if (remove === undefined) {
+    const gone = new AbortController();
+    response.on('close', () => {
+      gone.abort();
+    });
+    const { filter, follow, ...past } = asked;
+    const lines = recent.read(eventMatcher(filter), { past, follow, signal: gone.signal });
+    if (lines === undefined) {
       refuse(response, 503, 'Too many follow already.');
       return;
     }
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
-    response.flushHeaders();
-    const heartbeat = setInterval(() => response.write('\n'), HEARTBEAT_MS);
-    response.on('error', () => response.destroy());
-    response.on('close', () => {
-      clearInterval(heartbeat);
-      remove();
-    });
+    void streamLines(response, lines);
   }
 
   function policyUsage(request: IncomingMessage, response: ServerResponse): void {

@@ -13,7 +13,7 @@ import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { tracesWanted, type Environment } from './otel/environment.js';
 import { onSdkError, startMeters, startTraces, type Meters } from './otel/sdk.js';
 import { createOtelTracing } from './otel/tracing.js';
-import { Followers } from './tail/followers.js';
+import { RecentEvents } from '../observing/recent.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 
 export interface TelemetryOptions {
@@ -37,6 +37,8 @@ export interface Telemetry {
   readonly events: Events & ProcessEvents;
   readonly tracing: Tracing;
   readonly diagnostics: Diagnostics;
+  /** The latest events, and those to come. */
+  readonly recent: RecentEvents;
   /** Other levels and another share of successes from now on. */
   replaceLogFilter(filter: LogFilterOptions): void;
   /** Counts what a broker has counted. */
@@ -54,8 +56,8 @@ export interface Telemetry {
 /** @throws Error where the environment names an exporter or protocol that there is not. */
 export async function createTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const env = options.env ?? process.env;
-  const followers = new Followers();
-  const log = createEventLog({ ...options.log, tap: followers });
+  const recent = new RecentEvents();
+  const log = createEventLog({ ...options.log, tap: recent });
   const traces = (options.traces ?? tracesWanted(env)) ? await startTraces(options.version, env) : undefined;
   const counted = (options.metrics ?? true) ? await startCounting(options.version, env, log, options.usage) : undefined;
   const metrics = counted?.metrics;
@@ -82,7 +84,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
 
   const tracing = traces === undefined ? noTracing : createOtelTracing(traces);
   const server = createAdminServer({
-    followers,
+    recent,
     ...(options.usage && { usage: options.usage }),
     ...(counted && { metrics: counted.answer }),
     ...(options.tailToken === undefined ? {} : { tailToken: options.tailToken }),
@@ -91,6 +93,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   return {
     events,
     diagnostics: log.diagnostics,
+    recent,
     replaceLogFilter: (filter) => {
       log.replaceFilter(filter);
     },
