@@ -13,11 +13,13 @@ export interface AdminServerOptions {
   readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Answers `GET /policy/usage`: how often each statement has decided. */
   readonly usage?: () => readonly StatementUse[];
+  /** Answers `GET /status`. */
+  readonly status: () => object;
   /** Who shows this token may follow events from anywhere; absent: only from this machine. */
   readonly tailToken?: string;
 }
 
-/** Port 9464 of the service: `GET /metrics` for Prometheus, `GET /events` for `tightbeam tail`, `GET /policy/usage`. */
+/** Port 9464 of the service: `GET /metrics` for Prometheus, `GET /events` for `tightbeam tail`, `GET /status`, `GET /policy/usage`. */
 export interface AdminServer {
   /** Listens, and answers the port bound. Rejects where it cannot listen. */
   start(address: { readonly host: string; readonly port: number }): Promise<number>;
@@ -29,7 +31,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   const server = createServer((request, response) => {
     const [path = '', query] = (request.url ?? '').split('?', 2);
     const handler = handlers[path];
-    if (handler === undefined) refuse(response, 404, 'There is /metrics, /events and /policy/usage.');
+    if (handler === undefined) refuse(response, 404, 'There is /metrics, /events, /status and /policy/usage.');
     else if (request.method !== 'GET') refuse(response, 405, 'Use GET.', { allow: 'GET' });
     else handler(request, response, new URLSearchParams(query));
   });
@@ -62,18 +64,21 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     void streamLines(response, lines);
   }
 
-  function policyUsage(request: IncomingMessage, response: ServerResponse): void {
-    if (!mayFollow(request)) {
-      refuse(response, 403, 'This is open to this machine only, or to the bearer of the token that is configured.');
-      return;
-    }
-    const body = JSON.stringify(options.usage?.() ?? []);
-    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${body}\n`);
-  }
+  const ofThisMachine =
+    (answer: () => unknown): Handler =>
+    (request, response) => {
+      if (!mayFollow(request)) {
+        refuse(response, 403, 'This is open to this machine only, or to the bearer of the token that is configured.');
+        return;
+      }
+      const body = JSON.stringify(answer());
+      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${body}\n`);
+    };
 
   const handlers: Readonly<Partial<Record<string, Handler>>> = {
     '/events': events,
-    '/policy/usage': policyUsage,
+    '/policy/usage': ofThisMachine(() => options.usage?.() ?? []),
+    '/status': ofThisMachine(options.status),
     ...(metrics && { '/metrics': metrics }),
   };
 

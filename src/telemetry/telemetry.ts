@@ -14,6 +14,7 @@ import { tracesWanted, type Environment } from './otel/environment.js';
 import { onSdkError, startMeters, startTraces, type Meters } from './otel/sdk.js';
 import { createOtelTracing } from './otel/tracing.js';
 import { RecentEvents } from '../observing/recent.js';
+import { ServiceStatus, type StatusReport } from '../observing/status.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 
 export interface TelemetryOptions {
@@ -39,6 +40,10 @@ export interface Telemetry {
   readonly diagnostics: Diagnostics;
   /** The latest events, and those to come. */
   readonly recent: RecentEvents;
+  /** What the events tell of how the service is. */
+  readonly status: () => StatusReport;
+  /** What `GET /status` answers; before, nothing. */
+  tellStatus(status: () => object): void;
   /** Other levels and another share of successes from now on. */
   replaceLogFilter(filter: LogFilterOptions): void;
   /** Counts what a broker has counted. */
@@ -62,7 +67,9 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   const counted = (options.metrics ?? true) ? await startCounting(options.version, env, log, options.usage) : undefined;
   const metrics = counted?.metrics;
 
-  const fanOut = createFanOut([log, ...(metrics ? [metrics] : [])], (error) => {
+  const told = new ServiceStatus(Date.now);
+  let tellStatus: (() => object) | undefined;
+  const fanOut = createFanOut([log, told, ...(metrics ? [metrics] : [])], (error) => {
     log.fault('An event could not be recorded.', error);
   });
   const events: Events & ProcessEvents = {
@@ -85,6 +92,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   const tracing = traces === undefined ? noTracing : createOtelTracing(traces);
   const server = createAdminServer({
     recent,
+    status: () => tellStatus?.() ?? {},
     ...(options.usage && { usage: options.usage }),
     ...(counted && { metrics: counted.answer }),
     ...(options.tailToken === undefined ? {} : { tailToken: options.tailToken }),
@@ -94,6 +102,10 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
     events,
     diagnostics: log.diagnostics,
     recent,
+    status: () => told.report(),
+    tellStatus: (status) => {
+      tellStatus = status;
+    },
     replaceLogFilter: (filter) => {
       log.replaceFilter(filter);
     },

@@ -82,7 +82,7 @@ describe('a line of tightbeam tail', () => {
       { ...success, status: 'Failure', reason: 'CLIENT_OFFLINE_WITH_SESSION', action, resource, cause },
       { colour: true, width: 100 },
     )
-      .replace(/\u001b\[\d+m/g, '')
+      .replaceAll(/\p{Cc}\[\d+m/gu, '')
       .split('\n');
     expect(lines.length).toBeGreaterThan(1);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);

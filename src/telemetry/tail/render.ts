@@ -17,8 +17,7 @@ const EVENT_TYPE = Math.max(...EVENT_TYPES.map(({ length }) => length));
 const REASON = 27;
 const DURATION = 10;
 
-// eslint-disable-next-line no-control-regex -- these are the control characters that colour
-const COLOURS = /\u001b\[\d+m/g;
+const COLOURS = /\p{Cc}\[\d+m/gu;
 
 const ANSI = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const;
 
