@@ -21,7 +21,7 @@ export function certificatesOf({ http, exhook, door }: Config, now: number): Cer
   const files = {
     'http.tls.cert': http.tls?.cert,
     'exhook.tls.cert': exhook.tls?.cert,
-    'door.tls.cert': door?.tls?.cert,
+    'door.tls.cert': door.tls?.cert,
   };
   return Object.entries(files).flatMap(([setting, file]) => (file === undefined ? [] : [statusOf(setting, file, now)]));
 }
