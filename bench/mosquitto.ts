@@ -159,13 +159,17 @@ async function idle(connections: number): Promise<void> {
     const { service } = beside.door;
     // What is kept on purpose, compiled code for one, comes with the first thousand.
     const first = await connectIdle(beside.door.rig, 0, 1_000);
+    await service.collectGarbage();
     const before = service.residentBytes();
     const others = await connectIdle(beside.door.rig, 1_000, connections);
+    const grown = (service.residentBytes() - before) / (connections - 1_000);
+    await service.collectGarbage();
     const bytes = (service.residentBytes() - before) / (connections - 1_000);
     print('');
     print(
       `${connections.toLocaleString('en')} idle connections (as many as ${IDLE_CONNECTIONS} or the limit of open files allow)`,
     );
+    print(`memory that the service took for a connection, garbage with it: ${(grown / 1_024).toFixed(1)} KB`);
     verdict('memory of the service for a connection, in KB', bytes / 1_024, 'at most', 12);
     await Promise.all([...first, ...others].map((client) => client.end()));
   } finally {

@@ -23,9 +23,15 @@ export interface Side {
   readonly broker: Process;
 }
 
+/** The process with the door. */
+export interface Service extends Process {
+  /** Has it give back what it does not need. */
+  collectGarbage(): Promise<void>;
+}
+
 export interface Beside {
   readonly alone: Side;
-  readonly door: Side & { readonly service: Process };
+  readonly door: Side & { readonly service: Service };
   stop(): Promise<void>;
 }
 
@@ -61,7 +67,13 @@ export async function startBeside(devices: number): Promise<Beside> {
       door: {
         rig: rigOf(setting, ports.mqtt ?? 0, ports.http),
         broker: processOf(listenerOn(behind.port)),
-        service: processOf(server.pid ?? 0),
+        service: {
+          ...processOf(server.pid ?? 0),
+          collectGarbage: async () => {
+            server.send('collect');
+            await once(server, 'message');
+          },
+        },
       },
       stop,
     };
