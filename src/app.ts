@@ -12,6 +12,7 @@ import { CredentialStore } from './identity/credential-store.js';
 import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
+import { PolicyQuestions } from './operations/policy-questions.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
 import { PolicyStore } from './policy/policy-store.js';
 import { PolicyUsage } from './policy/usage.js';
@@ -140,8 +141,9 @@ async function start(
     perReceiver,
   });
   const others = new DataPlaneOperations({ ...common, broker: broker.operations, publisher: broker.publisher });
+  const questions = new PolicyQuestions({ ...common, current: policies.current, rules: config.authorization });
   const dataPlanes = await startDataPlanes(config, {
-    operations: createOperations(messaging, others, common),
+    operations: createOperations({ messaging, others, questions }, common),
     accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
     telemetry,
     ready: () => broker.ready,

@@ -9,8 +9,9 @@ import { REASONS } from '../reasons.js';
 import type { Events } from '../observing/events.js';
 import type { Tracing } from '../observing/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
-import { clientErrorDetails, guardConnections, REQUEST_TIMEOUT } from './guard-connections.js';
+import { clientErrorDetails, CUT_SHORT, guardConnections, REQUEST_TIMEOUT } from './guard-connections.js';
 import { addHealthRoutes } from './health.js';
+import { HUNG_UP } from './incoming-chunks.js';
 import type { Operation } from './operation.js';
 import { Operating } from './operating.js';
 import { answerAndClose } from './raw-answer.js';
@@ -215,7 +216,8 @@ export class DataPlane {
     const details = clientErrorDetails(error);
     if (this.#streams.has(socket) && details !== undefined) {
       // A streamed request takes its time, and has an idle limit of its own.
-      if (error.code !== REQUEST_TIMEOUT) this.#streams.stop(socket, { reason: 'INVALID_REQUEST', details });
+      const ending: Ending = error.code === CUT_SHORT ? HUNG_UP : { reason: 'INVALID_REQUEST', details };
+      if (error.code !== REQUEST_TIMEOUT) this.#streams.stop(socket, ending);
       return;
     }
     if (details === undefined) {

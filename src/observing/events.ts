@@ -109,6 +109,10 @@ export const EVENTS = {
   ListSubscriptions: action('A caller asked for the subscriptions of a client.', 'request'),
   GetRetainedMessage: action('A caller asked for a retained message.', 'request'),
   ListRetainedMessages: action('A caller asked for the retained messages.', 'request'),
+  ExplainPolicy: action(
+    'A caller asked what policies say: one decision, who may do something, or what a principal may do.',
+    'request',
+  ),
   HttpRequest: action('A request for no operation, or no request at all, was refused.', 'request'),
   WouldDeny: row<WouldDenyEvent>({
     meaning:
