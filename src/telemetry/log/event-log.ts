@@ -1,12 +1,6 @@
 import { pino } from 'pino';
 import type { Diagnostics } from '../../observing/diagnostics.js';
-import {
-  rowOf,
-  type AnyEvent,
-  type Events,
-  type EventType,
-  type ProcessEvents,
-} from '../../observing/events.js';
+import { rowOf, type AnyEvent, type Events, type EventType, type ProcessEvents } from '../../observing/events.js';
 import type { RecentEvents } from '../../observing/recent.js';
 import { newTraceId } from '../../observing/trace-id.js';
 import { openFileDestination, type LogDestination } from './destination.js';
