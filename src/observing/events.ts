@@ -113,6 +113,8 @@ export const EVENTS = {
     'A caller asked what policies say: one decision, who may do something, or what a principal may do.',
     'request',
   ),
+  ViewEvents: action('A caller reads along what happens: told when that begins, or is refused.', 'request'),
+  ViewStatus: action('A caller asked how the service is.', 'request'),
   HttpRequest: action('A request for no operation, or no request at all, was refused.', 'request'),
   WouldDeny: row<WouldDenyEvent>({
     meaning:
