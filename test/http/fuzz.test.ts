@@ -3,8 +3,7 @@ import fc from 'fast-check';
 import { createLocalJWKSet } from 'jose';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from '../garbage.js';
 import type { CallerAuthenticator } from '../../src/identity/caller.js';
 import { JWT_ALGORITHMS, JwtAuthenticator } from '../../src/identity/jwt.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
@@ -213,8 +212,6 @@ function checkReadably(answer: string, sent: Uint8Array, seed: number): void {
   }
 }
 
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 function heap(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;
@@ -223,35 +220,31 @@ function heap(): number {
 let server: TestServer;
 afterEach(() => server.dataPlane.stop());
 
-test(
-  `${REQUESTS} malformed requests: always the shape of AWS, never a 5xx, no hang, nothing left behind`,
-  async () => {
-    const accessKeys = { secretsOf: () => [CREDENTIALS.secretAccessKey] };
-    const noKeys = createLocalJWKSet({ keys: [] });
-    const now = (): number => Date.now();
-    server = await startServer({
-      timeouts: TIMEOUTS,
-      behind: { broker, publisher: broker },
-      authenticators: [
-        new SigV4Authenticator({ accessKeys, region: REGION, now }),
-        new JwtAuthenticator({ issuer: 'i', audience: 'a', algorithms: JWT_ALGORITHMS, keys: noKeys, now }),
-        anybody,
-      ],
-    });
-    const seed = Number(process.env['TIGHTBEAM_FUZZ_SEED'] ?? Date.now() % 2 ** 31);
-    const run = async (batches: number): Promise<void> => {
-      for (let index = 0; index < batches; index += 1) {
-        const batch = fc.sample(request, { numRuns: BATCH, seed: seed + index });
-        const answers = await Promise.all(batch.map((bytes) => exchange(server.port, bytes)));
-        for (const [at, bytes] of batch.entries()) checkReadably(answers[at] ?? '', bytes, seed);
-        server.events.all.length = 0;
-        server.delivery.messages.length = 0;
-      }
-    };
-    await run(4);
-    const before = heap();
-    await run(Math.ceil(REQUESTS / BATCH));
-    expect((heap() - before) / 1_048_576).toBeLessThan(8);
-  },
-  Math.max(60_000, REQUESTS * 30),
-);
+test(`${REQUESTS} malformed requests: always the shape of AWS, never a 5xx, no hang, nothing left behind`, async () => {
+  const accessKeys = { secretsOf: () => [CREDENTIALS.secretAccessKey] };
+  const noKeys = createLocalJWKSet({ keys: [] });
+  const now = (): number => Date.now();
+  server = await startServer({
+    timeouts: TIMEOUTS,
+    behind: { broker, publisher: broker },
+    authenticators: [
+      new SigV4Authenticator({ accessKeys, region: REGION, now }),
+      new JwtAuthenticator({ issuer: 'i', audience: 'a', algorithms: JWT_ALGORITHMS, keys: noKeys, now }),
+      anybody,
+    ],
+  });
+  const seed = Number(process.env['TIGHTBEAM_FUZZ_SEED'] ?? Date.now() % 2 ** 31);
+  const run = async (batches: number): Promise<void> => {
+    for (let index = 0; index < batches; index += 1) {
+      const batch = fc.sample(request, { numRuns: BATCH, seed: seed + index });
+      const answers = await Promise.all(batch.map((bytes) => exchange(server.port, bytes)));
+      for (const [at, bytes] of batch.entries()) checkReadably(answers[at] ?? '', bytes, seed);
+      server.events.all.length = 0;
+      server.delivery.messages.length = 0;
+    }
+  };
+  await run(4);
+  const before = heap();
+  await run(Math.ceil(REQUESTS / BATCH));
+  expect((heap() - before) / 1_048_576).toBeLessThan(8);
+});

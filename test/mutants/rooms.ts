@@ -8,29 +8,41 @@ export interface Room {
 }
 
 export const ROOMS: readonly Room[] = [
-  { sources: ['src/direct'], tests: ['test/direct', 'test/http/batch.test.ts'], sample: 40 },
+  { sources: ['src/direct'], tests: ['test/direct', 'test/http/batch.test.ts'], sample: 30 },
   {
     sources: ['src/brokers/direct'],
     tests: ['test/brokers/direct', 'test/brokers/embedded'],
-    sample: 50,
+    sample: 40,
   },
-  { sources: ['src/brokers/link'], tests: ['test/brokers/link'], sample: 40 },
-  { sources: ['src/identity'], tests: ['test/identity', 'test/http/mutual-tls.test.ts'], sample: 40 },
+  { sources: ['src/brokers/link'], tests: ['test/brokers/link'], sample: 30 },
+  { sources: ['src/identity'], tests: ['test/identity', 'test/http/mutual-tls.test.ts'], sample: 30 },
   {
     sources: ['src/policy/deciding'],
     tests: [
       'test/policy/anonymous.test.ts',
       'test/policy/corpus.test.ts',
       'test/policy/document.test.ts',
+      'test/policy/hostile.test.ts',
       'test/policy/principals.test.ts',
       'test/policy/untold-facts.test.ts',
       'test/policy/work.test.ts',
     ],
-    sample: 40,
+    sample: 30,
   },
-  { sources: ['src/brokers/door'], tests: ['test/brokers/door', 'test/brokers/mosquitto'], sample: 30 },
-  { sources: ['src/brokers/embedded'], tests: ['test/brokers/embedded'], sample: 30 },
-  { sources: ['src/brokers/emqx'], tests: ['test/brokers/emqx'], sample: 30 },
+  {
+    sources: ['src/brokers/door'],
+    tests: [
+      'test/brokers/door',
+      'test/brokers/mosquitto/direct.test.ts',
+      'test/brokers/mosquitto/direct-refusals.test.ts',
+      'test/brokers/mosquitto/door.test.ts',
+      'test/brokers/mosquitto/listeners.test.ts',
+      'test/brokers/mosquitto/protocol.test.ts',
+    ],
+    sample: 20,
+  },
+  { sources: ['src/brokers/embedded'], tests: ['test/brokers/embedded'], sample: 20 },
+  { sources: ['src/brokers/emqx'], tests: ['test/brokers/emqx'], sample: 20 },
   { sources: ['src/throttling'], tests: ['test/throttling'], sample: 10 },
   { sources: ['src/telemetry/otel/flights.ts'], tests: ['test/telemetry'], sample: 0 },
 ];

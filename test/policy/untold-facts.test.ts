@@ -54,3 +54,35 @@ test('a subject without common name has none', () => {
   };
   expect(decide([{ ...CONNECT, Condition }], identity).effect).toBe('allow');
 });
+
+test('a question about a CONNECT is answered as the CONNECT would be, where nobody tells of it', () => {
+  const authorizer = authorizerOf({
+    p: policy(CONNECT, { ...CONNECT, Effect: 'Deny', Condition: ABOUT_WILL }),
+  });
+  expect(authorizer.decide(CLIENT, 'iot:Connect', 'client/c').cause).toBe('error');
+  expect(authorizer.decide(CLIENT, 'iot:Connect', 'client/c', { connectAttributes: [] }).effect).toBe('allow');
+});
+
+describe('of a subscription to many topics', () => {
+  const SUBSCRIBE = { Effect: 'Allow', Action: 'iot:Subscribe', Resource: `${ARN}topicfilter/a/#` };
+  const RECEIVE = { Effect: 'Allow', Action: 'iot:Receive', Resource: [`${ARN}topic/a`, `${ARN}topic/a/*`] };
+  const subscribe = (receiveOnSubscribe: 'some' | 'every', ...statements: object[]) =>
+    authorizerOf({ p: policy(SUBSCRIBE, ...statements) }, { receiveOnSubscribe }).subscribe(WITH_CERTIFICATE, 'a/#');
+
+  test('an Allow on what is not known allows none, and a Deny keeps everybody out', () => {
+    expect(subscribe('some', RECEIVE).effect).toBe('allow');
+    expect(subscribe('some', { ...RECEIVE, Condition: ABOUT_ISSUER }).effect).toBe('deny');
+    const deny = { ...RECEIVE, Effect: 'Deny', Resource: `${ARN}topic/a/b`, Condition: ABOUT_ISSUER };
+    expect(subscribe('every', RECEIVE).effect).toBe('allow');
+    expect(subscribe('every', RECEIVE, deny).effect).toBe('deny');
+    expect(subscribe('some', RECEIVE, deny).effect).toBe('allow');
+  });
+
+  test('a variable without a value narrows an Allow, and widens a Deny', () => {
+    const ofThing = `${ARN}topic/a/\${iot:Connection.Thing.ThingName}`;
+    expect(subscribe('some', { ...RECEIVE, Resource: ofThing }).effect).toBe('deny');
+    const below = { ...RECEIVE, Resource: `${ARN}topic/a/b` };
+    expect(subscribe('some', below).effect).toBe('allow');
+    expect(subscribe('some', below, { ...RECEIVE, Effect: 'Deny', Resource: ofThing }).effect).toBe('deny');
+  });
+});
