@@ -168,6 +168,11 @@ export const ConfigSchema = z
           .describe(
             'what decides in place of policies in shadow: the broker as it would without them (EMQX by `authorization.no_match`), or nobody (allow)',
           ),
+        baseline: text
+          .optional()
+          .describe(
+            'folder of policies as they were approved: contents of `policies` that grant anything beyond are refused, at the start and on reload',
+          ),
         receiveOnSubscribe: z
           .enum(['every', 'some', 'off'])
           .default('every')
