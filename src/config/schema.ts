@@ -117,6 +117,11 @@ export const ConfigSchema = z
           .describe(
             "connections at the most: more are opened when all windows (the broker's Receive Maximum) are full",
           ),
+        lifecycleEvents: flag
+          .default(false)
+          .describe(
+            'publish connects, disconnects and subscriptions under `$aws/events/` in the form of AWS IoT Core, for whoever may subscribe',
+          ),
         api: z
           .strictObject({
             url: httpUrl,
