@@ -12,7 +12,10 @@ import { CredentialStore } from './identity/credential-store.js';
 import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
+import { PolicyQuestions } from './operations/policy-questions.js';
+import { Viewing } from './operations/viewing.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
+import type { PolicySet } from './policy/policy-set.js';
 import { PolicyStore } from './policy/policy-store.js';
 import { PolicyUsage } from './policy/usage.js';
 import { formatProblem, tellProblems } from './policy/reading/problems.js';
@@ -20,6 +23,7 @@ import { startModes, switchSettings } from './switching.js';
 import type { LogDestination } from './telemetry/log/destination.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { RateLimiter } from './throttling/rate-limiter.js';
+import { certificatesOf } from './tls/expiry.js';
 import { VERSION } from './version.js';
 
 export interface ServiceOptions {
@@ -140,12 +144,23 @@ async function start(
     perReceiver,
   });
   const others = new DataPlaneOperations({ ...common, broker: broker.operations, publisher: broker.publisher });
+  const questions = new PolicyQuestions({ ...common, current: policies.current, rules: config.authorization });
+  const status = () => ({
+    service: { version: VERSION, broker: options.broker, ready: broker.ready },
+    ...telemetry.status(),
+    shadow: hasShadow(enforcement.settings),
+    credentials: credentials.current().sizes,
+    certificates: certificatesOf(config, Date.now()),
+  });
+  telemetry.tellStatus(status);
+  const viewing = new Viewing({ ...common, recent: telemetry.recent, status });
   const dataPlanes = await startDataPlanes(config, {
-    operations: createOperations(messaging, others, common),
+    operations: createOperations({ messaging, others, questions, viewing }, common),
     accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
     telemetry,
     ready: () => broker.ready,
     shadow: () => hasShadow(enforcement.settings),
+    status: telemetry.status,
   });
   stops.push(() => dataPlanes.stop());
 
@@ -196,12 +211,18 @@ async function openPolicies(config: Config, { events, diagnostics }: Telemetry):
       events.tell('PolicyReload', {
         outcome: status === 'Success' ? 'loaded' : 'refused',
         version,
+        ...sizesOf(store.current()),
         ...(details === '' ? {} : { details }),
       });
     },
   });
   const { version, problems } = store.current();
   for (const problem of problems) diagnostics('warn', formatProblem(problem));
-  events.tell('PolicyReload', { outcome: 'loaded', version });
+  events.tell('PolicyReload', { outcome: 'loaded', version, ...sizesOf(store.current()) });
   return store;
+}
+
+/** Of the set in force. */
+function sizesOf({ documents, principals }: PolicySet): { readonly policies: number; readonly principals: number } {
+  return { policies: documents.size, principals: principals.all.length };
 }

@@ -350,13 +350,27 @@ const table = {
     causes: ['See `details` of the log line.'],
     next: ['Report it with the log line.'],
   },
+  CALLER_GONE: {
+    status: 'Failure',
+    retry: 'safe',
+    http: 400,
+    exception: 'InvalidRequestException',
+    message: 'The caller hung up.',
+    meaning:
+      'The caller hung up before its request was complete, or while its message waited for the device to connect. Nothing was ' +
+      'sent.',
+    causes: ['A timeout of the caller, or of a proxy before it, that is shorter than the wait.'],
+    next: ['Compare `durationMs` with the timeouts on the way.'],
+  },
   SHUTTING_DOWN: {
     status: 'Failure',
     retry: 'safe',
     http: 503,
     exception: 'ServiceUnavailableException',
     message: 'The service is shutting down.',
-    meaning: 'The request came while this replica was finishing its last ones. It was not begun.',
+    meaning:
+      'The request came while this replica was finishing its last ones, and was not begun; or its message still waited for the ' +
+      'device to connect, and was withdrawn.',
     causes: ['A deployment or a restart.'],
     next: ['Retry: another replica, or the next start, will answer.'],
   },

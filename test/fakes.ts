@@ -27,8 +27,10 @@ export class FakeDelivery implements DirectDelivery {
   readonly waits: ConnectionWait[] = [];
   seen: () => Promise<'connected' | Delivery> = () =>
     Promise.resolve({ reason: 'CLIENT_NOT_CONNECTED', written: 'no' });
-  connected(wait: ConnectionWait): Promise<'connected' | Delivery> {
+  readonly signals: (AbortSignal | undefined)[] = [];
+  connected(wait: ConnectionWait, signal?: AbortSignal): Promise<'connected' | Delivery> {
     this.waits.push(wait);
+    this.signals.push(signal);
     return this.seen();
   }
   async deliver(message: DirectMessage): Promise<Delivery> {

@@ -31,6 +31,7 @@ prep_stop(State) ->
     ok = tightbeam_prometheus:unregister(),
     ok = tightbeam_delivery:stop(),
     ok = tightbeam_pending:complete_all(stopped),
+    ok = tightbeam_arrivals:leave(),
     ok = tightbeam_report:flush(),
     ok = tightbeam_tap_collector:flush(),
     ok = tightbeam_watch:clear(),

@@ -6,7 +6,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/0, is_allowed/4, remembered/2, is_asking/0, forget/1, clean/0, count/0, create_tables/0]).
+-export([start_link/0, is_allowed/4, may_send/2, remembered/2, is_asking/0, forget/1, clean/0, count/0, create_tables/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(TAB, ?MODULE).
@@ -57,14 +57,33 @@ is_asking() ->
     get(?ASKING) =:= true.
 
 ask(ClientInfo, Topic, QoS) ->
-    tightbeam_metrics:inc('tightbeam.authz.asked'),
-    Default = #{result => emqx:get_config([authorization, no_match], deny), from => default},
     _ = put(?ASKING, true),
-    try emqx_hooks:run_fold('client.authorize', [ClientInfo, #{action_type => subscribe, qos => QoS}, Topic], Default) of
-        #{result := Result} = Answer -> {Result =:= allow, maps:get(from, Answer, unknown)};
-        _ -> {false, unknown}
+    try
+        run(ClientInfo, #{action_type => subscribe, qos => QoS}, Topic)
     after
         erase(?ASKING)
+    end.
+
+run(ClientInfo, Action, Topic) ->
+    tightbeam_metrics:inc('tightbeam.authz.asked'),
+    Default = #{result => emqx:get_config([authorization, no_match], deny), from => default},
+    case emqx_hooks:run_fold('client.authorize', [ClientInfo, Action, Topic], Default) of
+        #{result := Result} = Answer -> {Result =:= allow, maps:get(from, Answer, unknown)};
+        _ -> {false, unknown}
+    end.
+
+%% @doc May the sender, a connection of this node, still send what it sent a while ago? Asked anew. If not: has the service
+%% said so, and told it as an event?
+-spec may_send(pid(), term()) -> true | {false, boolean()}.
+may_send(Channel, Msg) ->
+    case emqx_cm:do_get_chan_info(emqx_message:from(Msg), Channel) of
+        #{clientinfo := ClientInfo} ->
+            case run(ClientInfo, #{action_type => publish, qos => emqx_message:qos(Msg), retain => false}, emqx_message:topic(Msg)) of
+                {true, _} -> true;
+                {false, From} -> {false, From =:= exhook}
+            end;
+        _ ->
+            {false, false}
     end.
 
 %% The guard's refusal says that nobody could be asked, which may be over in a moment.

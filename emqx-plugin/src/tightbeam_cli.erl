@@ -22,6 +22,7 @@ cli(["status"]) ->
     emqx_ctl:print("pending          : ~p~n", [tightbeam_pending:count()]),
     emqx_ctl:print("in flight        : ~p~n", [tightbeam_inflight:count()]),
     emqx_ctl:print("waiting for room : ~p~n", [tightbeam_waiting:count()]),
+    emqx_ctl:print("waiting for connections : ~p~n", [tightbeam_connection_waits:count()]),
     emqx_ctl:print("identities       : ~p~n", [tightbeam_identity:count()]),
     emqx_ctl:print("PUBACK codes     : ~s~n", [codes()]),
     emqx_ctl:print("cached decisions : ~p~n", [tightbeam_authz:count()]),

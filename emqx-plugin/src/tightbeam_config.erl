@@ -15,6 +15,9 @@
     | max_pending
     | waiting_max
     | waiting_max_per_device
+    | connection_waits_max
+    | connection_waits_max_per_device
+    | connection_waits_max_per_principal
     | identities_max
     | identities_max_per_principal
     | identities_ttl_ms
@@ -70,6 +73,10 @@ defaults() ->
         %% Messages that wait for room in the receive windows of devices of this node.
         waiting_max => 10000,
         waiting_max_per_device => 100,
+        %% Messages of senders of this node that wait for their receivers to connect.
+        connection_waits_max => 10000,
+        connection_waits_max_per_device => 100,
+        connection_waits_max_per_principal => 1000,
         %% Identities of deliveries that are remembered, each for so long after its outcome.
         identities_max => 100000,
         identities_max_per_principal => 10000,

@@ -8,7 +8,7 @@
 -behaviour(gen_server).
 
 -export([start_link/1, name/1, name_of/1, pool_size/0, dispatch/3, create_counters/0]).
--export([back/1, withdraw/1, room/2, stop/0, is_stopping/0]).
+-export([back/1, withdraw/1, woken/1, room/2, stop/0, is_stopping/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([job/0]).
@@ -34,7 +34,12 @@
     %% Have the other nodes been asked what they remember?
     gathered := boolean(),
     %% Where its identity is open.
-    place => tightbeam_identity:place()
+    place => tightbeam_identity:place(),
+    %% Until when it may wait for its receiver, in monotonic milliseconds of its sender's node; and, when it has waited, on
+    %% which node the receiver has come. `order': its sequence on that node.
+    wait_until => integer(),
+    order => integer(),
+    woken => node()
 }.
 
 %% The same on every node: a worker's name is also its address on another node.
@@ -84,7 +89,7 @@ is_stopping() ->
 %% @doc Takes a message to its receiver, or to a worker; its pending entry is open already.
 -spec dispatch(tightbeam_pending:key(), term(), tightbeam_request:request()) -> ok.
 dispatch(Key, Msg, #{timeout := Timeout, clientid := ClientId} = Request) ->
-    Job = #{
+    Plain = #{
         key => Key,
         msg => Msg,
         request => Request,
@@ -97,15 +102,33 @@ dispatch(Key, Msg, #{timeout := Timeout, clientid := ClientId} = Request) ->
         missed => 0,
         gathered => false
     },
-    N = number(ClientId),
-    Counters = persistent_term:get(?COUNTERS),
-    case atomics:get(Counters, N + 1) =:= 0 andalso guarded(Job, fun tightbeam_locate:at_once/1) of
-        Done when Done =:= true; Done =:= ok ->
-            ok;
+    case Request of
+        #{is_watch := true, wait := #{ms := Wait}} ->
+            tightbeam_connection_waits:wait(may_wait(Wait, Plain), false);
+        #{wait := #{ms := Wait}} ->
+            dispatch(ClientId, may_wait(Wait, Plain));
         _ ->
-            ok = atomics:add(Counters, N + 1, 1),
-            gen_server:cast(name(N), {deliver, Job})
+            dispatch(ClientId, Plain)
     end.
+
+may_wait(Wait, #{deadline := Deadline, sequence := Sequence} = Job) ->
+    Job#{wait_until => erlang:monotonic_time(millisecond) + Wait, deadline := Deadline + Wait, order => Sequence}.
+
+dispatch(ClientId, Job) ->
+    N = number(ClientId),
+    case atomics:get(persistent_term:get(?COUNTERS), N + 1) =:= 0 andalso guarded(Job, fun tightbeam_locate:at_once/1) of
+        Done when Done =:= true; Done =:= ok -> ok;
+        _ -> to_worker(N, Job)
+    end.
+
+to_worker(N, Job) ->
+    ok = atomics:add(persistent_term:get(?COUNTERS), N + 1, 1),
+    gen_server:cast(name(N), {deliver, Job}).
+
+%% @doc The receiver that it waited for has come.
+-spec woken(job()) -> ok.
+woken(#{request := #{clientid := ClientId}} = Job) ->
+    to_worker(number(ClientId), Job).
 
 %% @doc It was not written, and the connection that it was for is gone: it is looked for again.
 -spec back(tightbeam_inflight:attempt()) -> ok.

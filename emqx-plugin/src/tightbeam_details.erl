@@ -20,7 +20,7 @@ encode(PacketId, Outcome, Details) ->
     iolist_to_binary([
         "{\"packetId\":", integer_to_binary(PacketId),
         ",\"reason\":\"", tightbeam_outcome:reason(Outcome), $",
-        [member(Field, Details) || Field <- [written, code, reason_string, trace_id, joined, earlier_written, response]],
+        [member(Field, Details) || Field <- [written, code, reason_string, trace_id, joined, earlier_written, connected, response]],
         $}
     ]).
 

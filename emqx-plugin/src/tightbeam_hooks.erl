@@ -33,6 +33,7 @@ delivery() ->
         {'client.disconnected', {tightbeam_receiver, on_disconnected, []}, ?FIRST},
         {'client.connect', {tightbeam_facts, on_connect, []}, ?FIRST},
         {'client.connected', {tightbeam_will, on_connected, []}, ?FIRST},
+        {'client.connected', {tightbeam_arrivals, on_connected, []}, ?FIRST},
         {'client.authorize', {tightbeam_will, on_authorize, []}, ?FIRST},
         {'client.authorize', {tightbeam_access, on_authorize, []}, ?FIRST},
         {'client.check_authz_complete', {tightbeam_access, on_authz_complete, []}, ?FIRST},

@@ -22,7 +22,7 @@ at_once(#{msg := Msg, request := #{clientid := ClientId}} = Job) ->
                         is_boolean(Allowed) andalso not tightbeam_waiting:is_blocked(Pid) andalso is_followed(Receiver, Job) andalso
                             not is_exclusive(Pid, Receiver, Job)
                     of
-                        true -> judged(Allowed, Pid, Receiver, Job, false);
+                        true -> judged(Allowed, Pid, Receiver, begun(Job), false);
                         false -> false
                     end;
                 _ ->
@@ -45,9 +45,27 @@ is_exclusive(_Pid, _Receiver, _Job) -> false.
 locate(#{key := Key} = Job) ->
     %% A sender that has its answer already (deadline, disconnect) is not worked for.
     case tightbeam_pending:is_open(Key) andalso remaining(Job) > 0 of
-        true -> recall(Job);
+        true -> woken(Job);
         false -> ended(Job, puback_timeout)
     end.
+
+%% Its sender's policies may be others by now.
+woken(#{woken := Node, key := {Sender, _} = Key, msg := Msg} = Woken) ->
+    Job = maps:remove(woken, Woken),
+    case tightbeam_authz:may_send(Sender, Msg) of
+        true when Node =:= node() -> recall(Job);
+        true -> forward(Node, Job);
+        {false, IsTold} -> tightbeam_settle:outcome(Key, maps:get(place, Job, undefined), sender_not_authorized, #{written => no, is_told => IsTold})
+    end;
+woken(Job) ->
+    recall(Job).
+
+%% The receiver is there: from here on its time counts, if the message could wait for it.
+begun(#{wait_until := _, key := Key, request := #{timeout := Timeout}} = Job) ->
+    ok = tightbeam_pending:begun(Key),
+    Job#{deadline := erlang:monotonic_time(millisecond) + Timeout};
+begun(Job) ->
+    Job.
 
 recall(#{place := _} = Job) ->
     find(Job);
@@ -60,6 +78,7 @@ recall(#{key := Key, deadline := Deadline, request := #{identity := Identity}, f
         reused ->
             tightbeam_pending:complete(Key, key_reused, #{written => no});
         joined ->
+            _ = begun(Job),
             tightbeam_metrics:inc('tightbeam.identity.joined');
         {answer, Outcome, Details} ->
             tightbeam_metrics:inc('tightbeam.identity.repeated'),
@@ -81,7 +100,7 @@ recall(#{key := Key, deadline := Deadline, request := #{identity := Identity}, f
 find(#{request := #{clientid := ClientId}} = Job) ->
     Local = local(ClientId),
     case connected(Local) of
-        [{Pid, Info} | _] -> here(Pid, Info, Job);
+        [{Pid, Info} | _] -> here(Pid, Info, begun(Job));
         [] -> elsewhere(lists:any(fun is_offline/1, Local), Job)
     end.
 
@@ -120,6 +139,8 @@ elsewhere(IsOffline, #{request := #{clientid := ClientId}, visited := Visited0, 
         [] -> first_gather(Job, fun nobody/1)
     end.
 
+nobody(#{offline := Offline, wait_until := _} = Job) ->
+    tightbeam_connection_waits:wait(Job, Offline);
 nobody(#{offline := Offline, missed := Missed, request := #{clientid := ClientId}} = Job) ->
     case Offline orelse tightbeam_emqx:has_durable_session(ClientId) of
         true ->

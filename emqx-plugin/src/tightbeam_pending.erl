@@ -7,6 +7,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, open/1, bind/2, complete/2, complete/3, complete_all/1, extend/2, is_open/1, count/0, create_tables/0]).
+-export([hold/2, begun/1, of_packet/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([key/0]).
@@ -31,6 +32,8 @@
     timeout :: pos_integer() | '_',
     %% Monotonic microseconds.
     started :: integer() | '_',
+    %% The same, from when the timeout counts: later than that where the receiver was waited for.
+    begun :: integer() | '_',
     %% The sender is the service: it is told what a PUBACK cannot carry.
     is_service :: boolean() | '_',
     %% The node that the message was sent on to.
@@ -53,22 +56,29 @@ create_tables() ->
 
 %% @doc Opens an entry for the calling process, which is the sender's connection. Its deadline runs on the monotonic clock
 %% from here on, whatever the message then goes through; where the message is written later than now, it is put off by
-%% as much ({@link extend/2}), by 2 s at most.
+%% as much ({@link extend/2}), by 2 s at most. One that may wait for its receiver (`wait', in milliseconds) has its deadline
+%% from the moment in which that is there ({@link begun/1}).
 -spec open(#{
     clientid := binary(),
     packet_id := 1..65535 | undefined,
     timeout := pos_integer(),
+    wait := non_neg_integer(),
     is_service := boolean(),
     report := tightbeam_report:subject()
 }) ->
     {ok, key()} | {error, broker_busy}.
-open(#{clientid := ClientId, packet_id := PacketId, timeout := Timeout, is_service := IsService, report := Report}) ->
+open(#{clientid := ClientId, packet_id := PacketId, timeout := Timeout, wait := Wait, is_service := IsService, report := Report}) ->
     case count() < tightbeam_config:get(max_pending) of
         true ->
             Sender = self(),
             Key = {Sender, make_ref()},
             ets:insert_new(?SENDERS, {Sender}) andalso gen_server:cast(?MODULE, {watch, Sender}),
-            Timer = erlang:send_after(Timeout, ?MODULE, {deadline, Key}),
+            Timer =
+                case Wait of
+                    0 -> erlang:send_after(Timeout, ?MODULE, {deadline, Key});
+                    _ -> erlang:send_after(Wait + Timeout + ?MARGIN, ?MODULE, {overdue, Key})
+                end,
+            Now = erlang:monotonic_time(microsecond),
             true = ets:insert_new(?TAB, #entry{
                 key = Key,
                 clientid = ClientId,
@@ -76,7 +86,8 @@ open(#{clientid := ClientId, packet_id := PacketId, timeout := Timeout, is_servi
                 timer = Timer,
                 timeout = Timeout,
                 is_service = IsService,
-                started = erlang:monotonic_time(microsecond),
+                started = Now,
+                begun = Now,
                 node = node(),
                 report = Report
             }),
@@ -119,8 +130,8 @@ complete({Sender, _} = Key, Outcome, Details) ->
 -spec extend(key(), pos_integer()) -> ok.
 extend({Sender, _} = Key, Milliseconds) when node(Sender) =:= node() ->
     try ets:lookup(?TAB, Key) of
-        [#entry{started = Started, timeout = Timeout}] ->
-            Left = Timeout + ?MARGIN - (erlang:monotonic_time(microsecond) - Started) div 1000,
+        [#entry{begun = Begun, timeout = Timeout}] ->
+            Left = Timeout + ?MARGIN - (erlang:monotonic_time(microsecond) - Begun) div 1000,
             set_timer(Key, deadline, max(0, min(Milliseconds, Left)));
         [] ->
             ok
@@ -130,10 +141,47 @@ extend({Sender, _} = Key, Milliseconds) when node(Sender) =:= node() ->
 extend({Sender, _} = Key, Milliseconds) ->
     tightbeam_wire:cast(node(Sender), ?MODULE, extend, #{key => Key, by => Milliseconds}).
 
+%% @doc It waits for its receiver, for so many milliseconds: on this node. What was bound elsewhere is not any more.
+-spec hold(key(), pos_integer()) -> ok.
+hold(Key, Wait) ->
+    case ets:lookup(?TAB, Key) of
+        [#entry{timer = Timer, timeout = Timeout}] ->
+            _ = erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
+            _ = ets:update_element(?TAB, Key, {#entry.node, node()}),
+            set_timer(Key, overdue, Wait + Timeout + ?MARGIN);
+        [] ->
+            ok
+    end.
+
+%% @doc The receiver of a message that may wait for it is there: the timeout counts from now on.
+-spec begun(key()) -> ok.
+begun({Sender, _} = Key) when node(Sender) =:= node() ->
+    case ets:lookup(?TAB, Key) of
+        [#entry{timer = Timer, timeout = Timeout}] ->
+            _ = erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
+            _ = ets:update_element(?TAB, Key, {#entry.begun, erlang:monotonic_time(microsecond)}),
+            set_timer(Key, deadline, Timeout);
+        [] ->
+            ok
+    end;
+begun({Sender, _} = Key) ->
+    tightbeam_wire:cast(node(Sender), ?MODULE, begun, #{key => Key}).
+
+%% @doc The entry of a PUBLISH of the calling process.
+-spec of_packet(1..65535) -> {ok, key()} | none.
+of_packet(PacketId) ->
+    case keys(#entry{key = {self(), '_'}, packet_id = PacketId, _ = '_'}) of
+        [Key] -> {ok, Key};
+        [] -> none
+    end.
+
 set_timer(Key, What, Milliseconds) ->
     Timer = erlang:send_after(Milliseconds, ?MODULE, {What, Key}),
     _ = ets:update_element(?TAB, Key, {#entry.timer, Timer}),
     ok.
+
+not_handed(true) -> no;
+not_handed(false) -> unknown.
 
 -spec complete_all(tightbeam_outcome:outcome()) -> ok.
 complete_all(Outcome) ->
@@ -146,6 +194,7 @@ written(Key) ->
     case tightbeam_settle:under_way(Key) of
         #{state := {_, _}} -> #{written => yes};
         #{state := waiting} -> #{written => no};
+        undefined -> #{written => not_handed(tightbeam_connection_waits:is_waiting(Key))};
         _ -> #{written => unknown}
     end.
 
@@ -164,7 +213,9 @@ answer(#entry{key = {Sender, _}, clientid = ClientId, packet_id = PacketId, time
         tightbeam_puback:send(#{channel => Sender, clientid => ClientId, packet_id => PacketId, is_service => IsService}, Outcome, Details),
     tightbeam_metrics:inc(tightbeam_outcome:counter(Outcome)),
     Duration = erlang:monotonic_time(microsecond) - Entry#entry.started,
-    tightbeam_report:send(Entry#entry.report, Outcome, Duration).
+    %% What the service has refused it has told itself.
+    maps:get(is_told, Details, false) orelse tightbeam_report:send(Entry#entry.report, Outcome, Duration),
+    ok.
 
 init([]) ->
     ok = net_kernel:monitor_nodes(true),
@@ -183,6 +234,7 @@ handle_cast(Word, State) ->
         {complete, #{key := Key, outcome := Outcome} = Fields} ->
             complete(Key, tightbeam_outcome:known(Outcome), maps:get(details, Fields, #{}));
         {extend, #{key := Key, by := Milliseconds}} -> extend(Key, Milliseconds);
+        {begun, #{key := Key}} -> begun(Key);
         {bind, #{key := Key, node := Target}} -> bind(Key, Target);
         _ -> ok
     end,
@@ -191,8 +243,8 @@ handle_cast(Word, State) ->
 %% Where the receiver is knows whether anything was written, and since when; it answers.
 handle_info({deadline, Key}, State) ->
     case ets:lookup(?TAB, Key) of
-        [#entry{started = Started, timeout = Timeout, node = Node}] ->
-            Left = Timeout + ?MARGIN - (erlang:monotonic_time(microsecond) - Started) div 1000,
+        [#entry{begun = Begun, timeout = Timeout, node = Node}] ->
+            Left = Timeout + ?MARGIN - (erlang:monotonic_time(microsecond) - Begun) div 1000,
             ok = set_timer(Key, overdue, max(0, Left)),
             case Node =:= node() of
                 true when Left > 0 -> tightbeam_settle:deadline(Key, Timeout);
@@ -225,6 +277,7 @@ drop(Key) ->
         [#entry{timer = Timer}] ->
             _ = erlang:cancel_timer(Timer, [{async, true}, {info, false}]),
             _ = tightbeam_joined:leave(Key),
+            ok = tightbeam_connection_waits:withdraw(Key),
             tightbeam_metrics:inc('tightbeam.direct.sender_gone');
         [] ->
             ok

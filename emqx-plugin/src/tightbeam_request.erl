@@ -2,9 +2,9 @@
 %% for. No side effects.
 -module(tightbeam_request).
 
--export([parse/1, is_own_publish/1, is_service/1, hides_trace/1, traceparent/1]).
+-export([parse/1, wait_ms/1, is_own_publish/1, is_service/1, hides_trace/1, traceparent/1]).
 
--export_type([request/0, refusal/0, principal/0]).
+-export_type([request/0, refusal/0, principal/0, withdrawal/0]).
 
 -type request() :: #{
     clientid := binary(),
@@ -14,9 +14,15 @@
     timeout := 1..60000,
     %% Of a request: where, and with which Correlation Data, the device's answer is waited for.
     answer => #{topic := binary(), correlation := binary()},
+    %% For how long its receiver is waited for, and on whose account.
+    wait => #{ms := 1..300000, principal := principal()},
+    %% The service asks for no more than to be told when that client is connected.
+    is_watch => true,
     %% Of the delivery; undefined: the sender gave none, and nothing is remembered.
     identity := tightbeam_identity:identity() | undefined
 }.
+%% The service asks for that no more, which it did in the PUBLISH with this identifier.
+-type withdrawal() :: #{withdraw := 1..65535}.
 %% Whose identities they are: a principal that the service names or a user, a client that has no user name, or either as
 %% a hash where it is long.
 -type principal() :: binary() | {clientid, binary()} | {md5, binary()}.
@@ -27,6 +33,7 @@
 -define(DEFAULT_TIMEOUT, 5000).
 -define(MAX_TIMEOUT, 15000).
 -define(MAX_REQUEST_TIMEOUT, 60000).
+-define(MAX_WAIT, 300000).
 %% Bytes.
 -define(MAX_ID, 128).
 
@@ -41,7 +48,12 @@ is_own_publish(Msg) ->
         is_binary(From) andalso
         lists:member(self(), emqx_cm:lookup_channels(local, From)).
 
--spec parse(term()) -> {ok, request()} | {refuse, refusal()}.
+%% @doc How long a message may wait for its receiver, in milliseconds.
+-spec wait_ms(request()) -> non_neg_integer().
+wait_ms(#{wait := #{ms := Ms}}) -> Ms;
+wait_ms(_) -> 0.
+
+-spec parse(term()) -> {ok, request() | withdrawal()} | {refuse, refusal()}.
 parse(Msg) ->
     QoS = emqx_message:qos(Msg),
     Ver = emqx_message:get_header(proto_ver, Msg, 4),
@@ -65,10 +77,27 @@ check(QoS, _Ver, Msg) ->
         true ->
             {error, invalid_parameter};
         false ->
-            case tightbeam_topic:parse(emqx_message:topic(Msg)) of
-                {ok, Direct} -> payload(QoS, Msg, Direct);
-                {error, Outcome} -> {error, Outcome}
+            case {tightbeam_topic:parse(emqx_message:topic(Msg)), is_service(Msg) andalso tightbeam_topic:watched(emqx_message:topic(Msg))} of
+                {{ok, Direct}, _} -> payload(QoS, Msg, Direct);
+                {_, {ok, ClientId}} -> watch(QoS, Msg, user_properties(Msg), ClientId);
+                {{error, Outcome}, _} -> {error, Outcome}
             end
+    end.
+
+watch(1, Msg, UserProps, ClientId) ->
+    case wait(1, values(<<"dm-wait-ms">>, UserProps)) of
+        {ok, Ms} ->
+            {ok, #{
+                clientid => ClientId, topic => <<>>, qos => 1, timeout => ?DEFAULT_TIMEOUT, identity => undefined, is_watch => true,
+                wait => #{ms => Ms, principal => principal(Msg, UserProps)}
+            }};
+        error ->
+            {error, invalid_parameter}
+    end;
+watch(0, _Msg, UserProps, _ClientId) ->
+    case number(values(<<"dm-withdraw">>, UserProps), 1, 65535) of
+        {ok, PacketId} -> {ok, #{withdraw => PacketId}};
+        error -> {error, invalid_parameter}
     end.
 
 payload(QoS, Msg, Direct) ->
@@ -81,25 +110,28 @@ parameters(QoS, Msg, UserProps, #{clientid := ClientId, topic := Topic} = Direct
     Answer = answer(is_service(Msg) andalso values(<<"dm-request">>, UserProps), Msg),
     Asked = {
         delivery_qos(QoS, values(<<"dm-qos">>, UserProps)), timeout(values(<<"dm-timeout-ms">>, UserProps), max_timeout(Answer)),
-        id(values(<<"dm-id">>, UserProps)), Answer
+        id(values(<<"dm-id">>, UserProps)), wait(QoS, values(<<"dm-wait-ms">>, UserProps)), Answer
     },
     case Asked of
-        {_, _, _, {error, Outcome}} ->
+        {_, _, _, _, {error, Outcome}} ->
             {error, Outcome};
-        {{ok, 0}, _, _, {ok, #{}}} ->
+        {{ok, 0}, _, _, _, {ok, #{}}} ->
             {error, invalid_parameter};
-        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, undefined}, _} ->
-            {ok, with_answer(Answer, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => undefined})};
-        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, Id}, _} ->
+        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, undefined}, {ok, Wait}, _} ->
+            {ok, with_wait(Wait, Msg, UserProps, with_answer(Answer, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => undefined}))};
+        {{ok, DeliveryQoS}, {ok, Timeout}, {ok, Id}, {ok, Wait}, _} ->
             Identity = #{
                 key => {ClientId, principal(Msg, UserProps), Id},
                 fingerprint => tightbeam_message:fingerprint(Msg, Topic, DeliveryQoS, Answer =/= {ok, none}),
                 trace_id => trace_id(Msg, UserProps)
             },
-            {ok, with_answer(Answer, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => Identity})};
+            {ok, with_wait(Wait, Msg, UserProps, with_answer(Answer, Direct#{qos => DeliveryQoS, timeout => Timeout, identity => Identity}))};
         _ ->
             {error, invalid_parameter}
     end.
+
+with_wait(0, _Msg, _UserProps, Request) -> Request;
+with_wait(Ms, Msg, UserProps, Request) -> Request#{wait => #{ms => Ms, principal => principal(Msg, UserProps)}}.
 
 with_answer({ok, none}, Request) -> Request;
 with_answer({ok, Answer}, Request) -> Request#{answer => Answer}.
@@ -176,18 +208,34 @@ delivery_qos(1, [<<"1">>]) -> {ok, 1};
 %% A confirmation asked for with a QoS 0 PUBLISH, to which MQTT has no answer, is a contradiction.
 delivery_qos(_, _) -> error.
 
-timeout([], _Max) ->
-    {ok, ?DEFAULT_TIMEOUT};
-timeout([<<Sign, _/binary>>], _Max) when Sign =:= $+; Sign =:= $- ->
+timeout([], _Max) -> {ok, ?DEFAULT_TIMEOUT};
+timeout(Values, Max) -> number(Values, 1, Max).
+
+%% To a PUBLISH of QoS 0, to which MQTT has no answer, nobody waits.
+wait(_QoS, []) ->
+    {ok, 0};
+wait(QoS, Values) ->
+    case number(Values, 0, ?MAX_WAIT) of
+        {ok, Ms} when Ms > 0, QoS =:= 0 -> error;
+        Result -> Result
+    end.
+
+number([<<Sign, _/binary>>], _Min, _Max) when Sign =:= $+; Sign =:= $- ->
     error;
-timeout([Value], Max) when byte_size(Value) =< 5 ->
+number([Value], Min, Max) ->
+    %% No more digits than the largest has.
+    case byte_size(Value) =< length(integer_to_list(Max)) of
+        true -> number(Value, Min, Max);
+        false -> error
+    end;
+number(Value, Min, Max) when is_binary(Value) ->
     try binary_to_integer(Value) of
-        Ms when Ms >= 1, Ms =< Max -> {ok, Ms};
+        N when N >= Min, N =< Max -> {ok, N};
         _ -> error
     catch
         error:badarg -> error
     end;
-timeout(_, _Max) ->
+number(_, _Min, _Max) ->
     error.
 
 %% @doc The W3C trace context of the sender, if it sent a well-formed one.

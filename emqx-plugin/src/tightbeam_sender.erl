@@ -49,6 +49,9 @@ direct(Msg) ->
             decided(tightbeam_request:parse(Msg), emqx_message:qos(Msg), Msg, Blocked)
     end.
 
+decided({ok, #{withdraw := PacketId}}, 0, _Msg, Blocked) ->
+    ok = withdraw(tightbeam_pending:of_packet(PacketId)),
+    Blocked;
 decided({ok, Request}, 0, Msg, Blocked) ->
     _ = dispatch(undefined, Request, Msg),
     Blocked;
@@ -117,10 +120,17 @@ on_puback(PacketId, Msg, _PubRes, _Code) ->
             {stop, undefined}
     end.
 
+%% The service does not wait for that client any more.
+withdraw({ok, Key}) ->
+    ok = tightbeam_connection_waits:withdraw(Key),
+    tightbeam_pending:complete(Key, client_not_connected, #{written => no});
+withdraw(none) ->
+    ok.
+
 dispatch(PacketId, #{timeout := Timeout, qos := QoS} = Request, Msg) ->
     Report = tightbeam_report:subject(Msg, QoS),
     Entry = #{
-        clientid => emqx_message:from(Msg), packet_id => PacketId, timeout => Timeout, report => Report,
+        clientid => emqx_message:from(Msg), packet_id => PacketId, timeout => Timeout, report => Report, wait => tightbeam_request:wait_ms(Request),
         is_service => tightbeam_request:is_service(Msg)
     },
     case tightbeam_pending:open(Entry) of

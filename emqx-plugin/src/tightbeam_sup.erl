@@ -13,7 +13,7 @@ start_link() ->
 init([]) ->
     [ok = M:create_tables() || M <- [
             tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_principals, tightbeam_kept, tightbeam_joined,
-            tightbeam_waiting, tightbeam_answers, tightbeam_authz
+            tightbeam_waiting, tightbeam_answers, tightbeam_authz, tightbeam_connection_waits, tightbeam_arrivals
         ]],
     ok = tightbeam_delivery:create_counters(),
     ok = tightbeam_tap_counts:create_missed(),
@@ -26,6 +26,7 @@ init([]) ->
         worker(M, {M, start_link, []}, M)
      || M <- [
             tightbeam_report, tightbeam_pending, tightbeam_inflight, tightbeam_identity, tightbeam_answers, tightbeam_authz,
+            tightbeam_connection_waits, tightbeam_arrivals,
             tightbeam_watch, tightbeam_tap_keeper
         ]
     ],

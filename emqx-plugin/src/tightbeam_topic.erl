@@ -1,7 +1,7 @@
 %% @doc The direct topic: `$dm/{percent-encoded client ID}/{topic}'.
 -module(tightbeam_topic).
 
--export([kind/1, is_question/1, is_lifecycle/1, filter_name/1, is_reserved_filter/1, parse/1, check/1]).
+-export([kind/1, is_question/1, is_lifecycle/1, filter_name/1, is_reserved_filter/1, parse/1, check/1, watched/1]).
 
 -export_type([direct/0, invalid/0]).
 
@@ -79,6 +79,21 @@ parse(<<?PREFIX, Rest/binary>>) ->
     end;
 parse(_Delayed) ->
     {error, invalid_topic}.
+
+%% @doc The client of `$dm/{clientId}/$connected', on which the service asks to be told when it is connected.
+-spec watched(binary()) -> {ok, binary()} | none.
+watched(<<?PREFIX, Rest/binary>>) ->
+    case binary:split(Rest, <<"/">>) of
+        [Encoded, <<"$connected">>] ->
+            case clientid(Encoded) of
+                {ok, ClientId} -> {ok, ClientId};
+                error -> none
+            end;
+        _ ->
+            none
+    end;
+watched(_) ->
+    none.
 
 parse({ok, ClientId}, Topic) ->
     case topic(Topic) of

@@ -47,7 +47,7 @@ cleanup(Owner) ->
 %%--------------------------------------------------------------------
 
 published(Topic, QoS, Headers) ->
-    emqx_cm:put_channel(<<"sender">>, self(), #{conninfo => #{conn_mod => emqx_connection}}),
+    emqx_cm:put_channel(<<"sender">>, self(), #{conninfo => #{conn_mod => emqx_connection}, clientinfo => #{clientid => <<"sender">>}}),
     Msg = emqx_message:make(<<"sender">>, QoS, Topic, <<"payload">>, #{}, Headers),
     {emqx_hooks:run_fold('message.publish', [], Msg), Msg}.
 

@@ -21,6 +21,11 @@ export const CONTROL_TRACEPARENT = 'dm-traceparent';
 export const CONTROL_REQUEST = 'dm-request';
 /** How long to wait for the client to connect, in milliseconds, 0 to 300,000; 0 where it is not there. */
 export const CONTROL_WAIT = 'dm-wait-ms';
+/**
+ * From the service's own user only, at QoS 0 beside `$connected`: the Packet Identifier of the question that it asks no more. That is
+ * answered then.
+ */
+export const CONTROL_WITHDRAW = 'dm-withdraw';
 /** Longest identity, in bytes of UTF-8. */
 export const MAX_ID_BYTES = 128;
 

@@ -44,8 +44,10 @@ export interface DirectDelivery {
   /**
    * Settles when that client is connected, or with why that is not waited for any longer: CLIENT_NOT_CONNECTED or
    * CLIENT_OFFLINE_WITH_SESSION when the time is over. Never rejects.
+   *
+   * @param signal where it is aborted nobody wants to know any more, whatever the answer is.
    */
-  connected(wait: ConnectionWait): Promise<'connected' | Delivery>;
+  connected(wait: ConnectionWait, signal?: AbortSignal): Promise<'connected' | Delivery>;
 }
 
 /** Somebody wants to send to a client as soon as that is connected. */

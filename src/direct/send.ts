@@ -7,7 +7,7 @@ import type { Trace } from '../observing/tracing.js';
 import type { RateLimiter } from '../throttling/rate-limiter.js';
 import type { Delivery, DirectDelivery } from './delivery.js';
 import { readDeviceRequest, type DeviceRequestInput } from './device-request.js';
-import type { Limits } from './limits.js';
+import type { Fault, Limits } from './limits.js';
 import type { DirectMessage, MessageIdentity } from './message.js';
 import { readDirectMessage, type SendDirectMessageInput } from './request.js';
 
@@ -35,17 +35,25 @@ export interface DirectMessagingOptions {
   readonly maxPending?: number;
 }
 
+/** A message that may wait for its receiver to connect. */
+export interface Waiting {
+  /** Where it is aborted the message is withdrawn; its reason, a `Fault`, is the outcome. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once, when the wait begins. False: there is no room for it, RECEIVER_THROTTLED. */
+  readonly begin?: (() => boolean) | undefined;
+}
+
 /** What is asked for, as it was read. */
 interface Sending {
   readonly sender: Identity;
   readonly input: SendDirectMessageInput;
   readonly trace: Trace;
-  readonly signal: AbortSignal | undefined;
+  readonly waiting: Waiting;
   readonly read: ReturnType<typeof readDirectMessage>;
 }
 
 /** A message whose receiver was not there. */
-interface Waiting extends Pick<Sending, 'sender' | 'trace' | 'signal'> {
+interface Absent extends Pick<Sending, 'sender' | 'trace' | 'waiting'> {
   readonly message: DirectMessage;
   readonly waitMs: number;
   readonly principal: string;
@@ -77,20 +85,18 @@ export class DirectMessaging {
    *
    * The sender is authorized before anything that depends on the receiver: who may not send to a client ID learns
    * nothing about whether such a client exists.
-   *
-   * @param signal where it is aborted, a message that waits for its receiver to connect is withdrawn.
    */
-  send(sender: Identity, input: SendDirectMessageInput, trace: Trace, signal?: AbortSignal): Promise<Outcome> {
-    return this.#tell({ sender, input, trace, signal, read: readDirectMessage(input, this.#options.limits) });
+  send(sender: Identity, input: SendDirectMessageInput, trace: Trace, waiting: Waiting = {}): Promise<Outcome> {
+    return this.#tell({ sender, input, trace, waiting, read: readDirectMessage(input, this.#options.limits) });
   }
 
   /**
    * The same, and waits for the device's answer. It is told to nobody who may not receive on the response topic: what devices
    * publish there is not for everybody who may send to them.
    */
-  request(sender: Identity, input: DeviceRequestInput, trace: Trace, signal?: AbortSignal): Promise<Outcome> {
+  request(sender: Identity, input: DeviceRequestInput, trace: Trace, waiting: Waiting = {}): Promise<Outcome> {
     const read = readDeviceRequest(input, this.#options.limits);
-    return this.#tell({ sender, input: { ...input, confirmation: 'true' }, trace, signal, read });
+    return this.#tell({ sender, input: { ...input, confirmation: 'true' }, trace, waiting, read });
   }
 
   async #tell(sending: Sending): Promise<Outcome> {
@@ -124,7 +130,7 @@ export class DirectMessaging {
   }
 
   async #attempt(sending: Sending): Promise<Outcome & { readonly decision?: Decision }> {
-    const { sender, input, trace, read, signal } = sending;
+    const { sender, input, trace, read, waiting } = sending;
     if (!read.ok) return { reason: read.reason, details: read.details };
     const decision = this.#authorize(sender, read.message, trace);
     if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', decision };
@@ -147,7 +153,7 @@ export class DirectMessaging {
       outcome,
       sender,
       trace,
-      signal,
+      waiting,
     });
   }
 
@@ -155,17 +161,19 @@ export class DirectMessaging {
    * Waits for the receiver, and sends again when that is there: by then the sender's policies may be others, so they are asked
    * again. The broker asks the receiver's.
    */
-  async #whenConnected(waiting: Waiting): Promise<Outcome & { readonly decision: Decision }> {
-    const { message, waitMs, principal, sender, trace, signal } = waiting;
-    let { outcome, decision } = waiting;
+  async #whenConnected(absent: Absent): Promise<Outcome & { readonly decision: Decision }> {
+    const { message, waitMs, principal, sender, trace, waiting } = absent;
+    const { signal, begin } = waiting;
+    let { outcome, decision } = absent;
     const { clock, delivery } = this.#options;
+    if (begin?.() === false) return { reason: 'RECEIVER_THROTTLED', written: 'no', details: TOO_MANY, decision };
     const until = clock() + waitMs;
     while (isAbsent(outcome)) {
       const left = Math.floor(until - clock());
       if (left < 1) break;
       const wait = { targetClientId: message.targetClientId, principal, waitMs: left };
-      const seen = await orAborted(delivery.connected(wait), signal);
-      if (seen === 'aborted') return { reason: 'SHUTTING_DOWN', written: 'no', details: WITHDRAWN, decision };
+      const seen = await orAborted(delivery.connected(wait, signal), signal);
+      if (seen === 'aborted') return { ...(signal?.reason as Fault), written: 'no', decision };
       if (seen !== 'connected') return { ...seen, decision };
       decision = this.#authorize(sender, message, trace);
       if (decision.effect !== 'allow') return { reason: 'SENDER_NOT_AUTHORIZED', written: 'no', decision };
@@ -235,7 +243,7 @@ function isAbsent({ reason }: Outcome): boolean {
   return reason === 'CLIENT_NOT_CONNECTED' || reason === 'CLIENT_OFFLINE_WITH_SESSION';
 }
 
-const WITHDRAWN = 'The message waited for a connection, and was withdrawn.';
+const TOO_MANY = 'Too many lines of this batch wait for connections.';
 
 function orAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T | 'aborted'> {
   if (signal === undefined) return waiting;

@@ -7,10 +7,12 @@ import type { CallerAuthenticator } from '../identity/caller.js';
 import type { Identity } from '../identity/identity.js';
 import { REASONS } from '../reasons.js';
 import type { Events } from '../observing/events.js';
+import type { StatusReport } from '../observing/status.js';
 import type { Tracing } from '../observing/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
-import { clientErrorDetails, guardConnections, REQUEST_TIMEOUT } from './guard-connections.js';
+import { clientErrorDetails, CUT_SHORT, guardConnections, REQUEST_TIMEOUT } from './guard-connections.js';
 import { addHealthRoutes } from './health.js';
+import { HUNG_UP } from './incoming-chunks.js';
 import type { Operation } from './operation.js';
 import { Operating } from './operating.js';
 import { answerAndClose } from './raw-answer.js';
@@ -37,6 +39,8 @@ export interface DataPlaneOptions {
   readonly ready?: () => boolean;
   /** Whether policies are in shadow for anybody, for `/readyz` too. Default: never. */
   readonly shadow?: () => boolean;
+  /** What `/readyz?verbose` tells more. */
+  readonly status?: () => StatusReport;
   /** Rate limits of callers; none where it is not given. */
   readonly throttle?: CallerThrottle;
   /** Speaks HTTPS, and asks for a client certificate. */
@@ -67,6 +71,7 @@ export class DataPlane {
   /** Connections on which nothing can be read any more, and whose answer under way is the last. */
   readonly #spoilt = new WeakSet<Duplex>();
   readonly #withdrawals = new Withdrawals();
+  readonly #operating: Operating;
   #draining = false;
 
   /** @throws Error where no authenticator is given: there is no unauthenticated mode. */
@@ -78,8 +83,8 @@ export class DataPlane {
     this.#streams = new Streams(timeouts.idleMs);
     this.#app = this.#createApp(timeouts);
     this.#addHooks();
-    const operating = new Operating(options, this.#spans, this.#streams, this.#withdrawals);
-    addRoutes(this.#app, options.operations, (...asked) => operating.answer(...asked));
+    this.#operating = new Operating(options, this.#spans, this.#streams, this.#withdrawals);
+    addRoutes(this.#app, options.operations, (...asked) => this.#operating.answer(...asked));
     addHealthRoutes(this.#app, options);
     const streamed = options.operations.filter((one) => 'stream' in one).map(({ path }) => path);
     guardConnections(
@@ -117,6 +122,7 @@ export class DataPlane {
     replaceMaterial(this.#app.server, material);
     this.#app.server.closeIdleConnections();
     this.#streams.stopAll({ reason: 'SHUTTING_DOWN', details: 'The TLS material has changed.' });
+    this.#operating.cutReaders();
   }
 
   #createApp(timeouts: HttpTimeouts): FastifyInstance {
@@ -215,7 +221,8 @@ export class DataPlane {
     const details = clientErrorDetails(error);
     if (this.#streams.has(socket) && details !== undefined) {
       // A streamed request takes its time, and has an idle limit of its own.
-      if (error.code !== REQUEST_TIMEOUT) this.#streams.stop(socket, { reason: 'INVALID_REQUEST', details });
+      const ending: Ending = error.code === CUT_SHORT ? HUNG_UP : { reason: 'INVALID_REQUEST', details };
+      if (error.code !== REQUEST_TIMEOUT) this.#streams.stop(socket, ending);
       return;
     }
     if (details === undefined) {

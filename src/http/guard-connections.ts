@@ -27,6 +27,9 @@ export function guardConnections(
   });
 }
 
+/** Of the HTTP parser: the connection ended in the middle of a request. */
+export const CUT_SHORT = 'HPE_INVALID_EOF_STATE';
+
 /** What is wrong with bytes that the HTTP parser refused, or that did not come in time; undefined for a mere hang-up. */
 export function clientErrorDetails({ code = 'unknown error' }: NodeJS.ErrnoException): string | undefined {
   switch (code) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Ending } from './rendering.js';
 
-export const HUNG_UP: Ending = Object.freeze({ reason: 'INVALID_REQUEST', details: 'The caller hung up.' });
+export const HUNG_UP: Ending = Object.freeze({ reason: 'CALLER_GONE', details: 'The caller hung up.' });
 
 /**
  * The body of a request as it comes, no further ahead than it is taken. Ends early, without a fault, where `signal` is

@@ -3,18 +3,32 @@ import type { Limits } from '../direct/limits.js';
 import type { DirectMessaging } from '../direct/send.js';
 import type { Events } from '../observing/events.js';
 import type { DataPlaneOperations } from '../operations/data-plane-operations.js';
+import type { PolicyQuestions } from '../operations/policy-questions.js';
+import type { Viewing } from '../operations/viewing.js';
 import type { Operation } from './operation.js';
 import { deleteConnection, getConnection, listSubscriptions } from './operations/connections.js';
+import { policyQuestions } from './operations/policy-questions.js';
 import { publish } from './operations/publish.js';
 import { getRetainedMessage, listRetainedMessages } from './operations/retained-messages.js';
 import { requestAnswer } from './operations/request-answer.js';
 import { sendBatch } from './operations/send-batch.js';
 import { sendDirectMessage } from './operations/send-direct-message.js';
+import { viewEvents, viewStatus } from './operations/viewing.js';
 
-/** The data plane: SendDirectMessage and the others. What the broker cannot be asked for answers NOT_SUPPORTED. */
+/** What does the work behind the operations. */
+export interface OperationParts {
+  readonly messaging: Pick<DirectMessaging, 'send' | 'request'>;
+  readonly others: DataPlaneOperations;
+  readonly questions: PolicyQuestions;
+  readonly viewing: Viewing;
+}
+
+/**
+ * The data plane, SendDirectMessage and the others, and what Tightbeam tells of itself. What the broker cannot be asked for
+ * answers NOT_SUPPORTED.
+ */
 export function createOperations(
-  messaging: Pick<DirectMessaging, 'send' | 'request'>,
-  others: DataPlaneOperations,
+  { messaging, others, questions, viewing }: OperationParts,
   common: { readonly events: Events; readonly limits: Limits; readonly clock: () => number },
 ): Operation[] {
   return [
@@ -27,5 +41,8 @@ export function createOperations(
     listSubscriptions(others),
     getRetainedMessage(others),
     listRetainedMessages(others),
+    ...policyQuestions(questions),
+    viewEvents(viewing),
+    viewStatus(viewing),
   ];
 }

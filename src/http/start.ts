@@ -7,6 +7,7 @@ import { JwtAuthenticator, type JwtOptions } from '../identity/jwt.js';
 import { KeyFile } from '../identity/key-file.js';
 import { SigV4Authenticator } from '../identity/sigv4/authenticator.js';
 import type { ProcessEvents } from '../observing/events.js';
+import type { StatusReport } from '../observing/status.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { CallerThrottle } from '../throttling/caller-throttle.js';
 import { loadTls, watchTls } from '../tls/files.js';
@@ -20,6 +21,7 @@ export interface DataPlaneParts {
   readonly ready: () => boolean;
   /** Whether policies are in shadow for anybody. */
   readonly shadow: () => boolean;
+  readonly status: () => StatusReport;
 }
 
 /** The API on its ports: plain HTTP, and HTTPS with client certificates where that is configured. */
@@ -47,6 +49,7 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
     timeouts: { requestMs: requestTimeoutMs, headersMs: requestTimeoutMs, idleMs: requestTimeoutMs },
     ready: parts.ready,
     shadow: parts.shadow,
+    status: parts.status,
   };
   const stop = async (): Promise<void> => {
     for (const close of closes) close();

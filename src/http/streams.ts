@@ -69,8 +69,10 @@ export class Streams {
     const lines = new OutgoingLines(response);
     const idle = setTimeout(() => {
       // Slow devices are no fault of the caller's; not to read is.
-      if (lines.blocked) socket.destroy();
-      else if (run.busy) idle.refresh();
+      if (lines.blocked) {
+        stopping.abort(NOT_READ);
+        socket.destroy();
+      } else if (run.busy) idle.refresh();
       else stopping.abort(STANDS_STILL);
     }, this.#idleMs);
     const stirred = (): void => {
@@ -94,6 +96,7 @@ export class Streams {
   }
 }
 
+const NOT_READ: Ending = { reason: 'INVALID_REQUEST', details: 'The outcomes were not read in time.' };
 const STANDS_STILL: Ending = { reason: 'INVALID_REQUEST', details: 'The rest of the body did not come in time.' };
 
 /** What ended the request before its end: a line that is no message's. */

@@ -109,6 +109,12 @@ export const EVENTS = {
   ListSubscriptions: action('A caller asked for the subscriptions of a client.', 'request'),
   GetRetainedMessage: action('A caller asked for a retained message.', 'request'),
   ListRetainedMessages: action('A caller asked for the retained messages.', 'request'),
+  ExplainPolicy: action(
+    'A caller asked what policies say: one decision, who may do something, or what a principal may do.',
+    'request',
+  ),
+  ViewEvents: action('A caller reads along what happens: told when that begins, or is refused.', 'request'),
+  ViewStatus: action('A caller asked how the service is.', 'request'),
   HttpRequest: action('A request for no operation, or no request at all, was refused.', 'request'),
   WouldDeny: row<WouldDenyEvent>({
     meaning:

@@ -1,9 +1,7 @@
-import { checkClientId, checkTopic, type Fault, type Limits } from '../direct/limits.js';
-import type { Identity } from '../identity/identity.js';
-import type { Authorizer, Decision } from '../policy/authorizer.js';
-import type { ActionEvent, ActionType, Events } from '../observing/events.js';
+import { checkClientId, checkTopic, type Limits } from '../direct/limits.js';
+import type { Authorizer } from '../policy/authorizer.js';
+import type { ActionType, Events } from '../observing/events.js';
 import {
-  BrokerFault,
   type BrokerOperations,
   type Connection,
   type Publisher,
@@ -11,6 +9,7 @@ import {
   type RetainedSummary,
   type Subscription,
 } from './broker.js';
+import { done, fail, perform, type Asking, type Steps, type Subject } from './performing.js';
 import { readFlag, readPage, readPublish, toToken, type PageInput, type PublishInput, type Read } from './requests.js';
 
 export interface OperationsOptions {
@@ -23,12 +22,6 @@ export interface OperationsOptions {
   readonly clock: () => number;
 }
 
-/** Who asks, and under which trace. */
-export interface Asking {
-  readonly caller: Identity;
-  readonly traceId: string;
-}
-
 export interface Page<T> {
   readonly items: readonly T[];
   /** Absent on the last page. */
@@ -37,16 +30,6 @@ export interface Page<T> {
 
 const NO_CLIENT = fail('CLIENT_NOT_CONNECTED', 'The broker has neither a connection nor a session of it.');
 const OFFLINE = fail('CLIENT_OFFLINE_WITH_SESSION', 'It has no connection to end; cleanSession would end its session.');
-
-/** What an operation is about, for the log. */
-type Subject = Pick<ActionEvent, 'clientId' | 'topicName' | 'qos' | 'payloadBytes'>;
-
-/** How one operation goes, step by step. A step that finds a fault ends it. */
-interface Steps<Input, Output> {
-  read(): Read<Input>;
-  authorize(input: Input): Decision;
-  act(input: Input): Promise<Read<Output>>;
-}
 
 /**
  * The operations of the data plane beside SendDirectMessage. Each validates, asks whether the caller may, and only then
@@ -189,24 +172,13 @@ export class DataPlaneOperations {
     );
   }
 
-  async #run<Input, Output>(
+  #run<Input, Output>(
     asking: Asking,
     type: ActionType,
     subject: Subject,
     steps: Steps<Input, Output>,
   ): Promise<Read<Output>> {
-    const { clock, events } = this.#options;
-    const startedAt = clock();
-    const { decision, result } = await attempt(steps);
-    events.tell(type, {
-      ...subject,
-      traceId: asking.traceId,
-      identity: asking.caller,
-      durationMs: clock() - startedAt,
-      decision,
-      ...(!result.ok && { reason: result.reason, details: result.details }),
-    });
-    return result;
+    return perform(this.#options, asking, type, subject, steps);
   }
 
   /** What was read, unless the client ID cannot be that of a client. */
@@ -214,29 +186,4 @@ export class DataPlaneOperations {
     const fault = checkClientId(clientId, this.#options.limits);
     return fault === undefined ? read : { ok: false, ...fault };
   }
-}
-
-async function attempt<Input, Output>(
-  steps: Steps<Input, Output>,
-): Promise<{ readonly decision?: Decision; readonly result: Read<Output> }> {
-  const read = steps.read();
-  if (!read.ok) return { result: read };
-  const decision = steps.authorize(read.value);
-  if (decision.effect !== 'allow') {
-    return { decision, result: fail('OPERATION_NOT_AUTHORIZED', `${decision.action}: ${decision.cause}.`) };
-  }
-  try {
-    return { decision, result: await steps.act(read.value) };
-  } catch (error) {
-    const reason = error instanceof BrokerFault ? error.reason : 'INTERNAL_ERROR';
-    return { decision, result: fail(reason, error instanceof Error ? error.message : String(error)) };
-  }
-}
-
-function done<T>(value: T): Read<T> {
-  return { ok: true, value };
-}
-
-function fail(reason: Fault['reason'], details: string): { readonly ok: false } & Fault {
-  return { ok: false, reason, details };
 }

@@ -1,7 +1,7 @@
 import type { Identity } from '../identity/identity.js';
 import type { ConnectFacts } from './conditions/context.js';
 
-/** The actions of AWS IoT Core that Tightbeam decides. */
+/** The actions that Tightbeam decides: those of AWS IoT Core, and its own, which disclose what goes on in it. */
 export type Action =
   | 'iot:Connect'
   | 'iot:Publish'
@@ -13,7 +13,12 @@ export type Action =
   | 'iot:DeleteConnection'
   | 'iot:ListSubscriptions'
   | 'iot:GetRetainedMessage'
-  | 'iot:ListRetainedMessages';
+  | 'iot:ListRetainedMessages'
+  | 'tightbeam:DescribeDevice'
+  | 'tightbeam:ListDevices'
+  | 'tightbeam:ExplainPolicy'
+  | 'tightbeam:ViewEvents'
+  | 'tightbeam:ViewStatus';
 
 /** A decision is effect + determining statement + errors; no log line has to guess. */
 export interface Decision {

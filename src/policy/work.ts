@@ -12,8 +12,11 @@ export function finish<T>(work: Work<T>): T {
 /** As long as one slice may take: what waits meanwhile waits no longer than for a slow decision. */
 const SLICE_MS = 2;
 
-/** Does the work in slices of some milliseconds, between which whatever else waits has its turn. */
-export async function finishInSlices<T>(work: Work<T>): Promise<T> {
+/**
+ * Does the work in slices of some milliseconds, between which whatever else waits has its turn.
+ * @throws the reason of the signal, once it is aborted
+ */
+export async function finishInSlices<T>(work: Work<T>, signal?: AbortSignal): Promise<T> {
   for (;;) {
     const end = performance.now() + SLICE_MS;
     do {
@@ -21,6 +24,7 @@ export async function finishInSlices<T>(work: Work<T>): Promise<T> {
       if (step.done === true) return step.value;
     } while (performance.now() < end);
     await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
   }
 }
 

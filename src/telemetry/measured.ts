@@ -113,7 +113,7 @@ export function measureAuthorizer(authorizer: Authorizer, metrics: Metrics): Aut
 /** The same delivery; what is under way and how long it took is counted. */
 export function measureDelivery(delivery: DirectDelivery, metrics: Metrics): DirectDelivery {
   return {
-    connected: (wait) => delivery.connected(wait),
+    connected: (...asked) => delivery.connected(...asked),
     async deliver(message) {
       const started = performance.now();
       metrics.deliveryStarted();

@@ -267,16 +267,31 @@ describe('a message whose receiver is not connected', () => {
     expect(events.direct).toMatchObject([{ reason: 'SENDER_NOT_AUTHORIZED', written: 'no' }]);
   });
 
-  test('is withdrawn where its caller goes away, and never sent', async () => {
+  test('is withdrawn for the reason of its signal, and never sent', async () => {
     const { delivery, messaging } = create();
     absent(delivery);
     delivery.seen = () => new Promise(() => undefined);
     const caller = new AbortController();
-    const outcome = messaging.send(SENDER, WAITING, TRACE, caller.signal);
+    const outcome = messaging.send(SENDER, WAITING, TRACE, { signal: caller.signal });
     await new Promise(setImmediate);
-    caller.abort();
-    expect(await outcome).toMatchObject({ reason: 'SHUTTING_DOWN', written: 'no' });
+    caller.abort({ reason: 'CALLER_GONE', details: 'The caller hung up.' });
+    expect(await outcome).toMatchObject({ reason: 'CALLER_GONE', written: 'no', details: 'The caller hung up.' });
     expect(delivery.messages).toHaveLength(1);
+    expect(delivery.signals).toEqual([caller.signal]);
+  });
+
+  test('is refused where there is no room to wait, which nobody else is asked for', async () => {
+    const { delivery, messaging } = create();
+    absent(delivery);
+    let begun = 0;
+    const begin = (): boolean => (begun += 1) === 0;
+    expect(await messaging.send(SENDER, WAITING, TRACE, { begin })).toMatchObject({
+      reason: 'RECEIVER_THROTTLED',
+      written: 'no',
+    });
+    delivery.answer = () => Promise.resolve('DELIVERED');
+    await messaging.send(SENDER, WAITING, TRACE, { begin });
+    expect([begun, delivery.waits]).toEqual([1, []]);
   });
 
   test('is told why it is not waited for any longer', async () => {

@@ -153,6 +153,11 @@ function questionOf(item: CorpusCase): Question | undefined {
     case 'iot:ListSubscriptions':
     case 'iot:GetRetainedMessage':
     case 'iot:ListRetainedMessages':
+    case 'tightbeam:DescribeDevice':
+    case 'tightbeam:ListDevices':
+    case 'tightbeam:ExplainPolicy':
+    case 'tightbeam:ViewEvents':
+    case 'tightbeam:ViewStatus':
       return undefined;
   }
 }

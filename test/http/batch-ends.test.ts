@@ -22,6 +22,43 @@ async function start(options: ServerOptions = {}): Promise<void> {
 beforeEach(() => start());
 afterEach(() => server.dataPlane.stop());
 
+const WAITING = { ...OPEN, clientId: 'asleep', waitForConnection: 60 };
+
+/** The device `asleep` is not there. */
+function sleeping(): void {
+  server.delivery.answer = ({ targetClientId }) =>
+    Promise.resolve(targetClientId === 'asleep' ? 'CLIENT_NOT_CONNECTED' : 'DELIVERED');
+  server.delivery.seen = () => new Promise(() => undefined);
+}
+
+describe('lines that wait for their receivers to connect', () => {
+  test('hold up nobody, and are withdrawn when the caller hangs up', async () => {
+    sleeping();
+    const batch = await open();
+    batch.outgoing.write(lineOf(WAITING).repeat(1000));
+    batch.outgoing.write(lineOf(OPEN));
+    expect(await batch.next()).toMatchObject({ line: 1001, reason: 'DELIVERED' });
+    batch.outgoing.destroy();
+    await until(() => server.events.direct.length === 1001);
+    expect(server.events.direct.slice(1)).toEqual(
+      Array.from({ length: 1000 }, () => expect.objectContaining({ reason: 'CALLER_GONE', written: 'no' })),
+    );
+    expect(server.delivery.waits).toHaveLength(1000);
+  });
+
+  test('are refused where too many do, and withdrawn when the service drains', async () => {
+    sleeping();
+    const batch = await open();
+    batch.outgoing.write(lineOf(WAITING).repeat(1001));
+    expect(await batch.next()).toMatchObject({ line: 1001, status: 429, reason: 'RECEIVER_THROTTLED', written: 'no' });
+    const rest = batch.rest();
+    const stopped = server.dataPlane.stop();
+    expect((await rest).map(({ reason }) => reason)).toEqual(Array.from({ length: 1001 }, () => 'SHUTTING_DOWN'));
+    await stopped;
+    await start();
+  });
+});
+
 const open = (): Promise<OpenBatch> => openBatch(server.port, CALLER);
 
 describe('a batch that stands still, or ends before its end', () => {
@@ -94,7 +131,7 @@ describe('a batch that stands still, or ends before its end', () => {
       { eventType: 'SendDirectMessage', reason: 'DELIVERED' },
       {
         eventType: 'MessageBatch',
-        reason: 'INVALID_REQUEST',
+        reason: 'CALLER_GONE',
         details: expect.stringMatching(/ 2 lines: 2 DELIVERED\.$/),
       },
     ]);

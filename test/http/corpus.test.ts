@@ -115,6 +115,11 @@ function requestOf(item: CorpusCase): Sent | undefined {
     case 'iot:Subscribe':
     case 'iot:Receive':
     case 'iot:RetainPublish':
+    case 'tightbeam:DescribeDevice':
+    case 'tightbeam:ListDevices':
+    case 'tightbeam:ExplainPolicy':
+    case 'tightbeam:ViewEvents':
+    case 'tightbeam:ViewStatus':
       return undefined;
   }
 }

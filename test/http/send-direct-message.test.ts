@@ -1,5 +1,6 @@
+import { Agent } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { call, expectError, startServer, type Sent, type TestServer } from './support.js';
+import { call, exchange, expectError, sign, startServer, type Sent, type TestServer } from './support.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 
 let server: TestServer;
@@ -229,4 +230,33 @@ test('a sender who may not send learns nothing of whether the client exists', as
   expectError(answer, 'SENDER_NOT_AUTHORIZED');
   expect(server.delivery.messages).toHaveLength(0);
   expect(server.events.direct).toMatchObject([{ reason: 'SENDER_NOT_AUTHORIZED', decision: { effect: 'deny' } }]);
+});
+
+describe('a message that waits for its receiver', () => {
+  const waiting = message({ query: { topic: 'cmd/open', waitForConnection: '60' } });
+  beforeEach(() => {
+    server.delivery.answer = () => Promise.resolve('CLIENT_NOT_CONNECTED');
+    server.delivery.seen = () => new Promise(() => undefined);
+  });
+  const begun = async (): Promise<void> => {
+    while (server.delivery.waits.length === 0) await new Promise(setImmediate);
+  };
+
+  test('is withdrawn at once when its caller hangs up, and logged as that', async () => {
+    const agent = new Agent();
+    const answer = exchange(server.port, await sign(server.port, waiting), agent).catch(() => undefined);
+    await begun();
+    agent.destroy();
+    await answer;
+    expect(await server.events.next('SendDirectMessage')).toMatchObject({ reason: 'CALLER_GONE', written: 'no' });
+    expect(server.delivery.signals[0]?.aborted).toBe(true);
+  });
+
+  test('is withdrawn when the service drains', async () => {
+    const answer = call(server.port, waiting);
+    await begun();
+    const stopped = server.dataPlane.stop();
+    expect(await answer).toMatchObject({ status: 503, body: { reason: 'SHUTTING_DOWN', written: 'no' } });
+    await stopped;
+  });
 });

@@ -12,8 +12,12 @@ import { createOperations } from '../../src/http/operations.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import { BrokerFault, type BrokerOperations, type Publisher } from '../../src/operations/broker.js';
+import { RecentEvents } from '../../src/observing/recent.js';
+import { Viewing } from '../../src/operations/viewing.js';
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
+import { PolicyQuestions } from '../../src/operations/policy-questions.js';
 import type { Authorizer } from '../../src/policy/authorizer.js';
+import { buildPolicySet, type PolicySet } from '../../src/policy/policy-set.js';
 import { REASONS, type Reason } from '../../src/reasons.js';
 import { noTracing } from '../../src/observing/tracing.js';
 import { fakeAuthorizer } from '../exhook/fakes.js';
@@ -29,6 +33,8 @@ export interface TestServer {
   /** Resources on which nobody may do anything, for instance `client/lock-17`. */
   readonly denied: Set<string>;
   readonly delivery: FakeDelivery;
+  /** What `GET /tightbeam/v1/events` tells of. */
+  readonly recent: RecentEvents;
   /** The wall clock of the server, in milliseconds since 1970; starts as the real one. */
   now: () => number;
 }
@@ -36,6 +42,8 @@ export interface TestServer {
 export interface ServerOptions extends Partial<DataPlaneOptions> {
   /** What answers the operations beside SendDirectMessage. By default nothing can be asked, and nothing is published. */
   readonly behind?: { readonly broker: BrokerOperations; readonly publisher: Publisher };
+  /** The policies that questions are about; nobody may do anything by default. */
+  readonly policies?: () => PolicySet;
   /** Decides in place of `denied`. */
   readonly authorizer?: Authorizer;
 }
@@ -45,9 +53,15 @@ const NOTHING_BEHIND = {
   publisher: { publish: () => Promise.reject(new BrokerFault('BROKER_UNAVAILABLE', 'There is no broker.')) },
 };
 
+const RULES = { receiveOnSubscribe: 'every', hashMatchesParent: true } as const;
+const NO_POLICIES = buildPolicySet(
+  { policies: new Map(), principals: '{"principals":{}}' },
+  { partition: 'aws', region: REGION, accountId: '000000000000' },
+);
+
 /** A data plane on a free port, real but for the broker and the policies behind it. */
 export async function startServer(
-  { behind = NOTHING_BEHIND, authorizer: given, ...options }: ServerOptions = {},
+  { behind = NOTHING_BEHIND, policies = () => NO_POLICIES, authorizer: given, ...options }: ServerOptions = {},
   sending: Partial<DirectMessagingOptions> = {},
 ): Promise<TestServer> {
   const events = new RecordedEvents();
@@ -57,13 +71,19 @@ export async function startServer(
   const clock = (): number => performance.now();
   const common = { authorizer, events, limits: DEFAULT_LIMITS, clock };
   const messaging = new DirectMessaging({ ...common, delivery, ...sending });
-  const server = { events, denied, delivery, now: () => Date.now() };
+  const questions = new PolicyQuestions({ ...common, current: policies, rules: RULES });
+  const recent = new RecentEvents();
+  const viewing = new Viewing({ ...common, recent, status: () => ({ service: { ready: true } }) });
+  const server = { events, denied, delivery, recent, now: () => Date.now() };
   const accessKeys = {
     secretsOf: (id: string, token?: string) =>
       id === CREDENTIALS.accessKeyId && token === undefined ? [CREDENTIALS.secretAccessKey] : [],
   };
   const dataPlane = new DataPlane({
-    operations: createOperations(messaging, new DataPlaneOperations({ ...common, ...behind }), common),
+    operations: createOperations(
+      { messaging, others: new DataPlaneOperations({ ...common, ...behind }), questions, viewing },
+      common,
+    ),
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],
     events,
     tracing: noTracing,

@@ -101,6 +101,11 @@ export function decideCase(authorizer: PolicyAuthorizer, item: CorpusCase): Deci
     case 'iot:ListSubscriptions':
     case 'iot:GetRetainedMessage':
     case 'iot:ListRetainedMessages':
+    case 'tightbeam:DescribeDevice':
+    case 'tightbeam:ListDevices':
+    case 'tightbeam:ExplainPolicy':
+    case 'tightbeam:ViewEvents':
+    case 'tightbeam:ViewStatus':
       return authorizer.decide(identity, action, resource, facts);
   }
 }

@@ -17,7 +17,7 @@ async function schema(name: string): Promise<Schema> {
 
 test('the schema of policies knows every action', async () => {
   const { $defs } = await schema('policy.schema.json');
-  expect($defs.action.anyOf[0].enum).toEqual([...ACTION_NAMES, 'iot:*', '*']);
+  expect($defs.action.anyOf[0].enum).toEqual([...ACTION_NAMES, 'iot:*', 'tightbeam:*', '*']);
 });
 
 test('the schema of policies knows every condition operator and no other', async () => {

@@ -1,5 +1,5 @@
 import type { IPublishPacket } from 'mqtt-packet';
-import { readControls } from '../../direct/controls.js';
+import { CONTROL_WITHDRAW, readControls } from '../../direct/controls.js';
 import { CONNECTED_TOPIC } from '../../direct/topic.js';
 import { checkClientId, checkPayload, checkTopic, unfitText, type Fault, type Limits } from '../../direct/limits.js';
 import { parseDirectTopic } from '../../direct/topic.js';
@@ -38,6 +38,12 @@ export function admit(sender: Party, packet: IPublishPacket, limits: Limits): Ad
   const request = isRequest ? readRequest(packet, limits) : undefined;
   if (request !== undefined && 'reason' in request) return { address, ...asked, ...NOTHING, fault: request };
   return { address, ...asked, request, isWatch };
+}
+
+/** The Packet Identifier of the question that the service asks no more; 0, which is none, where it names none. */
+export function withdrawnBy({ properties }: IPublishPacket): number {
+  for (const [name, value] of pairsOf(properties?.userProperties)) if (name === CONTROL_WITHDRAW) return Number(value);
+  return 0;
 }
 
 /** Where the answer to a request is to come, or what is wrong with that. */

@@ -3,7 +3,7 @@ import type { Delivery } from '../../direct/delivery.js';
 import type { Limits } from '../../direct/limits.js';
 import { REASONS, type Reason } from '../../reasons.js';
 import type { RateLimiter } from '../../throttling/rate-limiter.js';
-import { admit } from './admission.js';
+import { admit, withdrawnBy } from './admission.js';
 import { Answers } from './answers.js';
 import { Identities } from './identities.js';
 import type { MemoryLimits } from './memory.js';
@@ -97,6 +97,10 @@ export class Dispatcher {
 
     const admission = admit(sender, packet, this.#context.limits);
     const { waitMs, isWatch } = admission;
+    if (isWatch && qos === 0) {
+      this.#withdraw(sender, packet);
+      return;
+    }
     const since = performance.now();
     const principal = principalOf(sender, packet);
     const message: PendingMessage = {
@@ -127,6 +131,14 @@ export class Dispatcher {
     if (qos > 0) sender.sent.set(messageId, message);
     if (admission.fault === undefined) this.#authorizeSender(message);
     else this.pending.settle(message, admission.fault.reason, { details: admission.fault.details });
+  }
+
+  /** The service does not wait for that client any more. */
+  #withdraw(sender: Party, packet: IPublishPacket): void {
+    const message = sender.sent.get(withdrawnBy(packet));
+    if (message?.isWatch !== true) return;
+    this.#waiting.remove(message);
+    this.pending.settle(message, 'CLIENT_NOT_CONNECTED');
   }
 
   /** The sender is gone: nobody waits for its confirmations. What it sent at QoS 0 still goes its way. */

@@ -9,6 +9,8 @@ export interface Outgoing {
   readonly retain: boolean;
   readonly properties: PublishProperties;
   readonly timeoutMs: number;
+  /** Told of the Packet Identifier as soon as the PUBLISH has one, which is at QoS 1. */
+  readonly sent?: ((packetId: number) => void) | undefined;
 }
 
 /** A PUBACK, and what the broker told of it before. At QoS 0 it is success, once the PUBLISH is written. */

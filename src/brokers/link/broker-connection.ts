@@ -93,7 +93,7 @@ export class BrokerConnection {
 
   /** Publishes and settles with the answer. Never rejects. */
   publish(outgoing: Outgoing): Promise<Answer> {
-    const { topic, payload, qos, retain, properties, timeoutMs } = outgoing;
+    const { topic, payload, qos, retain, properties, timeoutMs, sent } = outgoing;
     const client = this.#client;
     if (!client?.connected || this.#pending.size >= this.#window) return Promise.resolve('unsent');
     if (publishBytes({ topic, qos, properties, payloadBytes: payload.byteLength }) > this.#maxPacketBytes) {
@@ -117,7 +117,9 @@ export class BrokerConnection {
       const pending = awaitAnswer(resolve, timeoutMs, () => {
         this.#owe();
       });
-      this.#pending.set(this.#ids.getLastAllocated(), pending);
+      const packetId = this.#ids.getLastAllocated();
+      this.#pending.set(packetId, pending);
+      sent?.(packetId);
     });
   }
 

@@ -3,11 +3,12 @@ import { DELIVERY_MARGIN_MS, type ConnectionWait, type Delivery, type DirectDeli
 import type { DirectMessage } from '../../direct/message.js';
 import { CONNECTED_TOPIC, formatDirectTopic } from '../../direct/topic.js';
 import { PubackCode, type Reason } from '../../reasons.js';
+import type { Answer, Outgoing } from './answer.js';
 import type { BrokerConnection } from './broker-connection.js';
 import { ConnectionPool, type Access, type BrokerConnectionEvent } from './connection-pool.js';
 import { DeliveryProbe } from './delivery-probe.js';
 import { OVERDUE_GRACE_MS } from './pending.js';
-import { directProperties, waitProperties } from './properties.js';
+import { directProperties, waitProperties, withdrawProperties } from './properties.js';
 import { deliveryOfPuback } from './puback.js';
 import type { Purpose } from './purpose.js';
 import type { ConnectionState } from './purpose.js';
@@ -75,21 +76,14 @@ export class DirectLink implements DirectDelivery {
   }
 
   /** On connections of its own, which are opened when first needed: waits are long, and must not hold up messages. */
-  async connected(wait: ConnectionWait): Promise<'connected' | Delivery> {
+  async connected(wait: ConnectionWait, signal?: AbortSignal): Promise<'connected' | Delivery> {
     this.#waits ??= new ConnectionPool({ ...this.#options, connections: 1, purpose: () => this.#purpose() });
     const start = performance.now();
     if (!this.#waits.ready) {
       await this.#waits.whenReady(AbortSignal.timeout(Math.min(wait.waitMs, READY_WAIT_MS))).catch(() => undefined);
     }
     const answer = await this.#waits.withPlace(start + Math.min(wait.waitMs, PLACE_WAIT_MS), (connection) =>
-      connection.publish({
-        topic: formatDirectTopic({ targetClientId: wait.targetClientId, topic: CONNECTED_TOPIC }),
-        payload: new Uint8Array(),
-        qos: 1,
-        retain: false,
-        properties: waitProperties(wait),
-        timeoutMs: wait.waitMs + DELIVERY_MARGIN_MS - OVERDUE_GRACE_MS,
-      }),
+      ask(connection, wait, signal),
     );
     if (answer === 'full') return unsent('ACCOUNT_THROTTLED');
     if (typeof answer !== 'object') return unsent('BROKER_UNAVAILABLE');
@@ -104,6 +98,32 @@ export class DirectLink implements DirectDelivery {
   async close(): Promise<void> {
     await Promise.all([this.#pool.close(), this.#waits?.close()]);
   }
+}
+
+/** Asks for a client. When nobody wants to know any more, the broker is told, and answers: its place is free again. */
+async function ask(connection: BrokerConnection, wait: ConnectionWait, signal?: AbortSignal): Promise<Answer> {
+  if (signal?.aborted === true) return 'unsent';
+  const publish = (outgoing: Pick<Outgoing, 'qos' | 'properties' | 'sent' | 'timeoutMs'>): Promise<Answer> =>
+    connection.publish({
+      topic: formatDirectTopic({ targetClientId: wait.targetClientId, topic: CONNECTED_TOPIC }),
+      payload: new Uint8Array(),
+      retain: false,
+      ...outgoing,
+    });
+  let withdraw: (() => void) | undefined;
+  const answer = await publish({
+    qos: 1,
+    properties: waitProperties(wait),
+    timeoutMs: wait.waitMs + DELIVERY_MARGIN_MS - OVERDUE_GRACE_MS,
+    sent: (packetId) => {
+      withdraw = () => {
+        void publish({ qos: 0, properties: withdrawProperties(packetId), timeoutMs: DELIVERY_MARGIN_MS });
+      };
+      signal?.addEventListener('abort', withdraw);
+    },
+  });
+  if (withdraw !== undefined) signal?.removeEventListener('abort', withdraw);
+  return answer;
 }
 
 async function send(connection: BrokerConnection, message: DirectMessage, start: number): Promise<Delivery> {

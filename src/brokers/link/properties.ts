@@ -9,6 +9,7 @@ import {
   CONTROL_TRACE_ID,
   CONTROL_TRACEPARENT,
   CONTROL_WAIT,
+  CONTROL_WITHDRAW,
 } from '../../direct/controls.js';
 import type { ConnectionWait } from '../../direct/delivery.js';
 import type { DirectMessage, DirectProperties } from '../../direct/message.js';
@@ -67,6 +68,11 @@ export function waitProperties({ principal, waitMs }: ConnectionWait): PublishPr
     [CONTROL_PRINCIPAL, principal],
   ];
   return { userProperties: toUserProperties(pairs) };
+}
+
+/** Properties by which a wait is withdrawn: the Packet Identifier that it was asked for with. */
+export function withdrawProperties(packetId: number): PublishProperties {
+  return { userProperties: toUserProperties([[CONTROL_WITHDRAW, String(packetId)]]) };
 }
 
 /** Properties of an ordinary message. */

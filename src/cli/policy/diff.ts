@@ -6,7 +6,8 @@ import { PolicyLoadError, type Problem } from '../../policy/reading/problems.js'
 import { finish } from '../../policy/work.js';
 import { folderOptions, print, printJson, printProblems, settingsOf, type FolderOptions } from './folder.js';
 import { loadRevision } from './revision.js';
-import { describeRequest, requestToPrint } from './sample.js';
+import { requestToJson } from '../../policy/questions/requests.js';
+import { describeRequest } from './sample.js';
 
 type Format = 'text' | 'markdown' | 'json';
 
@@ -52,7 +53,7 @@ function problemsOf(error: PolicyLoadError | ConfigError, { config }: FolderOpti
 function toJson({ changes, unclear, compared }: PolicyDiff): object {
   return {
     same: changes.length === 0 && unclear.length === 0,
-    changes: changes.map((change) => ({ ...change, request: requestToPrint(change.request) })),
+    changes: changes.map((change) => ({ ...change, request: requestToJson(change.request) })),
     unclear,
     compared,
   };

@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import type { Identity } from '../../identity/identity.js';
 import type { Action } from '../../policy/authorizer.js';
-import type { CompiledPrincipal, PolicySet } from '../../policy/policy-set.js';
-import { parseDistinguishedName } from '../../policy/conditions/distinguished-name.js';
+import { identify, type Asker } from '../../policy/questions/asker.js';
 import { explain } from '../../policy/questions/explain.js';
 import { contextOf } from '../../policy/questions/policy-tests.js';
 import { recordedDecision, type RecordedDecision } from '../../policy/questions/recorded.js';
@@ -12,24 +10,12 @@ import { loadOrPrint, print, printJson, subscribeOptions, type PolicyFolder, typ
 import { linesOf } from './log-lines.js';
 import { parseAction, resourceWithoutPrefix } from './resource.js';
 
-interface ExplainOptions extends SubscribeOptions, IdentityOptions {
-  readonly principal?: string;
+interface ExplainOptions extends SubscribeOptions, Asker {
   readonly action?: Action;
   readonly resource?: string;
   readonly context: Readonly<Record<string, string[]>>;
   readonly logLine?: string;
   readonly trace?: string;
-}
-
-interface IdentityOptions {
-  readonly username?: string;
-  readonly clientId?: string;
-  readonly commonName?: string;
-  readonly distinguishedName?: string;
-  readonly fingerprint?: string;
-  readonly jwtSubject?: string;
-  readonly accessKeyId?: string;
-  readonly sourceIp?: string;
 }
 
 export function addExplainCommand(policy: Command): void {
@@ -70,9 +56,10 @@ async function explainRequest(options: ExplainOptions, command: Command): Promis
   if (action === undefined || options.resource === undefined) {
     command.error('error: --action and --resource say what is asked; or --log-line, a decision that was made');
   }
-  const { identity, principal } = identify(set, options, command);
+  const asker = identify(set, options);
+  if (asker === undefined) command.error('error: --principal, or facts like --username and --client-id, say who asks');
   const resource = resourceWithoutPrefix(set, action, options.resource, command);
-  const question = { identity, principal, action, resource, facts: { overrides: contextOf(context) } };
+  const question = { ...asker, action, resource, facts: { overrides: contextOf(context) } };
   const explanation = explain(set, question, rules);
   if (options.json === true) printJson(explanation);
   else printExplanation(explanation);
@@ -116,47 +103,6 @@ async function explainLine(
   print(`recorded: ${recorded.effect}${recorded.cause === undefined ? '' : ` (${recorded.cause})`} by ${by}`);
   if (changed) print(`today it would be other: ${effect} (${cause})`);
   printExplanation(explanation);
-}
-
-/** A name of principals.json, or whoever stands for the facts; any other name is a username, and its client ID too. */
-function identify(
-  set: PolicySet,
-  options: ExplainOptions,
-  command: Command,
-): { identity: Identity; principal: CompiledPrincipal | undefined } {
-  const { principal: name, context } = options;
-  const fact = (key: string): string | undefined =>
-    Object.entries(context).find(([given]) => given.toLowerCase() === key.toLowerCase())?.[1][0];
-  const declared = name === undefined ? undefined : set.principal(name);
-  const username = options.username ?? fact('aws:username') ?? (declared === undefined ? name : undefined);
-  const clientId = options.clientId ?? fact('iot:ClientId') ?? username;
-  const commonName = options.commonName ?? fact('iot:Certificate.Subject.CommonName');
-  const { distinguishedName, fingerprint, jwtSubject, accessKeyId, sourceIp } = options;
-  const certificate = (commonName ?? distinguishedName ?? fingerprint) !== undefined && {
-    certificate: {
-      commonName: commonName ?? commonNameOf(distinguishedName),
-      ...(distinguishedName !== undefined && { distinguishedName }),
-      ...(fingerprint !== undefined && { fingerprint }),
-    },
-    secureTransport: true,
-  };
-  const identity: Identity = {
-    protocol: (jwtSubject ?? accessKeyId) === undefined ? 'MQTT' : 'HTTP',
-    ...(username !== undefined && { username }),
-    ...(clientId !== undefined && { clientId }),
-    ...certificate,
-    ...(jwtSubject !== undefined && { jwtSubject }),
-    ...(accessKeyId !== undefined && { accessKeyId }),
-    ...(sourceIp !== undefined && { sourceIp }),
-  };
-  if (name === undefined && Object.keys(identity).length === 1) {
-    command.error('error: --principal, or facts like --username and --client-id, say who asks');
-  }
-  return { identity, principal: declared ?? set.resolve(identity) };
-}
-
-function commonNameOf(distinguishedName = ''): string {
-  return parseDistinguishedName(distinguishedName).get('CommonName')?.[0] ?? '';
 }
 
 function collectContext(text: string, before: Record<string, string[]>): Record<string, string[]> {

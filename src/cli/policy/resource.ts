@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import { ACTIONS, ACTION_NAMES, actionMeant, actionNamed } from '../../policy/actions.js';
+import { ACTION_NAMES, actionMeant, actionNamed, isResourceOf, resourcesOf, typeOf } from '../../policy/actions.js';
 import type { Action } from '../../policy/authorizer.js';
 import type { PolicySet } from '../../policy/policy-set.js';
 
@@ -17,7 +17,7 @@ export function parseAction(text: string): Action {
 /** The resource without the ARN's prefix; one that no action has ends the command. */
 export function resourceWithoutPrefix(set: PolicySet, action: Action, text: string, command: Command): string {
   const resource = text.replace(set.arnPrefix, '');
-  if (ACTIONS[action] !== undefined && !/^(?:client|topic|topicfilter)\//.test(resource)) {
+  if (typeOf(action) !== undefined && resource !== '*' && !/^(?:client|topic|topicfilter)\//.test(resource)) {
     command.error(
       `error: expected client/..., topic/... or topicfilter/..., or that after ${set.arnPrefix}, as --resource, found ${text}`,
     );
@@ -27,11 +27,11 @@ export function resourceWithoutPrefix(set: PolicySet, action: Action, text: stri
 
 /** The name of a resource of the action's own kind; any other kind ends the command. */
 export function nameOfResource(set: PolicySet, action: Action, text: string, command: Command): string {
-  const kind = ACTIONS[action];
-  if (kind === undefined) return '*';
+  const type = typeOf(action);
+  if (type === undefined) return '*';
   const resource = resourceWithoutPrefix(set, action, text, command);
-  if (!resource.startsWith(`${kind}/`)) {
-    command.error(`error: ${action} is about ${kind}/ resources, found ${text}`);
+  if (!isResourceOf(action, resource)) {
+    command.error(`error: ${action} is about ${resourcesOf(action)}, found ${text}`);
   }
-  return resource.slice(kind.length + 1);
+  return resource.slice(type.length);
 }

@@ -1,11 +1,5 @@
 import { resourceOf, type SampleRequest } from '../../policy/questions/requests.js';
 
-/** A request as JSON has it. */
-export function requestToPrint(request: SampleRequest): object {
-  const { identity, action, context } = request;
-  return { identity, action, resource: resourceOf(request), context: Object.fromEntries(context) };
-}
-
 /** A request in one line: what is asked, then who asks. */
 export function describeRequest(request: SampleRequest): string {
   const { identity, context } = request;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { whatCan, type Permission } from '../../policy/questions/what-can.js';
+import { finish } from '../../policy/work.js';
 import { folderOptions, loadOrPrint, print, printJson, type FolderOptions } from './folder.js';
 
 interface WhatCanOptions extends FolderOptions {
@@ -20,7 +21,7 @@ async function answerWhatCan(options: WhatCanOptions, command: Command): Promise
   const { principal: name } = options;
   const found = set.principal(name) ?? set.resolve({ protocol: 'MQTT', username: name, clientId: name });
   if (found === undefined) command.error(`error: nobody in principals.json is ${name}, or stands for that username`);
-  const answer = whatCan(set, found);
+  const answer = finish(whatCan(set, found));
   if (options.json === true) {
     printJson({ principal: found.principal.name, ...answer });
     return;

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import type { Action } from '../../policy/authorizer.js';
-import { whoCan, type Grant, type WhoCan } from '../../policy/questions/who-can.js';
+import { whoCan, whoCanToJson, type Grant, type WhoCan } from '../../policy/questions/who-can.js';
 import { finish } from '../../policy/work.js';
 import { folderOptions, loadOrPrint, print, printJson, type FolderOptions } from './folder.js';
 import { nameOfResource, parseAction } from './resource.js';
-import { requestToPrint } from './sample.js';
 
 interface WhoCanOptions extends FolderOptions {
   readonly action: Action;
@@ -27,12 +26,8 @@ async function answerWhoCan(options: WhoCanOptions, command: Command): Promise<v
   const { action, resource, topic } = options;
   const name = nameOfResource(found.set, action, resource, command);
   const answer = finish(whoCan(found.set, { action, name, ...(topic !== undefined && { topic }) }));
-  if (options.json === true) printJson(toJson(answer));
+  if (options.json === true) printJson(whoCanToJson(answer));
   else printAnswer(answer);
-}
-
-function toJson({ grants, unclear }: WhoCan): object {
-  return { grants: grants.map((grant) => ({ ...grant, request: requestToPrint(grant.request) })), unclear };
 }
 
 function printAnswer({ grants, unclear }: WhoCan): void {

@@ -31,7 +31,7 @@ export interface BatchJob {
   tell(outcome: LineOutcome): Promise<void>;
   /** One more message of this sender: for how many milliseconds not yet, or 0. */
   readonly throttle: () => number;
-  /** From then on no more lines are read. */
+  /** From then on no more lines are read, and those that wait for connections are withdrawn: its reason, a `Fault`, is their outcome. */
   readonly signal: AbortSignal;
 }
 
@@ -53,6 +53,8 @@ export interface BatchOptions {
   /** Most lines of a batch, empty ones too. */
   readonly maxLines?: number;
   readonly room?: RoomLimits;
+  /** For lines that wait for their receivers to connect: apart, so that they hold up nobody else. */
+  readonly waitingRoom?: RoomLimits;
 }
 
 const MAX_LINES = 100_000;
@@ -95,6 +97,7 @@ export class Batch {
   readonly #job: BatchJob;
   readonly #options: BatchOptions;
   readonly #room: Room;
+  readonly #waitingRoom: Room;
   readonly #counts = new Map<Reason, number>();
   #pausing = false;
 
@@ -102,12 +105,13 @@ export class Batch {
     this.#job = job;
     this.#options = options;
     this.#room = new Room(options.room ?? ROOM);
+    this.#waitingRoom = new Room(options.waitingRoom ?? ROOM);
     this.result = this.#run(lineBytes);
   }
 
   /** Whether it is busy by itself: with lines whose outcome has not been taken, or with the sender's rate. */
   get busy(): boolean {
-    return this.#pausing || this.#room.lines > 0;
+    return this.#pausing || this.#room.lines > 0 || this.#waitingRoom.lines > 0;
   }
 
   async #run(lineBytes: number): Promise<BatchResult> {
@@ -127,6 +131,7 @@ export class Batch {
     }
     const stopped = signal.aborted;
     await this.#room.empty();
+    await this.#waitingRoom.empty();
     return { lines, counts: this.#counts, stopped, fault };
   }
 
@@ -149,18 +154,25 @@ export class Batch {
       this.#room.free(bytes);
       return false;
     }
-    const outcome = 'rule' in read ? this.#broken(line, read) : this.#send(line.number, read);
+    let room = this.#room;
+    const wait = (): boolean => {
+      if (!this.#waitingRoom.tryTake(bytes)) return false;
+      room.free(bytes);
+      room = this.#waitingRoom;
+      return true;
+    };
+    const outcome = 'rule' in read ? this.#broken(line, read) : this.#send(line.number, read, wait);
     void outcome.finally(() => {
-      this.#room.free(bytes);
+      room.free(bytes);
     });
     return true;
   }
 
-  async #send(line: number, input: SendDirectMessageInput): Promise<void> {
-    const { sender, trace } = this.#job;
+  async #send(line: number, input: SendDirectMessageInput, begin: () => boolean): Promise<void> {
+    const { sender, trace, signal } = this.#job;
     const { clientId, idempotencyKey } = input;
     const span = trace.detach('SendDirectMessage');
-    const outcome = await this.#options.messaging.send(sender, input, span);
+    const outcome = await this.#options.messaging.send(sender, input, span, { signal, begin });
     span.end(outcome.reason);
     // Of what was refused for what it holds it is told where.
     const field = outcome.written === undefined ? FIELD_OF[outcome.reason] : undefined;

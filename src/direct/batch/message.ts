@@ -28,10 +28,7 @@ const properties: Kind = {
   toText: (value: unknown[]) => Buffer.from(JSON.stringify(value)).toString('base64'),
 };
 
-/**
- * The fields of a line beside the payload: those of the single call, as JSON has them. A line does not wait for a device to
- * connect: who aborts a batch could not withdraw it.
- */
+/** The fields of a line beside the payload: those of the single call, as JSON has them. */
 const FIELDS = {
   clientId: text,
   topic: text,
@@ -43,7 +40,8 @@ const FIELDS = {
   payloadFormatIndicator: text,
   correlationData: text,
   idempotencyKey: text,
-} satisfies { readonly [Name in keyof Omit<SendDirectMessageInput, 'payload' | 'waitForConnection'>]-?: Kind };
+  waitForConnection: whole,
+} satisfies { readonly [Name in keyof Omit<SendDirectMessageInput, 'payload'>]-?: Kind };
 
 const PAYLOAD = 'payload';
 const PAYLOAD_BASE64 = 'payloadBase64';

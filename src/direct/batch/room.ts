@@ -23,9 +23,15 @@ export class Room {
 
   /** Takes room for a line, once there is some. */
   async take(bytes: number): Promise<void> {
-    while (this.#isFull(bytes)) await this.#change();
+    while (!this.tryTake(bytes)) await this.#change();
+  }
+
+  /** Takes room for a line if there is some now. */
+  tryTake(bytes: number): boolean {
+    if (this.#isFull(bytes)) return false;
     this.#lines += 1;
     this.#bytes += bytes;
+    return true;
   }
 
   /** Gives back what was taken. */

@@ -2,7 +2,7 @@ import type { DeviceResponse } from '../../direct/delivery.js';
 import type { DirectMessaging } from '../../direct/send.js';
 import { PROPERTY_HEADERS, readParameters, type WholeOperation } from '../operation.js';
 import { retryAfter } from '../rendering.js';
-import { readIdempotencyKey, tellDelivery, tellRefused, withdrawalOf } from './send-direct-message.js';
+import { readIdempotencyKey, tellDelivery, tellRefused, waitingOf } from './send-direct-message.js';
 
 /**
  * A request to a device: `POST /connections/{clientId}/requests`, the body is the payload, the device's answer is in
@@ -21,7 +21,7 @@ export function requestAnswer(messaging: Pick<DirectMessaging, 'request'>): Whol
       const { clientId = '' } = request.labels;
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
-      const outcome = await messaging.request(request.caller, input, request.trace, withdrawalOf(request, parameters));
+      const outcome = await messaging.request(request.caller, input, request.trace, waitingOf(request, parameters));
       const { reason, details, retryAfterMs, response } = outcome;
       return {
         reason,

@@ -1,5 +1,5 @@
 import type { Delivery } from '../../direct/delivery.js';
-import type { DirectMessaging } from '../../direct/send.js';
+import type { DirectMessaging, Waiting } from '../../direct/send.js';
 import type { Events } from '../../observing/events.js';
 import { retryAfter } from '../rendering.js';
 import {
@@ -47,7 +47,7 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Who
       const { clientId = '' } = request.labels;
       const idempotencyKey = readIdempotencyKey(request);
       const input = { ...parameters, clientId, payload: request.body, idempotencyKey };
-      const outcome = await messaging.send(request.caller, input, request.trace, withdrawalOf(request, parameters));
+      const outcome = await messaging.send(request.caller, input, request.trace, waitingOf(request, parameters));
       const { reason, details, retryAfterMs } = outcome;
       return {
         reason,
@@ -61,11 +61,11 @@ export function sendDirectMessage(messaging: Pick<DirectMessaging, 'send'>): Who
 }
 
 /** Of a message that waits for its receiver. */
-export function withdrawalOf(
+export function waitingOf(
   request: OperationRequest,
   { waitForConnection }: { readonly waitForConnection?: string },
-): AbortSignal | undefined {
-  return waitForConnection === undefined ? undefined : request.withdrawal();
+): Waiting {
+  return waitForConnection === undefined ? {} : { signal: request.withdrawal() };
 }
 
 /** Tells of a message that did not get so far as to be sent. */

@@ -1,4 +1,4 @@
-import { ACTIONS } from '../actions.js';
+import { typeOf } from '../actions.js';
 import type { Action, Decision } from '../authorizer.js';
 import type { Determination } from './compile.js';
 import type { RequestContext } from '../conditions/context.js';
@@ -63,15 +63,11 @@ function decideMatching(request: PolicyRequest, filter: string, subscribe: Decis
 
 /** On any resource, given without its ARN prefix. Actions without resource are on `*` (`iot:ListRetainedMessages`). */
 export function decideResource(request: PolicyRequest, action: Action, resource: string): Decision {
-  const kind = ACTIONS[action];
-  if (kind !== undefined && resource.startsWith(kind) && resource.charCodeAt(kind.length) === SLASH) {
-    return decideName(request, action, resource.slice(kind.length + 1));
-  }
-  const arn = kind === undefined ? '*' : `${request.set.arnPrefix}${resource}`;
+  const type = typeOf(action);
+  if (type !== undefined && resource.startsWith(type)) return decideName(request, action, resource.slice(type.length));
+  const arn = type === undefined ? '*' : `${request.set.arnPrefix}${resource}`;
   return toDecision(request, action, arn, request.found?.policies.evaluateResource(action, arn, request.context));
 }
-
-const SLASH = 0x2f;
 
 /** About a resource of the action's own kind, given by its name alone. */
 export function decideName(request: PolicyRequest, action: Action, name: string): Decision {

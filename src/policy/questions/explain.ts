@@ -14,6 +14,8 @@ export interface StatementExplanation {
   readonly policy: string;
   readonly statement: string;
   readonly effect: 'Allow' | 'Deny';
+  /** Whether the resource is, or may be, one of its own. */
+  readonly aboutResource: boolean;
   /** Whether it matched; `unknown` counts as a match for a Deny and as none for an Allow. */
   readonly matched: 'yes' | 'no' | 'unknown';
   /** Why it did not match or could not be evaluated; empty where it matched. */
@@ -75,17 +77,18 @@ function explainStatement(
   { action, resource }: Decision,
   context: RequestContext,
 ): StatementExplanation {
-  const { policy, id, effect } = statement;
   const about = matchResource(statement, resource, context);
+  const { policy, id, effect } = statement;
+  const whose = { policy, statement: id, effect, aboutResource: about !== FALSE };
   const conditions = matchConditions(statement.conditions, context);
   const because = [
     ...(statement.actions.has(action) ? [] : [`it is not about ${action}`]),
     ...(about === FALSE ? [describeResources(statement, context)] : []),
     ...failingConditions(statement, context),
   ];
-  if (because.length > 0) return { policy, statement: id, effect, matched: 'no', because };
-  if (about === TRUE && conditions === TRUE) return { policy, statement: id, effect, matched: 'yes', because };
-  return { policy, statement: id, effect, matched: 'unknown', because: unknownsOf(statement, context) };
+  if (because.length > 0) return { ...whose, matched: 'no', because };
+  if (about === TRUE && conditions === TRUE) return { ...whose, matched: 'yes', because };
+  return { ...whose, matched: 'unknown', because: unknownsOf(statement, context) };
 }
 
 function describeResources({ resources, exceptResources }: Statement, context: RequestContext): string {

@@ -206,7 +206,7 @@ class Walk {
 
   private choices({ set, state, open }: Node, { syntax }: Field): Iterable<number> {
     const only = syntax.only?.(state);
-    if (only !== undefined) return [only];
+    if (only !== undefined) return only;
     const own = this.fresh[open === undefined ? 0 : open.hole + 1] as number;
     return new Set([own, ...apart(set), ...(open === undefined ? [] : apart(open.inner))]);
   }

@@ -1,5 +1,5 @@
 /** What requests of an action look like, and which patterns tell them apart, in one situation. */
-import { ACTIONS } from '../actions.js';
+import { typeOf } from '../actions.js';
 import type { Action } from '../authorizer.js';
 import type { Condition } from '../conditions/condition.js';
 import type { ContextKey } from '../conditions/variables.js';
@@ -94,10 +94,9 @@ class FormDraft {
 
   add(statement: Statement, side: Side, common: boolean): void {
     const names = statement.resources.flatMap((resource) => {
-      const kind = ACTIONS[this.action];
-      const beginning = `${side.set.arnPrefix}${kind === undefined ? '' : `${kind}/`}`;
-      if (kind === undefined) return [];
-      const residuals = residualsOf(resource, beginning, Infinity);
+      const type = typeOf(this.action);
+      if (type === undefined) return [];
+      const residuals = residualsOf(resource, `${side.set.arnPrefix}${type}`, Infinity);
       if (residuals === undefined) this.unclear.add(`a variable before the name in ${resource.source}`);
       return (residuals ?? []).flatMap((tokens) => this.piecesOf(tokens, side) ?? []);
     });

@@ -111,7 +111,9 @@ function readContext(found: Json | undefined, at: Reporter): ReadonlyMap<string,
 }
 
 /** By lower-case key. A value stands alone or in an array; one in an array is one that stands alone. */
-export function contextOf(values: JsonObject): ReadonlyMap<string, string | readonly string[]> {
+export function contextOf(
+  values: JsonObject | Readonly<Record<string, string | readonly string[]>>,
+): ReadonlyMap<string, string | readonly string[]> {
   return new Map(
     Object.entries(values).map(([key, value]) => {
       const texts = (Array.isArray(value) ? value : [value]).map(String);

@@ -3,7 +3,7 @@ import type { Action } from '../authorizer.js';
 import { CompiledPolicies } from '../deciding/compile.js';
 import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
 import type { Statement } from '../reading/document.js';
-import { finish } from '../work.js';
+import type { Work } from '../work.js';
 import { compare } from './comparing.js';
 import { interestsOf } from './interests.js';
 import { situationsOf, type AnyClause } from './situations.js';
@@ -12,13 +12,13 @@ import { situationsOf, type AnyClause } from './situations.js';
 const BUDGET = 100_000;
 
 /** True where it is proved that the principal may do the same with either list of statements. */
-export function meansTheSame(
+export function* meansTheSame(
   set: PolicySet,
   { principal }: CompiledPrincipal,
   actions: Iterable<Action>,
   before: readonly Statement[],
   after: readonly Statement[],
-): boolean {
+): Work<boolean> {
   const side = (statements: readonly Statement[]) => ({
     set,
     found: { principal, policies: new CompiledPolicies([{ name: principal.name, statements }], set.arnPrefix) },
@@ -34,7 +34,7 @@ export function meansTheSame(
     for (const clause of all.filter((one) => one.principal === principal)) {
       const budget = { left: BUDGET };
       for (const situation of situationsOf([clause], things, rivals, [], interestsOf(about, action))) {
-        const found = finish(compare(action, situation, sides, { now: Date.now(), budget, resolves: true }));
+        const found = yield* compare(action, situation, sides, { now: Date.now(), budget, resolves: true });
         if (found.allowed ?? found.denied) return false;
         if (found.unclear.length > 0 || found.named.length > 0) return false;
       }

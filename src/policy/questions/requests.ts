@@ -1,6 +1,6 @@
 /** Requests that are spelt out, and what the engine answers to them. */
 import type { Identity } from '../../identity/identity.js';
-import { ACTIONS } from '../actions.js';
+import { typeOf } from '../actions.js';
 import type { Action, Decision } from '../authorizer.js';
 import { CONNECT_UNTOLD, RequestContext } from '../conditions/context.js';
 import { decideName, decideResource } from '../deciding/decision.js';
@@ -14,7 +14,7 @@ import { fill, identityOf, type Situation } from './situations.js';
 export interface SampleRequest {
   readonly identity: Identity;
   readonly action: Action;
-  /** Client ID, topic or filter; `*` for actions without resource. */
+  /** Client ID, topic or filter; of actions about any kind of resource with its kind; `*` for actions without. */
   readonly name: string;
   /** Values of context keys by lower-case key; of a direct message the topic is among them. */
   readonly context: ReadonlyMap<string, string | readonly string[]>;
@@ -35,12 +35,18 @@ export function requestOf(action: Action, situation: Situation, form: Form, exam
 
 /** Without the ARN's prefix: `client/lock-17`. */
 export function resourceOf({ action, name }: Pick<SampleRequest, 'action' | 'name'>): string {
-  const kind = ACTIONS[action];
-  return kind === undefined ? '*' : `${kind}/${name}`;
+  const type = typeOf(action);
+  return type === undefined ? '*' : `${type}${name}`;
+}
+
+/** The request as JSON has it. */
+export function requestToJson(request: SampleRequest): object {
+  const { identity, action, context } = request;
+  return { identity, action, resource: resourceOf(request), context: Object.fromEntries(context) };
 }
 
 export function arnOf(set: PolicySet, { action, name }: Pick<SampleRequest, 'action' | 'name'>): string {
-  return ACTIONS[action] === undefined ? '*' : set.arnOf(action, name);
+  return typeOf(action) === undefined ? '*' : set.arnOf(action, name);
 }
 
 /** The request with those facts; the address is one of the identity. */
@@ -67,7 +73,7 @@ export function contextFor(request: SampleRequest, found: CompiledPrincipal | un
 export function answer({ set, found }: Side, request: SampleRequest, now: number): Decision {
   const asked = { set, found, context: contextFor(request, found, now) };
   const { action, name } = request;
-  return ACTIONS[action] === undefined ? decideResource(asked, action, '*') : decideName(asked, action, name);
+  return typeOf(action) === undefined ? decideResource(asked, action, '*') : decideName(asked, action, name);
 }
 
 /** Whether the patterns match as the exploration took them to: the text of no hole is found in another place by chance. */

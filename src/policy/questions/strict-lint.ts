@@ -1,5 +1,6 @@
 /** What is doubtful about statements beside each other: those that change nothing, and patterns that are wider than they look. */
 import { meansTheSame } from './redundancy.js';
+import { finish } from '../work.js';
 import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
 import type { Statement } from '../reading/document.js';
 import { Reporter, type Problem } from '../reading/problems.js';
@@ -44,12 +45,7 @@ function isShadowed(set: PolicySet, statement: Statement, holders: readonly Comp
   if (holders.length === 0 || holders.length > MAX_HOLDERS) return false;
   return holders.every((found) => {
     const all = found.policies.statements;
-    return meansTheSame(
-      set,
-      found,
-      statement.actions,
-      all,
-      all.filter((other) => other !== statement),
-    );
+    const others = all.filter((other) => other !== statement);
+    return finish(meansTheSame(set, found, statement.actions, all, others));
   });
 }

@@ -12,6 +12,11 @@ const TOLD: ReadonlySet<Action> = new Set<Action>([
   'iot:ListSubscriptions',
   'iot:GetRetainedMessage',
   'iot:ListRetainedMessages',
+  'tightbeam:DescribeDevice',
+  'tightbeam:ListDevices',
+  'tightbeam:ExplainPolicy',
+  'tightbeam:ViewEvents',
+  'tightbeam:ViewStatus',
 ]);
 
 export interface Unused {

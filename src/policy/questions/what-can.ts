@@ -1,10 +1,11 @@
 /** What a principal may do, in as few patterns as say it. */
-import { ACTIONS, ACTION_NAMES } from '../actions.js';
+import { ACTION_NAMES, typeOf } from '../actions.js';
 import type { Action } from '../authorizer.js';
 import { ANY, overlap, type Token } from '../matching/pattern.js';
 import { residualsOf } from '../matching/resource.js';
 import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
 import type { Statement } from '../reading/document.js';
+import type { Work } from '../work.js';
 import { meansTheSame } from './redundancy.js';
 
 /** Resources of one action that the principal may use. */
@@ -36,7 +37,7 @@ interface Single {
  * The permissions of a principal. Each pattern that the others take in is left out, the narrowest first, as far as that can be
  * proved: the measure is that no pattern is superfluous.
  */
-export function whatCan(set: PolicySet, found: CompiledPrincipal): WhatCan {
+export function* whatCan(set: PolicySet, found: CompiledPrincipal): Work<WhatCan> {
   const allowed: Permission[] = [];
   const denied: Permission[] = [];
   for (const action of ACTION_NAMES) {
@@ -47,7 +48,7 @@ export function whatCan(set: PolicySet, found: CompiledPrincipal): WhatCan {
     // Longer patterns tend to be narrower.
     for (const one of allows.toSorted((first, second) => lengthOf(second) - lengthOf(first))) {
       const others = kept.filter((other) => other !== one);
-      if (same(set, found, action, [...kept, ...denies], [...others, ...denies])) kept = others;
+      if (yield* same(set, found, action, [...kept, ...denies], [...others, ...denies])) kept = others;
     }
     const meeting = denies.filter((deny) => kept.some((allow) => canMeet(allow, deny, set)));
     allowed.push(...kept.map((single) => permissionOf(single, set)));
@@ -56,15 +57,15 @@ export function whatCan(set: PolicySet, found: CompiledPrincipal): WhatCan {
   return { allowed, denied };
 }
 
-function same(
+function* same(
   set: PolicySet,
   found: CompiledPrincipal,
   action: Action,
   before: readonly Single[],
   after: readonly Single[],
-): boolean {
+): Work<boolean> {
   const list = (singles: readonly Single[]): readonly Statement[] => singles.map(({ statement }) => statement);
-  return meansTheSame(set, found, [action], list(before), list(after));
+  return yield* meansTheSame(set, found, [action], list(before), list(after));
 }
 
 /** Each resource that is one of the action's as a statement of its own. */
@@ -81,8 +82,8 @@ function singlesOf(statements: readonly Statement[], action: Action, set: Policy
 }
 
 function beginningOf(action: Action, set: PolicySet): string {
-  const kind = ACTIONS[action];
-  return kind === undefined ? '*' : `${set.arnPrefix}${kind}/`;
+  const type = typeOf(action);
+  return type === undefined ? '*' : `${set.arnPrefix}${type}`;
 }
 
 function lengthOf({ statement }: Single): number {

@@ -11,7 +11,16 @@ import { explore } from './exploring.js';
 import { formOf, type Side } from './forms.js';
 import { factsFor, openStatements, possibleAnswers } from './conditions.js';
 import { interestsOf } from './interests.js';
-import { answer, arnOf, contextFor, isAsExplored, requestOf, withFacts, type SampleRequest } from './requests.js';
+import {
+  answer,
+  arnOf,
+  contextFor,
+  isAsExplored,
+  requestOf,
+  requestToJson,
+  withFacts,
+  type SampleRequest,
+} from './requests.js';
 import { patternsOf, situationsOf, type AnyClause, type Pattern } from './situations.js';
 
 /** A principal who may, with one of the statements that say so. */
@@ -37,6 +46,11 @@ export interface WhoCanQuestion {
   readonly name: string;
   /** Of a direct message; any where absent. */
   readonly topic?: string;
+}
+
+/** The answer as JSON has it. */
+export function whoCanToJson({ grants, unclear }: WhoCan): object {
+  return { grants: grants.map((grant) => ({ ...grant, request: requestToJson(grant.request) })), unclear };
 }
 
 /** Steps and positions for each principal. */

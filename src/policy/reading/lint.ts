@@ -1,4 +1,4 @@
-import { ACTIONS } from '../actions.js';
+import { ACTIONS, resourcesOf, typeOf } from '../actions.js';
 import type { PolicyDocument, Statement } from './document.js';
 import { ANY, matchTokens, type PlainToken, type Token } from '../matching/pattern.js';
 import type { Reporter } from './problems.js';
@@ -61,10 +61,7 @@ function isForeign({ resources, exceptResources }: Statement, arnPrefix: string)
 /** Which resources the actions of the statement are about. */
 function resourcesTaken({ actions }: Statement): string {
   if (actions.size === 0) return 'no action that is decided here is one of its actions';
-  const taken = [...actions].map((action) => {
-    const kind = ACTIONS[action];
-    return `${action} is about ${kind === undefined ? '* alone' : `${kind}/ resources`}`;
-  });
+  const taken = [...actions].map((action) => `${action} is about ${resourcesOf(action)}`);
   return `${taken.join(', ')}, and it has none that matches one`;
 }
 
@@ -77,8 +74,8 @@ function hasFilterAsTopic({ actions, resources }: Statement): boolean {
 function isDead({ actions, resources, exceptResources }: Statement, arnPrefix: string): boolean {
   if (exceptResources) return actions.size === 0;
   return ![...actions].some((action) => {
-    const kind = ACTIONS[action];
-    const prefix = kind === undefined ? '*' : `${arnPrefix}${kind}/`;
+    const type = typeOf(action);
+    const prefix = type === undefined ? '*' : `${arnPrefix}${type}`;
     return resources.some((resource) => residualsOf(resource, prefix)?.length !== 0);
   });
 }

@@ -187,6 +187,35 @@ describe('the service', () => {
       reason: 'CLIENT_NOT_CONNECTED',
       written: 'no',
     });
+    const caller = new AbortController();
+    const unwanted = link.connected({ ...wait, targetClientId: 'nobody' }, caller.signal);
+    await atBroker(1);
+    caller.abort();
+    expect(await unwanted).toMatchObject({ reason: 'CLIENT_NOT_CONNECTED', written: 'no' });
+    expect(running.broker.load.pendingMessages).toBe(0);
+    expect(await link.connected(wait, caller.signal)).toMatchObject({ reason: 'BROKER_UNAVAILABLE', written: 'no' });
     await link.close();
+  });
+
+  test.each([
+    ['another question', (asking: RawClient) => asking, '2'],
+    ['what is no number', (asking: RawClient) => asking, 'x'],
+    ['the question of another connection', () => sender, '1'],
+  ])('withdraws nothing by %s', async (_, by, packetId) => {
+    const asking = await service();
+    asking.publish('$dm/lock-17/$connected', 1, waiting(60_000, { 'dm-principal': 'a' }));
+    await atBroker(1);
+    const properties = { userProperties: { 'dm-withdraw': packetId } };
+    by(asking).send({
+      cmd: 'publish',
+      topic: '$dm/lock-17/$connected',
+      payload: '',
+      qos: 0,
+      retain: false,
+      dup: false,
+      properties,
+    });
+    await by(asking).settled();
+    expect(running.broker.load.pendingMessages).toBe(1);
   });
 });
