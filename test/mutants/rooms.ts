@@ -44,7 +44,7 @@ export const ROOMS: readonly Room[] = [
   { sources: ['src/brokers/embedded'], tests: ['test/brokers/embedded'], sample: 20 },
   { sources: ['src/brokers/emqx'], tests: ['test/brokers/emqx'], sample: 20 },
   { sources: ['src/throttling'], tests: ['test/throttling'], sample: 10 },
-  { sources: ['src/telemetry/otel/flights.ts'], tests: ['test/telemetry'], sample: 0 },
+  { sources: ['src/telemetry/otel/flights.ts'], tests: ['test/telemetry/tracing.test.ts'], sample: 0 },
 ];
 
 /** Mutants that once survived, or that no rule makes. Each must die. */
