@@ -5,6 +5,7 @@
  * Needs TIGHTBEAM_EMQX_MQTT_URL, _API_URL, _API_KEY, _API_SECRET and _PLUGINS_DIR, and the plugin package as
  * `npm run build:plugin` makes it. EMQX is left without Tightbeam, as it should be found: part of the run compares with that.
  */
+import { memoryOfBatches } from './emqx/batch.js';
 import { Beside, type Broker, brokerOfEnvironment } from './emqx/beside.js';
 import { seeing } from './emqx/seeing.js';
 import { overOrdinaryTopics, overRestApi } from './emqx/ways.js';
@@ -36,11 +37,15 @@ const ORDINARY = 'ordinary QoS 1 traffic';
 /** Every round, by the name of the way and by how many were under way at the same time. */
 type Results = Map<string, Map<number, readonly Figures[]>>;
 
-/** @param args `--quick`: less time for each figure, for a try; `--seeing`: only what seeing costs; `--requests`: only requests */
+/** @param args `--quick`: less time for each figure, for a try; `--seeing`: only what seeing costs; `--requests`: only requests; `--batch`: only the memory of batches */
 export async function run(args: string[]): Promise<void> {
   const quick = args.includes('--quick');
   const milliseconds = quick ? 300 : 1_000;
   const broker = brokerOfEnvironment();
+  if (args.includes('--batch')) {
+    await memoryOfBatches(broker);
+    return;
+  }
   const onlyRequests = args.includes('--requests');
   if (!onlyRequests) await seeing(broker, quick ? 2_000 : 5_000, quick ? 1 : 3, quick ? 10_000 : 60_000);
   if (args.includes('--seeing')) return;
@@ -106,10 +111,10 @@ async function confirmed(
     await overDirectTopic(DIRECT, rig, { username: BACKEND, password: setting.password }),
     await overTopics(MQTT_WAY, rig, devices, 1),
     overHttp(HTTP, rig, [rig.ports.http]),
-    overHttp(HTTP_REPLICAS, rig, replicas),
   ];
   const ways: Way[] = [
     ...(onlyRequests ? [] : await messages()),
+    overHttp(HTTP_REPLICAS, rig, replicas),
     await overRestApi(REST_WAY, rig, broker),
     overRequests(REQUESTS_REPLICAS, rig, replicas),
     overRequests(REQUESTS, rig, [rig.ports.http]),
