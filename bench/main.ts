@@ -7,6 +7,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ run(args: string[]): P
   http: () => import('./http.js'),
   identity: () => import('./identity.js'),
   memory: () => import('./memory.js'),
+  mosquitto: () => import('./mosquitto.js'),
   policy: () => import('./policy.js'),
   telemetry: () => import('./telemetry.js'),
 };

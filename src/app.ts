@@ -6,14 +6,19 @@ import { limitsOf } from './config/limits.js';
 import type { Config } from './config/schema.js';
 import { DirectMessaging } from './direct/send.js';
 import { startHooks } from './exhook/start.js';
+import { startConsole } from './console/start.js';
+import { openAuthenticators } from './http/authenticators.js';
 import { createOperations } from './http/operations.js';
-import { startDataPlanes } from './http/start.js';
+import { dataPlaneOptions, startDataPlanes } from './http/start.js';
+import type { AccessKeys } from './identity/access-keys.js';
 import { CredentialStore } from './identity/credential-store.js';
 import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyQuestions } from './operations/policy-questions.js';
+import { Viewing } from './operations/viewing.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
+import type { PolicySet } from './policy/policy-set.js';
 import { PolicyStore } from './policy/policy-store.js';
 import { PolicyUsage } from './policy/usage.js';
 import { formatProblem, tellProblems } from './policy/reading/problems.js';
@@ -21,6 +26,7 @@ import { startModes, switchSettings } from './switching.js';
 import type { LogDestination } from './telemetry/log/destination.js';
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { RateLimiter } from './throttling/rate-limiter.js';
+import { certificatesOf } from './tls/expiry.js';
 import { VERSION } from './version.js';
 
 export interface ServiceOptions {
@@ -30,12 +36,16 @@ export interface ServiceOptions {
   readonly logDestination?: LogDestination;
   /** Reads the configuration again, for `reload`; without it, none of it changes. */
   readonly readConfig?: () => Config;
+  /** Access key as which who follows a local link to the console is signed in; without it there are no such links. */
+  readonly consoleLinkFor?: string;
 }
 
 export interface Ports extends Partial<BrokerPorts> {
   readonly http: number;
   /** With TLS; absent where that is not configured. */
   readonly https?: number;
+  /** Absent where there is no console. */
+  readonly console?: number;
   /** Absent where the door decides in this process. */
   readonly exhook?: number;
   readonly metrics: number;
@@ -49,6 +59,8 @@ export interface Service {
   reload(): Promise<void>;
   /** Takes no new requests, lets confirmations in flight finish or time out, and ends. Never rejects. */
   stop(): Promise<void>;
+  /** A link that signs in to the console, once, within a minute, on this machine; undefined where there are none. */
+  consoleLink(): string | undefined;
 }
 
 /**
@@ -142,16 +154,38 @@ async function start(
   });
   const others = new DataPlaneOperations({ ...common, broker: broker.operations, publisher: broker.publisher });
   const questions = new PolicyQuestions({ ...common, current: policies.current, rules: config.authorization });
-  const dataPlanes = await startDataPlanes(config, {
-    operations: createOperations({ messaging, others, questions }, common),
-    accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
+  const status = () => ({
+    service: { version: VERSION, broker: options.broker, ready: broker.ready },
+    ...telemetry.status(),
+    shadow: hasShadow(enforcement.settings),
+    credentials: credentials.current().sizes,
+    certificates: certificatesOf(config, Date.now()),
+  });
+  telemetry.tellStatus(status);
+  const viewing = new Viewing({ ...common, recent: telemetry.recent, status });
+  const accessKeys: AccessKeys = { secretsOf: (id, token) => credentials.current().secretsOf(id, token) };
+  const authenticators = openAuthenticators(config, accessKeys, events);
+  stops.push(() => {
+    authenticators.close();
+  });
+  const dataPlane = dataPlaneOptions(config, {
+    operations: createOperations({ messaging, others, questions, viewing }, common),
+    authenticators,
     telemetry,
     ready: () => broker.ready,
     shadow: () => hasShadow(enforcement.settings),
+    status: telemetry.status,
   });
+  const dataPlanes = await startDataPlanes(config, dataPlane, events);
   stops.push(() => dataPlanes.stop());
+  const page = await startConsole(config, {
+    ...{ dataPlane, authenticators, accessKeys, events },
+    linkFor: options.consoleLinkFor,
+    principalOf: (identity) => policies.current().resolve(identity)?.principal.name,
+  });
+  stops.push(() => page?.stop());
 
-  const ports = portsOf({ ...dataPlanes, exhook: hooks?.port, metrics, broker: broker.ports });
+  const ports = portsOf({ ...dataPlanes, console: page?.port, exhook: hooks?.port, metrics, broker: broker.ports });
   stops.push(() => {
     events.lifecycle('draining');
   });
@@ -159,6 +193,7 @@ async function start(
   return {
     ports,
     broker,
+    consoleLink: () => page?.link(),
     reload: async () => {
       if (options.readConfig) switchSettings({ modes: enforcement, telemetry, hooks }, config, options.readConfig);
       credentials.reload();
@@ -168,10 +203,20 @@ async function start(
 }
 
 function portsOf(
-  parts: Pick<Ports, 'http' | 'https' | 'metrics'> & { exhook: number | undefined; broker: BrokerPorts | undefined },
+  parts: Pick<Ports, 'http' | 'https' | 'metrics'> & {
+    readonly console: number | undefined;
+    readonly exhook: number | undefined;
+    readonly broker: BrokerPorts | undefined;
+  },
 ): Ports {
   const { http, https, exhook, metrics, broker } = parts;
-  return { http, metrics, ...(exhook !== undefined && { exhook }), ...(https !== undefined && { https }), ...broker };
+  return {
+    ...{ http, metrics },
+    ...(exhook !== undefined && { exhook }),
+    ...(https !== undefined && { https }),
+    ...(parts.console !== undefined && { console: parts.console }),
+    ...broker,
+  };
 }
 
 function startTelemetry(config: Config, { logDestination }: ServiceOptions, usage: PolicyUsage): Promise<Telemetry> {
@@ -193,17 +238,25 @@ function startTelemetry(config: Config, { logDestination }: ServiceOptions, usag
 
 async function openPolicies(config: Config, { events, diagnostics }: Telemetry): Promise<PolicyStore> {
   const store = await PolicyStore.open(config.policies, config.aws, {
-    onReload: ({ status, version, errors, warnings }) => {
+    baseline: config.authorization.baseline,
+    onReload: ({ status, version, errors, warnings, changes }) => {
       const details = tellProblems([...errors, ...warnings]);
       events.tell('PolicyReload', {
         outcome: status === 'Success' ? 'loaded' : 'refused',
         version,
+        ...sizesOf(store.current()),
+        ...(changes.length > 0 && { changes }),
         ...(details === '' ? {} : { details }),
       });
     },
   });
   const { version, problems } = store.current();
   for (const problem of problems) diagnostics('warn', formatProblem(problem));
-  events.tell('PolicyReload', { outcome: 'loaded', version });
+  events.tell('PolicyReload', { outcome: 'loaded', version, ...sizesOf(store.current()) });
   return store;
+}
+
+/** Of the set in force. */
+function sizesOf({ documents, principals }: PolicySet): { readonly policies: number; readonly principals: number } {
+  return { policies: documents.size, principals: principals.all.length };
 }

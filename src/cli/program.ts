@@ -38,6 +38,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'follow decisions and deliveries of a running service, one line each',
     load: async () => (await import('./tail.js')).tailCommand,
   },
+  status: {
+    description: 'say how a running service is: connections, policies, certificates, what is refused and why',
+    load: async () => (await import('./status.js')).statusCommand,
+  },
   logs: {
     description: 'explain what the log says',
     load: async () => (await import('./logs.js')).logsCommand,

@@ -28,3 +28,27 @@ export function tokenOf({ token = '' }: ServiceAddress, env: NodeJS.ProcessEnv):
   const file = env['TIGHTBEAM_TAIL_TOKEN_FILE'] ?? '';
   return token === '' && file !== '' ? { token: readFileSync(file, 'utf8').trim() } : {};
 }
+
+/**
+ * What a running service answers to a question that its metrics port takes.
+ *
+ * @throws Error where none answers, or it refuses.
+ */
+export async function askService(path: string, service: ServiceAddress): Promise<unknown> {
+  const { token } = { ...service, ...tokenOf(service, process.env) };
+  const asked = new URL(path, service.url);
+  let response: Response;
+  try {
+    response = await fetch(asked, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+  } catch (error) {
+    const { cause } = error as { cause?: unknown };
+    throw new Error(
+      `no service answers at ${asked.origin}: ${cause instanceof Error ? cause.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (!response.ok) throw new Error(`${asked.origin} answers ${response.status}: ${(await response.text()).trim()}`);
+  return response.json();
+}

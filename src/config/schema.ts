@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
+import { ConsoleSchema } from './console.js';
 import { DoorSchema } from './door.js';
 import { count, flag, httpUrl, line, port, principalPattern, rate, ratio, text, topicFilters, url } from './fields.js';
 
@@ -117,6 +118,11 @@ export const ConfigSchema = z
           .describe(
             "connections at the most: more are opened when all windows (the broker's Receive Maximum) are full",
           ),
+        lifecycleEvents: flag
+          .default(false)
+          .describe(
+            'publish connects, disconnects and subscriptions under `$aws/events/` in the form of AWS IoT Core, for whoever may subscribe',
+          ),
         api: z
           .strictObject({
             url: httpUrl,
@@ -167,6 +173,11 @@ export const ConfigSchema = z
           .default('broker')
           .describe(
             'what decides in place of policies in shadow: the broker as it would without them (EMQX by `authorization.no_match`), or nobody (allow)',
+          ),
+        baseline: text
+          .optional()
+          .describe(
+            'folder of policies as they were approved: contents of `policies` that grant anything beyond are refused, at the start and on reload',
           ),
         receiveOnSubscribe: z
           .enum(['every', 'some', 'off'])
@@ -260,6 +271,7 @@ export const ConfigSchema = z
           .describe('client IDs whose events are logged; `*` stands for any characters'),
       })
       .prefault({}),
+    console: ConsoleSchema,
     telemetry: z
       .strictObject({
         host: text.default('127.0.0.1'),

@@ -7,6 +7,7 @@ import type { CallerAuthenticator } from '../identity/caller.js';
 import type { Identity } from '../identity/identity.js';
 import { REASONS } from '../reasons.js';
 import type { Events } from '../observing/events.js';
+import type { StatusReport } from '../observing/status.js';
 import type { Tracing } from '../observing/tracing.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
 import { clientErrorDetails, CUT_SHORT, guardConnections, REQUEST_TIMEOUT } from './guard-connections.js';
@@ -38,10 +39,14 @@ export interface DataPlaneOptions {
   readonly ready?: () => boolean;
   /** Whether policies are in shadow for anybody, for `/readyz` too. Default: never. */
   readonly shadow?: () => boolean;
+  /** What `/readyz?verbose` tells more. */
+  readonly status?: () => StatusReport;
   /** Rate limits of callers; none where it is not given. */
   readonly throttle?: CallerThrottle;
   /** Speaks HTTPS, and asks for a client certificate. */
   readonly tls?: MutualTlsMaterial;
+  /** Adds what else is on this port, before the operations. */
+  readonly also?: (app: FastifyInstance) => void;
 }
 
 /** How a body is read, in the words of Fastify: by type. */
@@ -68,6 +73,7 @@ export class DataPlane {
   /** Connections on which nothing can be read any more, and whose answer under way is the last. */
   readonly #spoilt = new WeakSet<Duplex>();
   readonly #withdrawals = new Withdrawals();
+  readonly #operating: Operating;
   #draining = false;
 
   /** @throws Error where no authenticator is given: there is no unauthenticated mode. */
@@ -79,8 +85,9 @@ export class DataPlane {
     this.#streams = new Streams(timeouts.idleMs);
     this.#app = this.#createApp(timeouts);
     this.#addHooks();
-    const operating = new Operating(options, this.#spans, this.#streams, this.#withdrawals);
-    addRoutes(this.#app, options.operations, (...asked) => operating.answer(...asked));
+    this.#operating = new Operating(options, this.#spans, this.#streams, this.#withdrawals);
+    options.also?.(this.#app);
+    addRoutes(this.#app, options.operations, (...asked) => this.#operating.answer(...asked));
     addHealthRoutes(this.#app, options);
     const streamed = options.operations.filter((one) => 'stream' in one).map(({ path }) => path);
     guardConnections(
@@ -118,6 +125,7 @@ export class DataPlane {
     replaceMaterial(this.#app.server, material);
     this.#app.server.closeIdleConnections();
     this.#streams.stopAll({ reason: 'SHUTTING_DOWN', details: 'The TLS material has changed.' });
+    this.#operating.cutReaders();
   }
 
   #createApp(timeouts: HttpTimeouts): FastifyInstance {

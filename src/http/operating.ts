@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import { authenticateCaller, type CallerAuthenticator, type CallerRequest } from '../identity/caller.js';
 import type { Identity } from '../identity/identity.js';
 import type { CallerThrottle } from '../throttling/caller-throttle.js';
+import { streamLines } from './line-stream.js';
 import type { Operation, StreamedOperation } from './operation.js';
 import { Ended, endingOf, retryAfter } from './rendering.js';
 import { send } from './reply.js';
@@ -9,7 +11,7 @@ import type { RequestSpans } from './request-spans.js';
 import { SignedBodies } from './signed-bodies.js';
 import type { Streams } from './streams.js';
 import type { Withdrawals } from './withdrawals.js';
-import { readCaller, readHeaders, readQuery, splitTarget } from './wire.js';
+import { headOf } from './wire.js';
 
 /** Streamed requests at once; each may have a thousand messages under way. */
 const MAX_STREAMS = 8;
@@ -27,6 +29,8 @@ export class Operating {
   readonly #spans: RequestSpans;
   readonly #streams: Streams;
   readonly #withdrawals: Withdrawals;
+  /** Answers that go on until their reader goes. */
+  readonly #readers = new Set<ServerResponse>();
   readonly #signedBodies = new SignedBodies();
 
   constructor(options: OperatingOptions, spans: RequestSpans, streams: Streams, withdrawals: Withdrawals) {
@@ -64,8 +68,34 @@ export class Operating {
         withdrawal: () => this.#withdrawals.of(reply.raw),
       })
       .catch((error: unknown) => Promise.reject(new Ended(endingOf(error), caller)));
+    if ('lines' in answer) return this.#sendLines(answer.lines, request, reply);
     if ('reason' in answer) this.#spans.ended(raw, answer.reason);
     return send(reply, answer, traceId);
+  }
+
+  async #sendLines(
+    lines: AsyncIterable<string>,
+    { id: traceId }: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const response = reply.raw;
+    reply.hijack();
+    response.writeHead(200, {
+      'content-type': 'application/x-ndjson',
+      'cache-control': 'no-store',
+      'x-amzn-requestid': traceId,
+      // What a proxy must not keep back until it has more of it.
+      'x-accel-buffering': 'no',
+    });
+    this.#readers.add(response);
+    await streamLines(response, lines);
+    this.#readers.delete(response);
+    return reply;
+  }
+
+  /** Cuts the answers off that would go on and on: who reads them must prove anew who they are. */
+  cutReaders(): void {
+    for (const response of this.#readers) response.destroy();
   }
 
   async #stream(operation: StreamedOperation, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -104,10 +134,4 @@ export class Operating {
     if (!verdict.ok) throw new Ended(verdict);
     return verdict.identity;
   }
-}
-
-/** A request as far as its head goes, and the transport knows. */
-function headOf({ raw, method }: FastifyRequest): Omit<CallerRequest, 'body'> {
-  const { path, rawQuery } = splitTarget(raw.url ?? '');
-  return { method, path, rawQuery, query: readQuery(rawQuery), headers: readHeaders(raw), ...readCaller(raw) };
 }

@@ -47,7 +47,12 @@ interface CommonOperation {
 /** It has the whole body before it begins, and answers once. */
 export interface WholeOperation extends CommonOperation {
   /** Does it, and tells of it: one event, unless it throws. */
-  answer(request: OperationRequest): Promise<Answer>;
+  answer(request: OperationRequest): Promise<Answer | Lines>;
+}
+
+/** An answer that goes on: lines of JSON as they come, under status 200, until they end or the request is withdrawn. */
+export interface Lines {
+  readonly lines: AsyncIterable<string>;
 }
 
 /** It answers while its body still comes: lines of JSON, under status 200. */

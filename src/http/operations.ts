@@ -4,6 +4,7 @@ import type { DirectMessaging } from '../direct/send.js';
 import type { Events } from '../observing/events.js';
 import type { DataPlaneOperations } from '../operations/data-plane-operations.js';
 import type { PolicyQuestions } from '../operations/policy-questions.js';
+import type { Viewing } from '../operations/viewing.js';
 import type { Operation } from './operation.js';
 import { deleteConnection, getConnection, listSubscriptions } from './operations/connections.js';
 import { policyQuestions } from './operations/policy-questions.js';
@@ -12,12 +13,14 @@ import { getRetainedMessage, listRetainedMessages } from './operations/retained-
 import { requestAnswer } from './operations/request-answer.js';
 import { sendBatch } from './operations/send-batch.js';
 import { sendDirectMessage } from './operations/send-direct-message.js';
+import { viewEvents, viewStatus } from './operations/viewing.js';
 
 /** What does the work behind the operations. */
 export interface OperationParts {
   readonly messaging: Pick<DirectMessaging, 'send' | 'request'>;
   readonly others: DataPlaneOperations;
   readonly questions: PolicyQuestions;
+  readonly viewing: Viewing;
 }
 
 /**
@@ -25,7 +28,7 @@ export interface OperationParts {
  * answers NOT_SUPPORTED.
  */
 export function createOperations(
-  { messaging, others, questions }: OperationParts,
+  { messaging, others, questions, viewing }: OperationParts,
   common: { readonly events: Events; readonly limits: Limits; readonly clock: () => number },
 ): Operation[] {
   return [
@@ -39,5 +42,7 @@ export function createOperations(
     getRetainedMessage(others),
     listRetainedMessages(others),
     ...policyQuestions(questions),
+    viewEvents(viewing),
+    viewStatus(viewing),
   ];
 }

@@ -76,6 +76,11 @@ export class Credentials implements AccessKeys {
     return new Credentials(toMap(result.data.accessKeys), toMap(result.data.mqttUsers));
   }
 
+  /** How many there are of each kind. */
+  get sizes(): { readonly accessKeys: number; readonly mqttUsers: number } {
+    return { accessKeys: this.accessKeys.size, mqttUsers: this.mqttUsers.size };
+  }
+
   /** There are no temporary credentials here, so a session token makes every key unknown. */
   secretsOf(accessKeyId: string, sessionToken?: string): readonly string[] {
     return sessionToken === undefined ? (this.accessKeys.get(accessKeyId) ?? []) : [];

@@ -113,7 +113,10 @@ export const EVENTS = {
     'A caller asked what policies say: one decision, who may do something, or what a principal may do.',
     'request',
   ),
+  ViewEvents: action('A caller reads along what happens: told when that begins, or is refused.', 'request'),
+  ViewStatus: action('A caller asked how the service is.', 'request'),
   HttpRequest: action('A request for no operation, or no request at all, was refused.', 'request'),
+  SignIn: action('Somebody signed in to the console, or was refused; `details` says in which way.', 'request'),
   WouldDeny: row<WouldDenyEvent>({
     meaning:
       'Policies in shadow deny what goes on all the same; the event has the decision, and as `reason` that of the refusal.',
@@ -306,6 +309,8 @@ export interface PolicyReloadEvent extends Told {
   readonly version?: string;
   readonly policies?: number;
   readonly principals?: number;
+  /** What changes in meaning from the set before, a line each; not all of it where that is much. */
+  readonly changes?: readonly string[];
   readonly durationMs?: number;
   /** Why it was refused: file, statement and rule. */
   readonly details?: string;

@@ -68,6 +68,7 @@ export interface EventFacts {
   readonly policyVersion?: string | undefined;
   readonly policies?: number | undefined;
   readonly principals?: number | undefined;
+  readonly changes?: readonly string[] | undefined;
   readonly broker?: string | undefined;
 }
 
@@ -239,6 +240,7 @@ export function policyReloadRecord(event: PolicyReloadEvent, traceId: string): E
     policyVersion: event.version,
     policies: event.policies,
     principals: event.principals,
+    changes: event.changes,
   };
 }
 

@@ -3,20 +3,23 @@ import type { AddressInfo } from 'node:net';
 import { isLoopback } from '../loopback.js';
 import { secretEquals } from '../identity/secret-equals.js';
 import type { StatementUse } from '../policy/usage.js';
-import { readTailFilter } from './tail/filter.js';
-import type { Followers } from './tail/followers.js';
+import { streamLines } from '../http/line-stream.js';
+import { eventMatcher, readEventQuery, type EventQuery } from '../observing/filter.js';
+import type { RecentEvents } from '../observing/recent.js';
 
 export interface AdminServerOptions {
-  readonly followers: Followers;
+  readonly recent: RecentEvents;
   /** Answers `GET /metrics`; absent where Prometheus is switched off. */
   readonly metrics?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Answers `GET /policy/usage`: how often each statement has decided. */
   readonly usage?: () => readonly StatementUse[];
+  /** Answers `GET /status`. */
+  readonly status: () => object;
   /** Who shows this token may follow events from anywhere; absent: only from this machine. */
   readonly tailToken?: string;
 }
 
-/** Port 9464 of the service: `GET /metrics` for Prometheus, `GET /events` for `tightbeam tail`, `GET /policy/usage`. */
+/** Port 9464 of the service: `GET /metrics` for Prometheus, `GET /events` for `tightbeam tail`, `GET /status`, `GET /policy/usage`. */
 export interface AdminServer {
   /** Listens, and answers the port bound. Rejects where it cannot listen. */
   start(address: { readonly host: string; readonly port: number }): Promise<number>;
@@ -24,18 +27,15 @@ export interface AdminServer {
   stop(): Promise<void>;
 }
 
-/** An empty line this often finds followers that are gone without a word, and keeps proxies from closing. */
-const HEARTBEAT_MS = 15_000;
-
 export function createAdminServer(options: AdminServerOptions): AdminServer {
   const server = createServer((request, response) => {
     const [path = '', query] = (request.url ?? '').split('?', 2);
     const handler = handlers[path];
-    if (handler === undefined) refuse(response, 404, 'There is /metrics, /events and /policy/usage.');
+    if (handler === undefined) refuse(response, 404, 'There is /metrics, /events, /status and /policy/usage.');
     else if (request.method !== 'GET') refuse(response, 405, 'Use GET.', { allow: 'GET' });
     else handler(request, response, new URLSearchParams(query));
   });
-  const { metrics, tailToken, followers } = options;
+  const { metrics, tailToken, recent } = options;
   const mayFollow = tailToken === undefined ? fromThisMachine : showsToken(tailToken);
 
   function events(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
@@ -43,39 +43,42 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       refuse(response, 403, 'Events are open to this machine only, or to the bearer of the token that is configured.');
       return;
     }
-    let remove: (() => void) | undefined;
+    let asked: EventQuery;
     try {
-      remove = followers.add(response, readTailFilter(query));
+      asked = readEventQuery(new Map([...query.keys()].map((name) => [name, query.getAll(name)])), Date.now());
     } catch (error) {
       refuse(response, 400, String(error instanceof Error ? error.message : error));
       return;
     }
-    if (remove === undefined) {
+    const gone = new AbortController();
+    response.on('close', () => {
+      gone.abort();
+    });
+    const { filter, follow, ...past } = asked;
+    const lines = recent.read(eventMatcher(filter), { past, follow, signal: gone.signal });
+    if (lines === undefined) {
       refuse(response, 503, 'Too many follow already.');
       return;
     }
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
-    response.flushHeaders();
-    const heartbeat = setInterval(() => response.write('\n'), HEARTBEAT_MS);
-    response.on('error', () => response.destroy());
-    response.on('close', () => {
-      clearInterval(heartbeat);
-      remove();
-    });
+    void streamLines(response, lines);
   }
 
-  function policyUsage(request: IncomingMessage, response: ServerResponse): void {
-    if (!mayFollow(request)) {
-      refuse(response, 403, 'This is open to this machine only, or to the bearer of the token that is configured.');
-      return;
-    }
-    const body = JSON.stringify(options.usage?.() ?? []);
-    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${body}\n`);
-  }
+  const ofThisMachine =
+    (answer: () => unknown): Handler =>
+    (request, response) => {
+      if (!mayFollow(request)) {
+        refuse(response, 403, 'This is open to this machine only, or to the bearer of the token that is configured.');
+        return;
+      }
+      const body = JSON.stringify(answer());
+      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${body}\n`);
+    };
 
   const handlers: Readonly<Partial<Record<string, Handler>>> = {
     '/events': events,
-    '/policy/usage': policyUsage,
+    '/policy/usage': ofThisMachine(() => options.usage?.() ?? []),
+    '/status': ofThisMachine(options.status),
     ...(metrics && { '/metrics': metrics }),
   };
 

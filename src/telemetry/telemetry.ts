@@ -13,7 +13,8 @@ import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { tracesWanted, type Environment } from './otel/environment.js';
 import { onSdkError, startMeters, startTraces, type Meters } from './otel/sdk.js';
 import { createOtelTracing } from './otel/tracing.js';
-import { Followers } from './tail/followers.js';
+import { RecentEvents } from '../observing/recent.js';
+import { ServiceStatus, type StatusReport } from '../observing/status.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 
 export interface TelemetryOptions {
@@ -37,6 +38,12 @@ export interface Telemetry {
   readonly events: Events & ProcessEvents;
   readonly tracing: Tracing;
   readonly diagnostics: Diagnostics;
+  /** The latest events, and those to come. */
+  readonly recent: RecentEvents;
+  /** What the events tell of how the service is. */
+  readonly status: () => StatusReport;
+  /** What `GET /status` answers; before, nothing. */
+  tellStatus(status: () => object): void;
   /** Other levels and another share of successes from now on. */
   replaceLogFilter(filter: LogFilterOptions): void;
   /** Counts what a broker has counted. */
@@ -54,13 +61,15 @@ export interface Telemetry {
 /** @throws Error where the environment names an exporter or protocol that there is not. */
 export async function createTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const env = options.env ?? process.env;
-  const followers = new Followers();
-  const log = createEventLog({ ...options.log, tap: followers });
+  const recent = new RecentEvents();
+  const log = createEventLog({ ...options.log, tap: recent });
   const traces = (options.traces ?? tracesWanted(env)) ? await startTraces(options.version, env) : undefined;
   const counted = (options.metrics ?? true) ? await startCounting(options.version, env, log, options.usage) : undefined;
   const metrics = counted?.metrics;
 
-  const fanOut = createFanOut([log, ...(metrics ? [metrics] : [])], (error) => {
+  const told = new ServiceStatus(Date.now);
+  let tellStatus: (() => object) | undefined;
+  const fanOut = createFanOut([log, told, ...(metrics ? [metrics] : [])], (error) => {
     log.fault('An event could not be recorded.', error);
   });
   const events: Events & ProcessEvents = {
@@ -82,7 +91,8 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
 
   const tracing = traces === undefined ? noTracing : createOtelTracing(traces);
   const server = createAdminServer({
-    followers,
+    recent,
+    status: () => tellStatus?.() ?? {},
     ...(options.usage && { usage: options.usage }),
     ...(counted && { metrics: counted.answer }),
     ...(options.tailToken === undefined ? {} : { tailToken: options.tailToken }),
@@ -91,6 +101,11 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   return {
     events,
     diagnostics: log.diagnostics,
+    recent,
+    status: () => told.report(),
+    tellStatus: (status) => {
+      tellStatus = status;
+    },
     replaceLogFilter: (filter) => {
       log.replaceFilter(filter);
     },

@@ -12,6 +12,8 @@ import { createOperations } from '../../src/http/operations.js';
 import { SigV4Authenticator } from '../../src/identity/sigv4/authenticator.js';
 import { Sha256 } from '../../src/identity/sigv4/sha256.js';
 import { BrokerFault, type BrokerOperations, type Publisher } from '../../src/operations/broker.js';
+import { RecentEvents } from '../../src/observing/recent.js';
+import { Viewing } from '../../src/operations/viewing.js';
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
 import { PolicyQuestions } from '../../src/operations/policy-questions.js';
 import type { Authorizer } from '../../src/policy/authorizer.js';
@@ -31,6 +33,8 @@ export interface TestServer {
   /** Resources on which nobody may do anything, for instance `client/lock-17`. */
   readonly denied: Set<string>;
   readonly delivery: FakeDelivery;
+  /** What `GET /tightbeam/v1/events` tells of. */
+  readonly recent: RecentEvents;
   /** The wall clock of the server, in milliseconds since 1970; starts as the real one. */
   now: () => number;
 }
@@ -68,14 +72,16 @@ export async function startServer(
   const common = { authorizer, events, limits: DEFAULT_LIMITS, clock };
   const messaging = new DirectMessaging({ ...common, delivery, ...sending });
   const questions = new PolicyQuestions({ ...common, current: policies, rules: RULES });
-  const server = { events, denied, delivery, now: () => Date.now() };
+  const recent = new RecentEvents();
+  const viewing = new Viewing({ ...common, recent, status: () => ({ service: { ready: true } }) });
+  const server = { events, denied, delivery, recent, now: () => Date.now() };
   const accessKeys = {
     secretsOf: (id: string, token?: string) =>
       id === CREDENTIALS.accessKeyId && token === undefined ? [CREDENTIALS.secretAccessKey] : [],
   };
   const dataPlane = new DataPlane({
     operations: createOperations(
-      { messaging, others: new DataPlaneOperations({ ...common, ...behind }), questions },
+      { messaging, others: new DataPlaneOperations({ ...common, ...behind }), questions, viewing },
       common,
     ),
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],

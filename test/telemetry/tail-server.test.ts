@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
-import { FOLLOWER_BUFFER_BYTES, Followers, MOST_FOLLOWERS } from '../../src/telemetry/tail/followers.js';
+import { MOST_READERS } from '../../src/observing/recent.js';
 import { captureLog, type CapturedLog } from './capture.js';
 import { delivered, TRACE_ID } from './samples.js';
 
@@ -57,7 +58,23 @@ describe('/events', () => {
     expect(log.lines).toHaveLength(1);
   });
 
+  it('begins with what has been, where that is asked for, and ends there without follow', async () => {
+    for (const reason of ['PUBACK_TIMEOUT', 'DELIVERED', 'INTERNAL_ERROR'] as const)
+      telemetry.events.tell('SendDirectMessage', delivered({ reason }));
+    await log.next((line) => line['reason'] === 'INTERNAL_ERROR');
+    const lines = (await text(await ask(port, '/events?last=2&follow=false'))).trim().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as Record<string, unknown>)['reason'])).toEqual([
+      'DELIVERED',
+      'INTERNAL_ERROR',
+    ]);
+    expect(await text(await ask(port, '/events?since=1h&reason=PUBACK_TIMEOUT&follow=false'))).toContain(
+      'PUBACK_TIMEOUT',
+    );
+    expect(await text(await ask(port, '/events?follow=false'))).toBe('');
+  });
+
   it.each([
+    ['/events?last=many', 400],
     ['/events?colour=red', 400],
     [`/events?${'reason=A&'.repeat(65)}`, 400],
     ['/metrics', 404],
@@ -87,32 +104,11 @@ describe('/events', () => {
   });
 
   it('refuses more followers than it has places for, and has one again when a follower leaves', async () => {
-    const followers = await Promise.all(Array.from({ length: MOST_FOLLOWERS }, () => ask(port, '/events')));
+    const followers = await Promise.all(Array.from({ length: MOST_READERS }, () => ask(port, '/events')));
     expect((await ask(port, '/events')).statusCode).toBe(503);
     const [first] = followers;
     first?.destroy();
     // The server learns of the end of the connection by the next event that it handles.
     for (;;) if ((await ask(port, '/events')).statusCode === 200) break;
-  });
-});
-
-describe('a follower who is too slow', () => {
-  it('misses events, is told how many, and holds up nobody', () => {
-    const lines: string[] = [];
-    const slow = { writableLength: 0, write: (line: string) => lines.push(line) > 0 };
-    const followers = new Followers();
-    followers.add(slow, {});
-    const take = (clientId: string): void => {
-      followers.take(
-        { traceId: TRACE_ID, status: 'Success', eventType: 'Connect', clientId },
-        `{"id":"${clientId}"}\n`,
-      );
-    };
-    slow.writableLength = FOLLOWER_BUFFER_BYTES + 1;
-    take('first');
-    take('second');
-    slow.writableLength = 0;
-    take('third');
-    expect(lines).toEqual(['{"missed":2}\n', '{"id":"third"}\n']);
   });
 });

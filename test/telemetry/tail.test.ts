@@ -9,9 +9,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { tailCommand, follow, type TailOptions } from '../../src/cli/tail.js';
+import { printFile } from '../../src/cli/tail-file.js';
 import { EVENT_TYPES, type EventType } from '../../src/observing/events.js';
 import type { EventRecord } from '../../src/observing/events.js';
-import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
+import { FILTER_PARAMETERS } from '../../src/observing/filter.js';
 import { renderTailLine } from '../../src/telemetry/tail/render.js';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.js';
 import { captureLog } from './capture.js';
@@ -73,6 +74,19 @@ describe('a line of tightbeam tail', () => {
     );
     expect(line).toContain('\\u{1b}[2Jevil\\u{a}');
     expect(line).toContain('a\\u{202e}b');
+  });
+
+  it('fits the columns of a terminal: what does not fit stands below, under the outcome', () => {
+    const { action, resource, cause } = denied;
+    const lines = renderTailLine(
+      { ...success, status: 'Failure', reason: 'CLIENT_OFFLINE_WITH_SESSION', action, resource, cause },
+      { colour: true, width: 100 },
+    )
+      .replaceAll(/\p{Cc}\[\d+m/gu, '')
+      .split('\n');
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);
+    for (const line of lines.slice(1)) expect(line).toMatch(/^ {14}\S/);
   });
 
   it('says how much was not shown', () => {
@@ -144,6 +158,44 @@ describe('tightbeam tail', () => {
     await ended;
   });
 
+  it('begins with what has been, and ends there where it is not to follow', async () => {
+    telemetry.events.tell('SendDirectMessage', delivered({ reason: 'PUBACK_TIMEOUT' }));
+    telemetry.events.tell('SendDirectMessage', delivered());
+    const { line, ended } = tail({ last: 1, follow: false });
+    expect(await line()).toContain('DELIVERED');
+    await ended;
+  });
+
+  it('prints the events of a log, whatever stands before them on their lines', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tightbeam-'));
+    const file = join(folder, 'log');
+    const lines = [
+      `tightbeam-1  | ${JSON.stringify(success)}`,
+      '{"logLevel":"INFO","msg":"ready"}',
+      'no JSON {',
+      JSON.stringify({ ...success, reason: 'PUBACK_TIMEOUT', status: 'Failure' }),
+    ];
+    writeFileSync(file, lines.join('\n'));
+    const printed = async (options: object, filter: object): Promise<string[]> => {
+      const output = new PassThrough({ encoding: 'utf8' });
+      await printFile({ file, ...options }, filter, { output, notices: output, colour: false });
+      return String(output.read() ?? '')
+        .trim()
+        .split('\n');
+    };
+    try {
+      expect(await printed({}, {})).toEqual([
+        expect.stringContaining('DELIVERED'),
+        expect.stringContaining('PUBACK_TIMEOUT'),
+      ]);
+      expect(await printed({ last: 1 }, {})).toEqual([expect.stringContaining('PUBACK_TIMEOUT')]);
+      expect(await printed({ json: true }, { reasons: ['DELIVERED'] })).toEqual([JSON.stringify(success)]);
+      expect(await printed({ since: '2026-11-21T03:04:06Z' }, {})).toEqual(['']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('ends with an explanation where no service answers, or it refuses', async () => {
     await expect(tail({ url: 'http://127.0.0.1:1' }).ended).rejects.toThrow('No service answers at http://127.0.0.1:1');
     await expect(tail({ reason: Array.from({ length: 65 }, () => 'A') }).ended).rejects.toThrow('400');
@@ -182,6 +234,6 @@ describe('tightbeam tail', () => {
     const program = new Command();
     tailCommand(program.command('tail'));
     const options = program.commands[0]?.options.map(({ long }) => long) ?? [];
-    expect(options).toEqual(expect.arrayContaining(Object.keys(TAIL_PARAMETERS).map((name) => `--${name}`)));
+    expect(options).toEqual(expect.arrayContaining(Object.keys(FILTER_PARAMETERS).map((name) => `--${name}`)));
   });
 });

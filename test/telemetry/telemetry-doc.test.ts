@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { fillIn } from '../../scripts/docs/markdown.js';
 import { REFERENCE_TABLES } from '../../scripts/docs/telemetry.js';
-import { TAIL_PARAMETERS } from '../../src/telemetry/tail/filter.js';
+import { FILTER_PARAMETERS } from '../../src/observing/filter.js';
 
 const page = readFileSync('docs/telemetry.md', 'utf8');
 
@@ -15,6 +15,6 @@ describe('docs/telemetry.md', () => {
   );
 
   it('names every filter of tightbeam tail', () => {
-    for (const name of Object.keys(TAIL_PARAMETERS)) expect(page).toContain(`--${name}`);
+    for (const name of Object.keys(FILTER_PARAMETERS)) expect(page).toContain(`--${name}`);
   });
 });

@@ -30,8 +30,8 @@ export interface DoorContext {
   readonly rules: Rules;
   /** May the client go on to the broker? Never rejects. */
   admit(connection: DoorConnection, connect: Connect): Promise<Admission>;
-  /** A new connection to the broker. */
-  dial(): Duplex;
+  /** A new connection to the broker; undefined where it is not wanted any more. Rejects where the broker is not there. */
+  dial(isWanted: () => boolean): Promise<Duplex | undefined>;
   brokerFailed(error: Error): void;
   refusedByBroker(connection: DoorConnection, reasonCode: number): void;
   /** CONNACK is on its way to the client. */
@@ -58,4 +58,6 @@ export interface Rules {
   delivered(connection: DoorConnection, topic: string, facts: PublishFacts): void;
   /** The client gives subscriptions up. */
   unsubscribed(connection: DoorConnection, filters: readonly string[]): void;
+  /** The broker has granted these subscriptions, of one SUBSCRIBE. */
+  subscribed(connection: DoorConnection, filters: readonly string[]): void;
 }

@@ -10,7 +10,7 @@ import type { BrokerAddress } from './broker-address.js';
 import { Code } from './codes.js';
 import { DoorConnection } from './connection.js';
 import type { Admission, DoorContext, DoorLimits } from './context.js';
-import { dialBroker } from './dial.js';
+import { Dialer } from './dialer.js';
 import type { Endpoints } from './endpoints.js';
 import type { Gate } from './gate.js';
 import { PacketIds } from './packet-ids.js';
@@ -51,12 +51,12 @@ export class Door implements DoorContext {
   readonly turns = new Turns();
   readonly rules: Gate;
   readonly away = new AwaySessions();
-  readonly #options: DoorOptions;
+  readonly #dialer: Dialer;
   readonly #live = new Map<string, DoorConnection>();
   readonly #all = new Set<DoorConnection>();
 
   constructor(options: DoorOptions) {
-    this.#options = options;
+    this.#dialer = new Dialer(options.broker);
     this.diagnostics = options.diagnostics;
     this.rules = options.gate;
     this.limits = {
@@ -110,8 +110,8 @@ export class Door implements DoorContext {
     return this.rules.admit(connection, connect);
   }
 
-  dial(): Duplex {
-    return dialBroker(this.#options.broker);
+  dial(isWanted?: () => boolean): Promise<Duplex | undefined> {
+    return this.#dialer.dial(isWanted);
   }
 
   brokerFailed(error: Error): void {

@@ -10,8 +10,8 @@ import { readCodes, withCodes } from './wire/subscribe.js';
 export class Downstream implements BrokerPackets {
   /** Messages of QoS 1 and 2 that the client has no room for; no more than the broker was told that it may send. */
   readonly #held: Frame[] = [];
-  /** The broker's identifiers of QoS 2 messages that the client does not get, till the exchange is over. */
-  readonly #withheld = new Set<number>();
+  /** The broker's identifiers of QoS 2 messages that the client does not get, till the exchange is over; from the first on. */
+  #withheld: Set<number> | undefined;
 
   constructor(
     private readonly session: Session,
@@ -104,6 +104,7 @@ export class Downstream implements BrokerPackets {
     const { connection } = this.session;
     if (qos === 1) connection.tellBroker({ cmd: 'puback', messageId: packetId });
     if (qos === 2) {
+      this.#withheld ??= new Set();
       this.#withheld.add(packetId);
       connection.tellBroker({ cmd: 'pubrec', messageId: packetId });
     }
@@ -112,7 +113,7 @@ export class Downstream implements BrokerPackets {
   #pubrel(frame: Frame): void {
     const { ids, connection } = this.session;
     const brokerId = packetIdOf(frame);
-    if (this.#withheld.delete(brokerId)) {
+    if (this.#withheld?.delete(brokerId) === true) {
       connection.tellBroker({ cmd: 'pubcomp', messageId: brokerId });
       return;
     }
@@ -134,7 +135,7 @@ export class Downstream implements BrokerPackets {
   #suback(frame: Frame): void {
     const { connection, subscriptions } = this.session;
     const { packetId, codesAt, codes } = readCodes(frame, connection.version);
-    const all = subscriptions.answered(packetId, codes);
+    const all = subscriptions.answered(connection, packetId, codes);
     if (all === undefined) connection.client.pass(frame);
     else connection.client.write(withCodes(frame, codesAt, all));
   }

@@ -137,7 +137,14 @@ export class Handshake {
     await turn.begins;
     // Closed meanwhile, which ended its turn.
     if (!this.#isOpen()) return;
-    connection.openBroker(context.dial(), bytes);
+    const stream = await context
+      .dial(() => this.#isOpen())
+      .catch((error: unknown) => {
+        context.brokerFailed(error as Error);
+        connection.end(Code.SERVER_UNAVAILABLE, 'internal_error');
+      });
+    if (this.#isOpen() && stream !== undefined) connection.openBroker(stream, bytes);
+    else stream?.destroy();
   }
 
   #isOpen(): boolean {

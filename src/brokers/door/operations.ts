@@ -60,8 +60,11 @@ export class DoorOperations implements BrokerOperations {
     return Promise.resolve(live?.session?.subscriptions.list());
   }
 
-  getRetainedMessage(topic: string): Promise<RetainedMessage | undefined> {
-    return readRetained(topic, { ...this.service, dial: () => this.door.dial() });
+  async getRetainedMessage(topic: string): Promise<RetainedMessage | undefined> {
+    const stream = await this.door.dial().catch((error: unknown) => {
+      throw new BrokerFault('BROKER_UNAVAILABLE', String(error));
+    });
+    return stream && readRetained(topic, { ...this.service, dial: () => stream });
   }
 
   listRetainedMessages(): Promise<never> {

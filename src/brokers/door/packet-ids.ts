@@ -14,8 +14,8 @@ const QOS2 = 0x10000;
 export class PacketIds {
   /** By the identifier towards the client: the broker's, with QOS2 where the exchange is one of QoS 2. */
   readonly #exchanges = new Map<number, number>();
-  /** By the broker's identifier, where the client knows another one. */
-  readonly #renamed = new Map<number, number>();
+  /** By the broker's identifier, where the client knows another one; from the first on. */
+  #renamed: Map<number, number> | undefined;
   readonly #direct = new Set<number>();
   #lastOfBroker = 0;
   #turn = 0;
@@ -42,12 +42,12 @@ export class PacketIds {
 
   /** The broker's PUBLISH or, where the door has not seen that one, its PUBREL: the identifier for the client. */
   toClient(brokerId: number, qos: number): number {
-    const known = this.#renamed.get(brokerId) ?? brokerId;
+    const known = this.#renamed?.get(brokerId) ?? brokerId;
     this.#lastOfBroker = brokerId;
     if (((this.#exchanges.get(known) ?? 0) & LAST) === brokerId) return known;
     const id = this.#direct.has(brokerId) || this.#exchanges.has(brokerId) ? this.#free() : brokerId;
     this.#exchanges.set(id, qos === 2 ? brokerId | QOS2 : brokerId);
-    if (id !== brokerId) this.#renamed.set(brokerId, id);
+    if (id !== brokerId) this.#rename(brokerId, id);
     return id;
   }
 
@@ -62,7 +62,7 @@ export class PacketIds {
   release(id: number): void {
     const brokerId = (this.#exchanges.get(id) ?? 0) & LAST;
     this.#exchanges.delete(id);
-    if (brokerId !== id) this.#renamed.delete(brokerId);
+    if (brokerId !== id) this.#renamed?.delete(brokerId);
   }
 
   /**
@@ -70,14 +70,19 @@ export class PacketIds {
    * Those of QoS 1 begin anew (section 4.4).
    */
   renamedOfSession(): [brokerId: number, id: number][] {
-    return [...this.#renamed].filter(([, id]) => (this.#exchanges.get(id) ?? 0) > LAST);
+    return [...(this.#renamed ?? [])].filter(([, id]) => (this.#exchanges.get(id) ?? 0) > LAST);
   }
 
   resume(renamed: readonly (readonly [brokerId: number, id: number])[]): void {
     for (const [brokerId, id] of renamed) {
-      this.#renamed.set(brokerId, id);
+      this.#rename(brokerId, id);
       this.#exchanges.set(id, brokerId | QOS2);
     }
+  }
+
+  #rename(brokerId: number, id: number): void {
+    this.#renamed ??= new Map();
+    this.#renamed.set(brokerId, id);
   }
 
   #free(): number {

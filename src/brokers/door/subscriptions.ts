@@ -16,8 +16,9 @@ interface Partly {
 export class Subscriptions {
   readonly #granted = new Map<string, 0 | 1 | 2>();
   /** SUBSCRIBE without an answer: its filters, and where the door refused some, all codes with gaps. */
-  readonly #asked = new Map<number, { readonly filters: readonly string[]; readonly codes: (number | undefined)[] }>();
-  readonly #givenUp = new Map<number, readonly string[]>();
+  #asked: Map<number, { readonly filters: readonly string[]; readonly codes: (number | undefined)[] }> | undefined;
+  /** UNSUBSCRIBE without an answer; from the first on, as few clients send any. */
+  #givenUp: Map<number, readonly string[]> | undefined;
 
   list(): GrantedSubscription[] {
     return [...this.#granted].map(([topicFilter, qos]) => ({ topicFilter, qos }));
@@ -27,33 +28,41 @@ export class Subscriptions {
   asked(connection: DoorConnection, { packetId, subscriptions }: Subscribe): 'all' | Partly {
     const codes = subscriptions.map(({ filter, qos }) => refusalOf(connection, filter, qos));
     const kept = subscriptions.filter((_, index) => codes[index] === undefined);
-    if (kept.length > 0) this.#asked.set(packetId, { filters: kept.map(({ filter }) => filter), codes });
+    if (kept.length > 0) {
+      this.#asked ??= new Map();
+      this.#asked.set(packetId, { filters: kept.map(({ filter }) => filter), codes });
+    }
     if (kept.length === subscriptions.length) return 'all';
     return { kept, codes: codes.map((code) => code ?? 0) };
   }
 
   /** The broker's codes for it. Answers those for the client, where they are others. */
-  answered(packetId: number, granted: Uint8Array): Uint8Array | undefined {
-    const asked = this.#asked.get(packetId);
+  answered(connection: DoorConnection, packetId: number, granted: Uint8Array): Uint8Array | undefined {
+    const asked = this.#asked?.get(packetId);
     if (asked === undefined) return undefined;
-    this.#asked.delete(packetId);
+    this.#asked?.delete(packetId);
+    const made: string[] = [];
     for (const [index, filter] of asked.filters.entries()) {
       const qos = granted[index];
-      if (qos === 0 || qos === 1 || qos === 2) this.#granted.set(filter, qos);
+      if (qos !== 0 && qos !== 1 && qos !== 2) continue;
+      this.#granted.set(filter, qos);
+      made.push(filter);
     }
+    connection.context.rules.subscribed(connection, made);
     if (!asked.codes.some((code) => code !== undefined)) return undefined;
     const rest = granted.values();
     return Uint8Array.from(asked.codes, (code) => code ?? rest.next().value ?? FAILURE);
   }
 
   givenUp({ packetId, filters }: { readonly packetId: number; readonly filters: readonly string[] }): void {
+    this.#givenUp ??= new Map();
     this.#givenUp.set(packetId, filters);
   }
 
   /** The broker's UNSUBACK. */
   unsubscribed(packetId: number): void {
-    for (const filter of this.#givenUp.get(packetId) ?? []) this.#granted.delete(filter);
-    this.#givenUp.delete(packetId);
+    for (const filter of this.#givenUp?.get(packetId) ?? []) this.#granted.delete(filter);
+    this.#givenUp?.delete(packetId);
   }
 }
 

@@ -12,7 +12,8 @@ interface Alias {
 
 /** Topic aliases in one direction of one connection. Some of what defines them is not passed on. */
 export class TopicAliases {
-  readonly #aliases = new Map<number, Alias>();
+  /** From the first on: most connections have none. */
+  #aliases: Map<number, Alias> | undefined;
 
   /** @param maximum highest alias that the sender may use. */
   constructor(private readonly maximum: number) {}
@@ -25,17 +26,18 @@ export class TopicAliases {
     }
     if (alias === 0 || alias > this.maximum) throw new Malformed(`There is no topic alias ${alias}.`, ALIAS_INVALID);
     if (topic !== '') {
+      this.#aliases ??= new Map();
       this.#aliases.set(alias, { topic, passedOn: false });
       return topic;
     }
-    const known = this.#aliases.get(alias);
+    const known = this.#aliases?.get(alias);
     if (known === undefined) throw new Malformed(`Topic alias ${alias} was never given a topic.`, 0x82);
     return known.topic;
   }
 
   /** The PUBLISH is about to be passed on: true where its topic has to be put into it. */
   needsTopic({ topic, alias }: Publish): boolean {
-    const known = alias === undefined ? undefined : this.#aliases.get(alias);
+    const known = alias === undefined ? undefined : this.#aliases?.get(alias);
     if (known === undefined) return false;
     const needed = topic === '' && !known.passedOn;
     known.passedOn = true;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { StatementUse } from '../../policy/usage.js';
-import { addServiceAddress, tokenOf, type ServiceAddress } from '../service-address.js';
+import { addServiceAddress, askService, type ServiceAddress } from '../service-address.js';
 import { print, printJson } from './folder.js';
 
 interface UsageOptions extends ServiceAddress {
@@ -21,20 +21,12 @@ nothing may still be needed, by whom has not been there yet, and a Deny that nev
 }
 
 async function usage({ json, ...service }: UsageOptions, command: Command): Promise<void> {
-  const { token } = { ...service, ...tokenOf(service, process.env) };
-  const asked = new URL('/policy/usage', service.url);
-  let response: Response;
+  let uses: readonly StatementUse[];
   try {
-    response = await fetch(asked, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+    uses = (await askService('/policy/usage', service)) as readonly StatementUse[];
   } catch (error) {
-    const { cause } = error as { cause?: unknown };
-    return command.error(
-      `error: no service answers at ${asked.origin}: ${cause instanceof Error ? cause.message : String(error)}`,
-    );
+    return command.error(`error: ${(error as Error).message}`);
   }
-  if (!response.ok)
-    command.error(`error: ${asked.origin} answers ${response.status}: ${(await response.text()).trim()}`);
-  const uses = (await response.json()) as readonly StatementUse[];
   if (json === true) printJson(uses);
   else for (const use of uses) print(describe(use));
 }

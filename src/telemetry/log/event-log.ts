@@ -1,13 +1,7 @@
 import { pino } from 'pino';
 import type { Diagnostics } from '../../observing/diagnostics.js';
-import {
-  rowOf,
-  type AnyEvent,
-  type EventRecord,
-  type Events,
-  type EventType,
-  type ProcessEvents,
-} from '../../observing/events.js';
+import { rowOf, type AnyEvent, type Events, type EventType, type ProcessEvents } from '../../observing/events.js';
+import type { RecentEvents } from '../../observing/recent.js';
 import { newTraceId } from '../../observing/trace-id.js';
 import { openFileDestination, type LogDestination } from './destination.js';
 import { createLogFilter, type LogFilterOptions, type LogLevel } from './levels.js';
@@ -24,15 +18,7 @@ export interface EventLogOptions {
   /** Default: standard output, asynchronous, with a bounded buffer. */
   readonly destination?: LogDestination;
   /** Sees every record, also those that level or sampling leave out of the log. */
-  readonly tap?: RecordTap;
-}
-
-/** Somebody else who reads the records. */
-export interface RecordTap {
-  /** Nobody is there at the moment: what the log leaves out need not even be made. */
-  readonly idle: boolean;
-  /** @param line the record as the log writes it, with its newline */
-  take(record: EventRecord, line: string): void;
+  readonly tap?: Pick<RecentEvents, 'take'>;
 }
 
 /** The log: one JSON line an event. */
@@ -87,13 +73,13 @@ export function createEventLog(options: EventLogOptions): EventLog {
     const level = failed ? 'ERROR' : 'INFO';
     const traceId = event.traceId ?? newTraceId();
     const logged = filter.passesLevel(level, type) && (failed || !row.sampled || filter.sampled(traceId));
-    const followed = tap?.idle === false;
-    if (!logged && !followed) return;
+    if (!logged && tap === undefined) return;
+    const at = event.endedAt ?? Date.now();
     const facts = row.record(event, traceId);
-    const timestamp = timestampOf(event.endedAt ?? Date.now());
+    const timestamp = timestampOf(at);
     const head = `{"logLevel":"${level}","timestamp":"${timestamp}","accountId":${account},"eventType":"${type}",`;
     const line = `${head}${JSON.stringify(facts).slice(1)}\n`;
-    if (followed) tap.take({ eventType: type, ...facts }, line);
+    tap?.take({ at, record: { eventType: type, ...facts }, line });
     if (logged) destination.write(line);
   }
 

@@ -19,6 +19,8 @@ export interface Mosquitto {
   stop(): Promise<void>;
   /** Starts it again, with the state that it saved. */
   start(): Promise<void>;
+  /** SIGSTOP and SIGCONT: it does nothing for a while. */
+  signal(signal: NodeJS.Signals): void;
   dispose(): Promise<void>;
 }
 
@@ -74,6 +76,9 @@ export async function startMosquitto({ config = [], users }: MosquittoOptions = 
     folder,
     start,
     stop,
+    signal(signal) {
+      process?.kill(signal);
+    },
     async dispose() {
       await stop();
       rmSync(folder, { recursive: true, force: true });
