@@ -72,7 +72,9 @@ export class DirectLink implements DirectDelivery {
   async deliver(message: DirectMessage): Promise<Delivery> {
     const start = performance.now();
     const wait = Math.min(message.timeoutMs, PLACE_WAIT_MS);
-    const delivery = await this.#poolOf(message).withPlace(start + wait, (connection) => send(connection, message, start));
+    const delivery = await this.#poolOf(message).withPlace(start + wait, (connection) =>
+      send(connection, message, start),
+    );
     if (delivery === 'full') return unsent('ACCOUNT_THROTTLED');
     if (delivery !== 'notReady') return delivery;
     return unsent(this.#pool.some('pluginMissing') ? 'DELIVERY_PLUGIN_MISSING' : 'BROKER_UNAVAILABLE');
