@@ -12,6 +12,7 @@ import { CredentialStore } from './identity/credential-store.js';
 import { GuessLimit } from './identity/guess-limit.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
+import { Devices } from './operations/devices.js';
 import { PolicyQuestions } from './operations/policy-questions.js';
 import { Viewing } from './operations/viewing.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
@@ -154,8 +155,14 @@ async function start(
   });
   telemetry.tellStatus(status);
   const viewing = new Viewing({ ...common, recent: telemetry.recent, status });
+  const devices = new Devices({
+    ...common,
+    broker: broker.operations,
+    recent: telemetry.recent,
+    current: policies.current,
+  });
   const dataPlanes = await startDataPlanes(config, {
-    operations: createOperations({ messaging, others, questions, viewing }, common),
+    operations: createOperations({ messaging, others, questions, viewing, devices }, common),
     accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
     telemetry,
     ready: () => broker.ready,
