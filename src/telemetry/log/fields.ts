@@ -56,4 +56,7 @@ export const LOG_FIELDS = {
   policies: 'Of a PolicyReload: number of policies in it.',
   principals: 'Of a PolicyReload: number of principals in it.',
   broker: 'Of a BrokerConnection: address of the broker.',
+  state: 'Of a BrokerConnection: ready, pluginMissing, refused (user, password, or the rule for `$dm/#`) or down.',
+  receiverPrincipalId:
+    'Of RECEIVER_NOT_AUTHORIZED: the principal of the receiver; policy, statement, action and resource are of the decision about it.',
 } as const satisfies Record<keyof EventRecord | 'logLevel' | 'timestamp' | 'accountId', string>;
