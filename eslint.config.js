@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 /** The domain: what it may not import keeps the folder tree true. */
-const TRANSPORTS = ['exhook', 'http', 'brokers', 'telemetry', 'cli'];
+const TRANSPORTS = ['exhook', 'http', 'brokers', 'telemetry', 'cli', 'console'];
 const TRANSPORT_PACKAGES = [
   '@grpc/*',
   'mqtt',

@@ -7,8 +7,11 @@ import { limitsOf } from './config/limits.js';
 import type { Config } from './config/schema.js';
 import { DirectMessaging } from './direct/send.js';
 import { startHooks } from './exhook/start.js';
+import { startConsole } from './console/start.js';
+import { openAuthenticators } from './http/authenticators.js';
 import { createOperations } from './http/operations.js';
-import { startDataPlanes } from './http/start.js';
+import { dataPlaneOptions, startDataPlanes } from './http/start.js';
+import type { AccessKeys } from './identity/access-keys.js';
 import { CredentialStore } from './identity/credential-store.js';
 import { GuessLimit } from './identity/guess-limit.js';
 import type { Identity } from './identity/identity.js';
@@ -35,12 +38,16 @@ export interface ServiceOptions {
   readonly logDestination?: LogDestination;
   /** Reads the configuration again, for `reload`; without it, none of it changes. */
   readonly readConfig?: () => Config;
+  /** Access key as which who follows a local link to the console is signed in; without it there are no such links. */
+  readonly consoleLinkFor?: string;
 }
 
 export interface Ports extends Partial<BrokerPorts> {
   readonly http: number;
   /** With TLS; absent where that is not configured. */
   readonly https?: number;
+  /** Absent where there is no console. */
+  readonly console?: number;
   /** Absent where the door decides in this process. */
   readonly exhook?: number;
   readonly metrics: number;
@@ -54,6 +61,8 @@ export interface Service {
   reload(): Promise<void>;
   /** Takes no new requests, lets confirmations in flight finish or time out, and ends. Never rejects. */
   stop(): Promise<void>;
+  /** A link that signs in to the console, once, within a minute, on this machine; undefined where there are none. */
+  consoleLink(): string | undefined;
 }
 
 /**
@@ -169,17 +178,29 @@ async function start(
   });
   telemetry.tellStatus(status);
   const viewing = new Viewing({ ...common, recent: telemetry.recent, status });
-  const dataPlanes = await startDataPlanes(config, {
+  const accessKeys: AccessKeys = { secretsOf: (id, token) => credentials.current().secretsOf(id, token) };
+  const authenticators = openAuthenticators(config, accessKeys, events);
+  stops.push(() => {
+    authenticators.close();
+  });
+  const dataPlane = dataPlaneOptions(config, {
     operations: createOperations({ messaging, others, questions, viewing }, common),
-    accessKeys: { secretsOf: (id, token) => credentials.current().secretsOf(id, token) },
+    authenticators,
     telemetry,
     ready: () => broker.ready,
     shadow: () => hasShadow(enforcement.settings),
     status: telemetry.status,
   });
+  const dataPlanes = await startDataPlanes(config, dataPlane, events);
   stops.push(() => dataPlanes.stop());
+  const page = await startConsole(config, {
+    ...{ dataPlane, authenticators, accessKeys, events },
+    linkFor: options.consoleLinkFor,
+    principalOf: (identity) => policies.current().resolve(identity)?.principal.name,
+  });
+  stops.push(() => page?.stop());
 
-  const ports = portsOf({ ...dataPlanes, exhook: hooks?.port, metrics, broker: broker.ports });
+  const ports = portsOf({ ...dataPlanes, console: page?.port, exhook: hooks?.port, metrics, broker: broker.ports });
   stops.push(() => {
     events.lifecycle('draining');
   });
@@ -195,6 +216,7 @@ async function start(
   return {
     ports,
     broker,
+    consoleLink: () => page?.link(),
     reload: async () => {
       if (options.readConfig) switchSettings({ modes: enforcement, telemetry, hooks }, config, options.readConfig);
       credentials.reload();
@@ -204,10 +226,20 @@ async function start(
 }
 
 function portsOf(
-  parts: Pick<Ports, 'http' | 'https' | 'metrics'> & { exhook: number | undefined; broker: BrokerPorts | undefined },
+  parts: Pick<Ports, 'http' | 'https' | 'metrics'> & {
+    readonly console: number | undefined;
+    readonly exhook: number | undefined;
+    readonly broker: BrokerPorts | undefined;
+  },
 ): Ports {
   const { http, https, exhook, metrics, broker } = parts;
-  return { http, metrics, ...(exhook !== undefined && { exhook }), ...(https !== undefined && { https }), ...broker };
+  return {
+    ...{ http, metrics },
+    ...(exhook !== undefined && { exhook }),
+    ...(https !== undefined && { https }),
+    ...(parts.console !== undefined && { console: parts.console }),
+    ...broker,
+  };
 }
 
 function startTelemetry(config: Config, { logDestination }: ServiceOptions, usage: PolicyUsage): Promise<Telemetry> {

@@ -1,11 +1,11 @@
 import type { Ports } from '../app.js';
 
 /** What a newcomer can copy and paste when `tightbeam dev` runs in a terminal. */
-export function banner({ http, mqtt, metrics }: Ports, region: string): string {
+export function banner({ http, mqtt, metrics }: Ports, region: string, consoleLink?: string): string {
   return `
 Tightbeam is ready: MQTT on port ${mqtt ?? '-'}, data-plane API on port ${http}, metrics on port ${metrics}.
 For development only: the users and keys below are known to everybody.
-
+${consoleLink === undefined ? '' : consoleLines(consoleLink)}
 A device, which subscribes to nothing of interest (any MQTT client will do):
   mosquitto_sub -p ${mqtt ?? '-'} -i lock-17 -u lock-17 -P lock-17 -t 'state/lock-17/ignored' -v
 
@@ -20,5 +20,12 @@ The same with curl:
 What happens, live:
   npx tightbeam tail --url http://127.0.0.1:${metrics}
 
+`;
+}
+
+function consoleLines(link: string): string {
+  return `
+The console, in a browser (the link is good once and for a minute; Enter makes another):
+  ${link}
 `;
 }

@@ -22,7 +22,11 @@ export const DEV_DEFAULTS = {
   policies: join(PACKAGE_ROOT, 'policies'),
   credentials: join(PACKAGE_ROOT, 'dev', 'credentials.json'),
   broker: { password: randomBytes(16).toString('hex'), connections: 2 },
+  console: {},
 };
+
+/** Access key of dev/credentials.json that may see everything: who follows the link of `tightbeam dev` is signed in as it. */
+const DEV_OPERATOR = 'AKIAIOPERATOREXAMPLE';
 
 interface Options {
   readonly config?: string;
@@ -68,18 +72,33 @@ async function run(options: Options, defaults: object, only?: BrokerName): Promi
     config = readConfig();
     // Only now: the other commands need none of it, and should not wait for it.
     const { startService } = await import('../app.js');
-    service = await startService(config, { broker: only ?? config.broker.kind, readConfig });
+    service = await startService(config, {
+      broker: only ?? config.broker.kind,
+      readConfig,
+      ...(only === 'embedded' && { consoleLinkFor: DEV_OPERATOR }),
+    });
   } catch (error) {
     process.stderr.write(`tightbeam: ${describe(error)}\n`);
     process.exitCode = 1;
     return;
   }
-  if (only === 'embedded' && process.stderr.isTTY) process.stderr.write(banner(service.ports, config.aws.region));
+  if (only === 'embedded' && process.stderr.isTTY) {
+    process.stderr.write(banner(service.ports, config.aws.region, service.consoleLink()));
+    offerLinks(service);
+  }
   process.on('SIGHUP', () => void service.reload());
   await stopSignal();
   await service.stop();
   // Handles of libraries must not keep a process alive that has said that it stopped.
   process.exit(0);
+}
+
+/** A link to the console is good for a minute: Enter makes another. */
+function offerLinks(service: Service): void {
+  if (!process.stdin.isTTY || service.consoleLink() === undefined) return;
+  process.stdin.on('data', () => {
+    process.stderr.write(`The console, for a minute: ${service.consoleLink() ?? ''}\n`);
+  });
 }
 
 /** Why it did not start: errors of the user's making in words, anything else with its stack. */

@@ -31,6 +31,7 @@ export async function checkConfig(config: Config): Promise<ConfigCheck> {
   for (const [section, files] of [
     ['http.tls', http.tls],
     ['exhook.tls', exhook.tls],
+    ['console.tls', config.console?.tls],
     ['door.tls', broker.kind === 'door' ? door.tls : undefined],
   ] as const) {
     if (files === undefined) continue;

@@ -51,6 +51,18 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'TIGHTBEAM_BROKER_CA', setting: ['broker', 'tls', 'ca'], describe: 'CA file for mqtts' },
   { name: 'TIGHTBEAM_BROKER_CERT', setting: ['broker', 'tls', 'cert'], describe: 'client certificate file for mqtts' },
   { name: 'TIGHTBEAM_BROKER_KEY', setting: ['broker', 'tls', 'key'], describe: 'client key file for mqtts' },
+  {
+    name: 'TIGHTBEAM_CONSOLE_PORT',
+    setting: ['console', 'port'],
+    describe: 'port of the console, which there is then',
+  },
+  { name: 'TIGHTBEAM_CONSOLE_HOST', setting: ['console', 'host'], describe: 'address of the console' },
+  {
+    name: 'TIGHTBEAM_CONSOLE_SESSION_SECRET_FILE',
+    setting: ['console', 'sessionSecret'],
+    kind: 'file',
+    describe: 'a file that holds the secret of its sessions',
+  },
   { name: 'TIGHTBEAM_METRICS_PORT', setting: ['telemetry', 'port'], describe: 'port of metrics and events' },
   { name: 'TIGHTBEAM_METRICS_HOST', setting: ['telemetry', 'host'], describe: 'address of metrics and events' },
   { name: 'TIGHTBEAM_TAIL_TOKEN', setting: ['telemetry', 'tailToken'], describe: 'opens events to other machines' },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JWT_ALGORITHMS } from '../identity/jwt.js';
 import { isLoopback } from '../loopback.js';
 import { EVENT_TYPES } from '../observing/events.js';
+import { ConsoleSchema } from './console.js';
 import { DoorSchema } from './door.js';
 import { count, flag, httpUrl, line, port, principalPattern, rate, ratio, text, topicFilters, url } from './fields.js';
 
@@ -260,6 +261,7 @@ export const ConfigSchema = z
           .describe('client IDs whose events are logged; `*` stands for any characters'),
       })
       .prefault({}),
+    console: ConsoleSchema,
     telemetry: z
       .strictObject({
         host: text.default('127.0.0.1'),

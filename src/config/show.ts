@@ -2,7 +2,12 @@ import { Document, isPair, isScalar, visit } from 'yaml';
 import type { LoadedConfig } from './load.js';
 
 /** Settings that nobody is shown. */
-export const SECRET_SETTINGS: readonly string[] = ['broker.password', 'broker.api.secret', 'telemetry.tailToken'];
+export const SECRET_SETTINGS: readonly string[] = [
+  'broker.password',
+  'broker.api.secret',
+  'telemetry.tailToken',
+  'console.sessionSecret',
+];
 
 /** The settings in force as YAML, each that is no default with a comment that says where it comes from. */
 export function showConfig({ config, originOf }: LoadedConfig): string {

@@ -45,6 +45,8 @@ export interface DataPlaneOptions {
   readonly throttle?: CallerThrottle;
   /** Speaks HTTPS, and asks for a client certificate. */
   readonly tls?: MutualTlsMaterial;
+  /** Adds what else is on this port, before the operations. */
+  readonly also?: (app: FastifyInstance) => void;
 }
 
 /** How a body is read, in the words of Fastify: by type. */
@@ -84,6 +86,7 @@ export class DataPlane {
     this.#app = this.#createApp(timeouts);
     this.#addHooks();
     this.#operating = new Operating(options, this.#spans, this.#streams, this.#withdrawals);
+    options.also?.(this.#app);
     addRoutes(this.#app, options.operations, (...asked) => this.#operating.answer(...asked));
     addHealthRoutes(this.#app, options);
     const streamed = options.operations.filter((one) => 'stream' in one).map(({ path }) => path);

@@ -11,7 +11,7 @@ import type { RequestSpans } from './request-spans.js';
 import { SignedBodies } from './signed-bodies.js';
 import type { Streams } from './streams.js';
 import type { Withdrawals } from './withdrawals.js';
-import { readCaller, readHeaders, readQuery, splitTarget } from './wire.js';
+import { headOf } from './wire.js';
 
 /** Streamed requests at once; each may have a thousand messages under way. */
 const MAX_STREAMS = 8;
@@ -134,10 +134,4 @@ export class Operating {
     if (!verdict.ok) throw new Ended(verdict);
     return verdict.identity;
   }
-}
-
-/** A request as far as its head goes, and the transport knows. */
-function headOf({ raw, method }: FastifyRequest): Omit<CallerRequest, 'body'> {
-  const { path, rawQuery } = splitTarget(raw.url ?? '');
-  return { method, path, rawQuery, query: readQuery(rawQuery), headers: readHeaders(raw), ...readCaller(raw) };
 }

@@ -1,22 +1,16 @@
 import type { Config } from '../config/schema.js';
-import type { AccessKeys } from '../identity/access-keys.js';
-import type { CallerAuthenticator } from '../identity/caller.js';
-import { CertificateAuthenticator } from '../identity/certificates.js';
-import { remoteKeys } from '../identity/jwks.js';
-import { JwtAuthenticator, type JwtOptions } from '../identity/jwt.js';
-import { KeyFile } from '../identity/key-file.js';
-import { SigV4Authenticator } from '../identity/sigv4/authenticator.js';
-import type { ProcessEvents } from '../observing/events.js';
 import type { StatusReport } from '../observing/status.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
+import type { ProcessEvents } from '../observing/events.js';
 import { CallerThrottle } from '../throttling/caller-throttle.js';
 import { loadTls, watchTls } from '../tls/files.js';
+import { inOrder, type Authenticators } from './authenticators.js';
 import { DataPlane, type DataPlaneOptions } from './data-plane.js';
 import type { Operation } from './operation.js';
 
 export interface DataPlaneParts {
   readonly operations: readonly Operation[];
-  readonly accessKeys: AccessKeys;
+  readonly authenticators: Authenticators;
   readonly telemetry: Pick<Telemetry, 'events' | 'tracing'>;
   readonly ready: () => boolean;
   /** Whether policies are in shadow for anybody. */
@@ -31,15 +25,14 @@ export interface DataPlanes {
   stop(): Promise<void>;
 }
 
-/** @throws where a port cannot be listened on, or the TLS files do not fit together. */
-export async function startDataPlanes(config: Config, parts: DataPlaneParts): Promise<DataPlanes> {
-  const { host, port, tls, requestTimeoutMs } = config.http;
+/** What every port of the API has, each limit of callers counted over all of them. */
+export function dataPlaneOptions(config: Config, parts: DataPlaneParts): DataPlaneOptions {
+  const { tls, requestTimeoutMs } = config.http;
   const { events, tracing } = parts.telemetry;
   const { perCaller, global } = config.limits.rates;
-  const closes: (() => void)[] = [];
-  const common: DataPlaneOptions = {
+  return {
     operations: parts.operations,
-    authenticators: authenticatorsOf(config, parts.accessKeys, events, closes),
+    authenticators: inOrder(parts.authenticators, tls !== undefined),
     throttle: new CallerThrottle({ ...(perCaller && { perCaller }), ...(global && { global }) }, () =>
       performance.now(),
     ),
@@ -51,6 +44,16 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
     shadow: parts.shadow,
     status: parts.status,
   };
+}
+
+/** @throws where a port cannot be listened on, or the TLS files do not fit together. */
+export async function startDataPlanes(
+  config: Config,
+  common: DataPlaneOptions,
+  events: ProcessEvents,
+): Promise<DataPlanes> {
+  const { host, port, tls } = config.http;
+  const closes: (() => void)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closes) close();
     await Promise.all(planes.map((plane) => plane.stop()));
@@ -82,47 +85,4 @@ export async function startDataPlanes(config: Config, parts: DataPlaneParts): Pr
     await stop();
     throw error;
   }
-}
-
-/** Side by side. What a request shows decides which is asked; there is none that asks for nothing. */
-function authenticatorsOf(
-  config: Config,
-  accessKeys: AccessKeys,
-  { fault }: Pick<ProcessEvents, 'fault'>,
-  closes: (() => void)[],
-): CallerAuthenticator[] {
-  const { aws, http, jwt } = config;
-  const authenticators: CallerAuthenticator[] = [];
-  if (http.sigv4) authenticators.push(new SigV4Authenticator({ accessKeys, region: aws.region, now: Date.now }));
-  if (jwt !== undefined) {
-    const { jwksUrl, jwksFile = '', ...options } = jwt;
-    const keys = jwksUrl === undefined ? keysOfFile(jwksFile, fault, closes) : keysOfUrl(jwksUrl, fault);
-    authenticators.push(new JwtAuthenticator({ ...options, keys, now: Date.now }));
-  }
-  // Last: a certificate accompanies every request on its connection, other credentials belong to the request.
-  if (http.tls !== undefined) authenticators.push(new CertificateAuthenticator());
-  return authenticators;
-}
-
-type Keys = JwtOptions['keys'];
-
-function keysOfFile(file: string, fault: ProcessEvents['fault'], closes: (() => void)[]): Keys {
-  const keys = new KeyFile(file, (error) => {
-    fault('The keys of the issuer of tokens could not be read; the ones before, if any, stay in force.', error);
-  });
-  keys.watch();
-  closes.push(() => {
-    keys.close();
-  });
-  return keys.get;
-}
-
-function keysOfUrl(url: string, fault: ProcessEvents['fault']): Keys {
-  return remoteKeys(
-    new URL(url),
-    () => performance.now(),
-    (error) => {
-      fault('The keys of the issuer of tokens cannot be fetched; those fetched last serve for an hour.', error);
-    },
-  );
 }

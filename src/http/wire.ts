@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -71,6 +72,12 @@ export function readHeaders(message: IncomingMessage): ReadonlyMap<string, reado
     append(headers, (rawHeaders[index] ?? '').toLowerCase(), decodeHeader(rawHeaders[index + 1] ?? ''));
   }
   return headers;
+}
+
+/** A request as far as its head goes, and the transport knows. */
+export function headOf({ raw, method }: FastifyRequest): Omit<CallerRequest, 'body'> {
+  const { path, rawQuery } = splitTarget(raw.url ?? '');
+  return { method, path, rawQuery, query: readQuery(rawQuery), headers: readHeaders(raw), ...readCaller(raw) };
 }
 
 /** What the transport knows of the peer, whoever it is. */

@@ -116,6 +116,7 @@ export const EVENTS = {
   ViewEvents: action('A caller reads along what happens: told when that begins, or is refused.', 'request'),
   ViewStatus: action('A caller asked how the service is.', 'request'),
   HttpRequest: action('A request for no operation, or no request at all, was refused.', 'request'),
+  SignIn: action('Somebody signed in to the console, or was refused; `details` says in which way.', 'request'),
   WouldDeny: row<WouldDenyEvent>({
     meaning:
       'Policies in shadow deny what goes on all the same; the event has the decision, and as `reason` that of the refusal.',

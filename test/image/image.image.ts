@@ -207,6 +207,7 @@ describe('the image for development', () => {
       TIGHTBEAM_EXHOOK_PORT: '0',
       TIGHTBEAM_MQTT_PORT: '0',
       TIGHTBEAM_METRICS_PORT: '0',
+      TIGHTBEAM_CONSOLE_PORT: '0',
     };
     const service = start(DEV, [], { environment });
     await service.line('"msg":"ready"');

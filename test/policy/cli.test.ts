@@ -142,6 +142,18 @@ test('who-can names everybody who may, the statement and the facts that it takes
   expect(nobody).toEqual({ output: 'nobody\n', exitCode: 0 });
 });
 
+test('who-can and what-can tell both sides of a direct message', async () => {
+  const asked = ['--topic', 'cmd/open', '--action', 'iot:SendDirectMessage', '--resource', 'client/lock-17'];
+  const { output } = await run('who-can', '--both-sides', ...asked);
+  expect(output).toContain('backend (username=backend) by backend/CommandLocks\n');
+  expect(output).toContain('lock (username=lock-17 clientId=lock-17) by device/ConnectAsItself and device/');
+  expect(output).toMatch(/it can get through\n$/);
+  const other = await run('what-can', '--principal', 'backend', '--to', 'lock-17', '--topic', 'state/x');
+  expect(other.output).toMatch(/it can not get through\n$/);
+  const json = await run('what-can', '--principal', 'backend', '--to', 'lock-17', '--topic', 'cmd/open', '--json');
+  expect(JSON.parse(json.output)).toMatchObject({ reaches: 'yes', unclear: [], receivers: [{ principal: 'lock' }] });
+});
+
 test('what-can leaves out what other statements take in, and tells what a Deny takes away', async () => {
   await edit(
     'device.json',

@@ -8,109 +8,28 @@ import { isTopicFilter } from '../../src/policy/matching/topics.js';
 import { diffPolicies, type PolicyDiff } from '../../src/policy/questions/diff.js';
 import { explain } from '../../src/policy/questions/explain.js';
 import { resourceOf } from '../../src/policy/questions/requests.js';
-import { PolicyLoadError } from '../../src/policy/reading/problems.js';
+import { whatCan, type Permission, type WhatCan } from '../../src/policy/questions/what-can.js';
+import { whoCan, type Grant, type WhoCanQuestion } from '../../src/policy/questions/who-can.js';
 import { finish } from '../../src/policy/work.js';
 import { runs } from '../long.js';
-import type { RawStatement } from './support/reference.js';
+import {
+  attached,
+  IDS,
+  NAMES,
+  otherCondition,
+  pair,
+  setsOf,
+  textCondition,
+  TOPICS,
+  USERNAMES,
+  type Raw,
+} from './support/pairs.js';
 import { ARN, policy, setOf } from './support/set.js';
 
-const ALPHABET = ['a', 'b', '/'];
-const words = (length: number): string[] =>
-  length === 0 ? [''] : words(length - 1).flatMap((word) => ALPHABET.map((char) => word + char));
-const NAMES = [...[1, 2].flatMap(words), 'aab', 'a/b', 'aba', 'abb', 'b/a'];
-const IDS = ['a', 'b', 'ab', 'aa'];
-const TOPICS = ['a', 'b', 'ab', '/', 'aa'];
-const USERNAMES = ['a', 'b', 'ab', 'aa', '/'];
-
-const QUESTIONED: readonly Action[] = ['iot:Connect', 'iot:Publish', 'iot:Subscribe', 'iot:SendDirectMessage'];
-const piece = fc.constantFrom(
-  ...['a', 'b', '/', 'ab', '*', '*', '?'],
-  ...['${iot:ClientId}', '${aws:username}', '${iot:Connection.Thing.ThingName}'],
-);
-const tail = fc.array(piece, { minLength: 1, maxLength: 3 }).map((pieces) => pieces.join(''));
-const kind = fc.constantFrom('client', 'topic', 'topicfilter');
-const resource = fc.oneof(
-  { weight: 8, arbitrary: fc.tuple(kind, tail).map(([type, text]) => `${ARN}${type}/${text}`) },
-  { weight: 1, arbitrary: fc.constantFrom('*', `${ARN}*`) },
-);
-const textCondition = fc
-  .tuple(
-    fc.constantFrom('StringEquals', 'StringLike', 'StringNotLike', 'StringEqualsIfExists', 'StringNotEquals'),
-    fc.constantFrom('iot:Topic', 'iot:Topic', 'iot:ClientId', 'aws:username', 'iot:Connection.Thing.ThingName'),
-    tail,
-  )
-  .map(([operator, key, value]) => ({ [operator]: { [key]: value } }));
-const attached = fc.constantFrom({ Bool: { 'iot:Connection.Thing.IsAttached': 'true' } });
-const otherCondition = fc.constantFrom(
-  { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } },
-  { NotIpAddress: { 'aws:SourceIp': ['10.1.0.0/16'] } },
-  { Bool: { 'aws:SecureTransport': 'true' } },
-  { StringEquals: { 'iot:Certificate.Subject.Country': 'SE' } },
-  { Null: { 'aws:SourceIp': 'false' } },
-);
-type Condition = Readonly<Record<string, object>>;
-
-function statement(conditions: fc.Arbitrary<Condition>): fc.Arbitrary<RawStatement> {
-  return fc
-    .record({
-      Effect: fc.constantFrom('Allow', 'Allow', 'Deny'),
-      Action: fc.subarray([...QUESTIONED, 'iot:*'], { minLength: 1, maxLength: 3 }),
-      key: fc.constantFrom('Resource', 'Resource', 'Resource', 'Resource', 'NotResource'),
-      resources: fc.array(resource, { minLength: 1, maxLength: 2 }),
-      Condition: conditions,
-    })
-    .map(({ Effect, Action, key, resources, Condition }) => {
-      return { Sid: '', Effect, Action, [key]: resources, Condition } as unknown as RawStatement;
-    });
-}
-
-const match = fc.constantFrom<object>(
-  ...[{ username: 'a' }, { username: 'a*' }, { username: '*' }, { username: '?' }, { username: 'ab', clientId: 'a*' }],
-);
-const thing = fc.constantFrom<object>({}, { thing: { name: '${username}' } }, { thing: { name: 'a' } });
-
-interface Raw {
-  readonly policies: Readonly<Record<string, unknown>>;
-  readonly principals: object;
-}
-
-/** Two sets of which the second is the first with some statements and matches changed. */
-function pair(conditions: fc.Arbitrary<Condition>): fc.Arbitrary<readonly [Raw, Raw]> {
-  const one = statement(conditions);
-  const list = fc.array(one, { minLength: 1, maxLength: 4 });
-  return fc
-    .record({
-      common: fc.array(one, { maxLength: 3 }),
-      old: list,
-      recent: list,
-      matches: fc.tuple(match, match, thing),
-      moved: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: match }),
-    })
-    .map(({ common, old, recent, matches: [first, second, things], moved }) => {
-      const make = (statements: readonly RawStatement[], own: object): Raw => {
-        const numbered = (items: readonly RawStatement[]): object =>
-          policy(...items.map((item, index) => ({ ...item, Sid: `S${index}` })));
-        const others =
-          JSON.stringify(own) === JSON.stringify(second) ? {} : { other: { match: second, policies: ['q'] } };
-        return {
-          policies: { p: numbered([...common, ...statements]), q: numbered(old) },
-          principals: { principals: { p: { match: own, policies: ['p'], ...things }, ...others } },
-        };
-      };
-      return [make(old, first), make(recent, moved ?? first)] as const;
-    });
-}
-
-/** The sets, unless a match is ambiguous. */
-function setsOf(raw: readonly [Raw, Raw]): readonly [PolicySet, PolicySet] {
-  try {
-    const [before, after] = raw.map(({ policies, principals }) => setOf(policies, principals));
-    return [before as PolicySet, after as PolicySet];
-  } catch (error) {
-    fc.pre(!(error instanceof PolicyLoadError));
-    throw error;
-  }
-}
+const FACTS = [
+  ...[{}, { sourceIp: '10.1.2.3' }, { sourceIp: '10.2.2.3', secureTransport: true }, { sourceIp: '192.0.2.1' }],
+  ...[{ certificate: { commonName: '', distinguishedName: 'C=SE' } }, { secureTransport: false }],
+];
 
 /** The effects that change for each principal and action, as `principal action effect`. */
 function changesByForce([before, after]: readonly [PolicySet, PolicySet], facts: object): ReadonlySet<string> {
@@ -157,7 +76,7 @@ const RULES = { receiveOnSubscribe: 'off', hashMatchesParent: true } as const;
 
 /** Whatever changes by force is told, or the principal and action are among those about which nothing is promised. */
 function holdsAgainstForce(sets: readonly [PolicySet, PolicySet], facts: object): PolicyDiff {
-  const diff = finish(diffPolicies(...sets, { now: 0, budget: 50_000 }));
+  const diff = finish(diffPolicies(...sets, { now: 0, budget: 10_000 }));
   proveChanges(diff, sets);
   const told = new Set(diff.changes.map(({ principal, action, effect }) => `${principal} ${action} ${effect}`));
   const open = new Set(diff.unclear.map(({ principal, action }) => `${principal} ${action}`));
@@ -173,19 +92,136 @@ test('a diff tells every change that there is, and proves each', () => {
     fc.property(pair(fc.oneof(fc.constant({}), textCondition, attached)), (raw) => {
       holdsAgainstForce(setsOf(raw), {});
     }),
-    { numRuns: runs(40, 1_000) },
+    { numRuns: runs(40, 10_000) },
   );
 });
 
 test('with conditions about anything a diff never says wrongly that nothing changes', () => {
-  const facts = fc.constantFrom(
-    ...[{}, { sourceIp: '10.1.2.3' }, { sourceIp: '10.2.2.3', secureTransport: true }, { sourceIp: '192.0.2.1' }],
-    ...[{ certificate: { commonName: '', distinguishedName: 'C=SE' } }, { secureTransport: false }],
-  );
   fc.assert(
-    fc.property(pair(fc.oneof(fc.constant({}), textCondition, otherCondition, otherCondition)), facts, (raw, given) => {
-      holdsAgainstForce(setsOf(raw), given);
+    fc.property(
+      pair(fc.oneof(fc.constant({}), textCondition, otherCondition, otherCondition)),
+      fc.constantFrom(...FACTS),
+      (raw, given) => {
+        holdsAgainstForce(setsOf(raw), given);
+      },
+    ),
+    { numRuns: runs(40, 10_000) },
+  );
+});
+
+/** A principal, and who it is, of whom the engine says yes. */
+type Allowed = readonly [principal: string, identity: Identity];
+
+function allowedByForce(set: PolicySet, { action, name, topic }: WhoCanQuestion, facts: object): Allowed[] {
+  const engine = new PolicyAuthorizer(() => set, { clock: () => 0 });
+  const extra = topic === undefined ? undefined : { topic };
+  return USERNAMES.flatMap((username) =>
+    IDS.flatMap((clientId): Allowed[] => {
+      // A CONNECT is about its own client ID alone.
+      if (action === 'iot:Connect' && clientId !== name) return [];
+      const identity: Identity = { protocol: 'MQTT', username, clientId, ...facts };
+      const { effect, principalId = '' } = engine.decide(identity, action, resourceOf({ action, name }), extra);
+      return effect === 'allow' ? [[principalId, identity]] : [];
     }),
-    { numRuns: runs(40, 1_000) },
+  );
+}
+
+function isOne({ who }: Grant, identity: Identity): boolean {
+  return Object.entries(who).every(([fact, pattern]) => {
+    const source = pattern.replaceAll(/[\\^$.|?*+(){}[\]]/g, (char) => ({ '*': '.*', '?': '.' })[char] ?? `\\${char}`);
+    return new RegExp(`^${source}$`, 's').test((identity as unknown as Record<string, string>)[fact] ?? '');
+  });
+}
+
+/** Everybody whom the engine lets is among the grants, or the principal is one about whom nothing is promised. */
+function whoCanHoldsAgainstForce(set: PolicySet, question: WhoCanQuestion, facts: object): void {
+  const { grants, unclear } = finish(whoCan(set, question, { now: 0, budget: 10_000 }));
+  for (const { request, principal } of grants) {
+    const { identity, context, action } = request;
+    const asked = { identity, principal: set.resolve(identity), action, resource: resourceOf(request) };
+    const { decision } = explain(set, { ...asked, facts: { overrides: context } }, RULES, () => 0);
+    expect(decision).toMatchObject({ effect: 'allow', principalId: principal });
+  }
+  const open = new Set(unclear.map(({ principal }) => principal));
+  const missed = allowedByForce(set, question, facts).filter(
+    ([principal, identity]) =>
+      !open.has(principal) && !grants.some((grant) => grant.principal === principal && isOne(grant, identity)),
+  );
+  expect(missed).toEqual([]);
+}
+
+const anyQuestion = fc.oneof(
+  fc.constantFrom(...IDS).map((name): WhoCanQuestion => ({ action: 'iot:Connect', name })),
+  fc.constantFrom(...NAMES).map((name): WhoCanQuestion => ({ action: 'iot:Publish', name })),
+  fc.constantFrom(...NAMES).map((name): WhoCanQuestion => ({ action: 'iot:SendDirectMessage', name, topic: 'a' })),
+  fc.constantFrom(...NAMES.filter(isTopicFilter)).map((name): WhoCanQuestion => ({ action: 'iot:Subscribe', name })),
+);
+const questions = fc.array(anyQuestion, { minLength: 1, maxLength: 6 });
+
+test('who-can names everybody who may, and each of them may', () => {
+  fc.assert(
+    fc.property(pair(fc.oneof(fc.constant({}), textCondition, attached)), questions, (raw, asked) => {
+      for (const question of asked) whoCanHoldsAgainstForce(setsOf(raw)[1], question, {});
+    }),
+    { numRuns: runs(40, 10_000) },
+  );
+});
+
+test('with conditions about anything who-can never says nobody wrongly', () => {
+  const conditions = fc.oneof(fc.constant({}), textCondition, otherCondition, otherCondition);
+  fc.assert(
+    fc.property(pair(conditions), questions, fc.constantFrom(...FACTS), (raw, asked, facts) => {
+      for (const question of asked) whoCanHoldsAgainstForce(setsOf(raw)[1], question, facts);
+    }),
+    { numRuns: runs(40, 10_000) },
+  );
+});
+
+/** The permissions as a policy that has no others. */
+function policyOf({ allowed, denied }: WhatCan): object {
+  const statement = (Effect: string, { action, resource, exceptResource, conditions }: Permission): object => ({
+    Effect,
+    Action: action,
+    [exceptResource ? 'NotResource' : 'Resource']: resource
+      .split(', ')
+      .map((text) => (text.startsWith('*') || text.startsWith('arn:') ? text : `${ARN}${text}`)),
+    Condition: Object.fromEntries(
+      conditions.map((text) => {
+        const [, operator = '', key = '', values = ''] = /^(\S+) (\S+): (.*)$/.exec(text) ?? [];
+        return [operator, { [key]: values.split(' or ') }];
+      }),
+    ),
+  });
+  return policy(
+    { Effect: 'Allow', Action: 'iot:ListRetainedMessages', Resource: '*' },
+    ...allowed.map((permission) => statement('Allow', permission)),
+    ...denied.map((permission) => statement('Deny', permission)),
+  );
+}
+
+const NOTHING: WhatCan = { allowed: [], denied: [] };
+
+function whatCanHoldsAgainstForce(raw: Raw, facts: object): void {
+  const set = setOf(raw.policies, raw.principals);
+  const policies = Object.fromEntries(
+    set.principals.all.map((principal) => {
+      const found = set.compiledFor(principal);
+      return [principal.name, policyOf(found === undefined ? NOTHING : finish(whatCan(set, found)))];
+    }),
+  );
+  const { principals } = raw.principals as { principals: Record<string, object> };
+  const own = Object.entries(principals).map(([name, one]) => [name, { ...one, policies: [name] }] as const);
+  const said = setOf(policies, { principals: Object.fromEntries(own) });
+  expect([...changesByForce([set, said], facts)]).toEqual([]);
+}
+
+test('what a principal can do by what-can is what it can do', () => {
+  const conditions = fc.oneof(fc.constant({}), textCondition, otherCondition);
+  fc.assert(
+    fc.property(pair(conditions), fc.constantFrom(...FACTS), (raw, facts) => {
+      setsOf(raw);
+      whatCanHoldsAgainstForce(raw[1], facts);
+    }),
+    { numRuns: runs(20, 10_000) },
   );
 });

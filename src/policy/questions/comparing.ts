@@ -34,7 +34,11 @@ export interface ComparisonOptions {
   readonly budget: Budget;
   /** Whether identities are resolved in the sets: another principal may stand for some of them. */
   readonly resolves: boolean;
+  /** Effects of the second side of which examples are looked for; default: both. */
+  readonly wanted?: readonly Decision['effect'][];
 }
+
+const BOTH = ['allow', 'deny'] as const;
 
 export const TOO_LARGE = 'too many different requests to look at';
 
@@ -74,9 +78,16 @@ class Search {
     this.unclear = new Set(form.unclear);
   }
 
+  /** Every effect that was looked for has been found. */
+  private get isComplete(): boolean {
+    const found = { allow: this.allowed, deny: this.denied };
+    return (this.options.wanted ?? BOTH).every((effect) => found[effect] !== undefined);
+  }
+
   result(): Comparison {
     const { allowed, denied } = this;
-    if ([...this.doubtful].some((kind) => !this.clear.has(kind))) {
+    if (this.isComplete) this.unclear.clear();
+    else if ([...this.doubtful].some((kind) => !this.clear.has(kind))) {
       this.unclear.add('variables whose values are part of other text');
     }
     return {
@@ -98,7 +109,7 @@ class Search {
     if (example.fresh) this.clear.add(example.kind);
     else if (!found && !isAsExplored(this.form, example)) this.doubtful.add(example.kind);
     if (!found) this.judgeConditions(request);
-    return this.allowed !== undefined && this.denied !== undefined;
+    return this.isComplete;
   }
 
   private isOurs({ identity }: SampleRequest): boolean {

@@ -4,7 +4,7 @@
  * Where neither can be proved, that is said.
  */
 import { ACTION_NAMES } from '../actions.js';
-import type { Action } from '../authorizer.js';
+import type { Action, Decision } from '../authorizer.js';
 import type { CompiledPrincipal, PolicySet } from '../policy-set.js';
 import type { Work } from '../work.js';
 import { compare, TOO_LARGE, type Difference } from './comparing.js';
@@ -70,7 +70,9 @@ export function* diffPolicies(before: PolicySet, after: PolicySet, options: Diff
     for (const action of actionsOf(sides)) {
       const own = { left: Math.min(budget, left) };
       const granted = own.left;
-      const context = { rivals, now, budget: own };
+      const wanted = EFFECTS.filter((effect) => !changes.has(JSON.stringify([principal, action, effect])));
+      if (wanted.length === 0) continue;
+      const context = { rivals, now, budget: own, wanted };
       const found = yield* comparePair(pair, action, sides, context);
       left -= granted - Math.max(0, own.left);
       for (const difference of found.differences) {
@@ -101,6 +103,8 @@ interface PairContext {
   readonly rivals: readonly AnyClause[];
   readonly now: number;
   readonly budget: Budget;
+  /** Of what no example is known yet. */
+  readonly wanted: readonly Decision['effect'][];
 }
 
 /** One action, in every situation. Matches by name that turn out to matter are told apart in the next round. */
@@ -108,7 +112,7 @@ function* comparePair(
   pair: Pair,
   action: Action,
   sides: readonly [Side, Side],
-  { rivals, now, budget }: PairContext,
+  { rivals, now, budget, wanted }: PairContext,
 ): Work<{ differences: readonly Difference[]; unclear: readonly string[] }> {
   const clauses = [pair.before, pair.after].filter((clause) => clause !== undefined);
   const statements = sides.flatMap(({ found }) => found?.policies.statements ?? []);
@@ -123,7 +127,9 @@ function* comparePair(
     const before = named.size;
     const unclear = new Set<string>();
     for (const situation of situationsOf(clauses, things, rivals, [...named.values()], interests)) {
-      const found = yield* compare(action, situation, sides, { now, budget, resolves: true });
+      const left = wanted.filter((effect) => !differences.some(({ after }) => after.effect === effect));
+      if (left.length === 0) return { differences, unclear: [] };
+      const found = yield* compare(action, situation, sides, { now, budget, resolves: true, wanted: left });
       for (const difference of [found.allowed, found.denied])
         if (difference !== undefined) differences.push(difference);
       for (const clause of found.named) named.set(JSON.stringify([...clause.tokens]), clause);
@@ -135,6 +141,7 @@ function* comparePair(
   }
 }
 
+const EFFECTS = ['allow', 'deny'] as const;
 const MAX_ROUNDS = 4;
 const NAMED = 'principals that are named, within the pattern of another';
 

@@ -163,7 +163,7 @@ class Walk {
         for (const step of this.stepsFrom(node, field, sets)) {
           if (--this.budget.left < 0) return;
           if (++steps % PAUSE === 0) yield undefined;
-          const key = this.keyOfNode(step);
+          const key = this.keyOfNode(step, field);
           if (seen.has(key)) continue;
           seen.add(key);
           next.push(step);
@@ -232,8 +232,10 @@ class Walk {
     return node;
   }
 
-  private keyOfNode({ set, state, words, open }: Node): string {
-    const inside = open && `${open.hole}.${open.after.id}.${open.inner.id}.${open.fresh}`;
+  private keyOfNode({ set, state, words, open }: Node, { syntax }: Field): string {
+    // Within the one text there is, where it begins makes another text for the hole.
+    const from = this.repeated && syntax.one === true ? open?.from : '';
+    const inside = open && `${open.hole}.${open.after.id}.${open.inner.id}.${open.fresh}.${from}`;
     return `${set.id}:${state}:${inside ?? ''}:${this.keyOf(words)}`;
   }
 

@@ -3,6 +3,7 @@ import type { Action } from '../authorizer.js';
 import { realFilter } from '../matching/topics.js';
 import { thingOf, type ThingTemplate } from '../principals/thing.js';
 import type { RecordedDecision } from './recorded.js';
+import { isWide, isWithin, STAR } from './within.js';
 
 /** A policy that allows what was recorded, in the form of its file. */
 export interface SuggestedPolicy {
@@ -19,7 +20,6 @@ export interface SuggestedStatement {
 }
 
 /** Stands for `*` where patterns are compared: no topic or client ID has it. */
-const STAR = '\u{10FFFF}';
 
 /** What one principal was recorded to do: resources without ARN prefix, as policies write them. */
 class Doings {
@@ -194,23 +194,4 @@ function widest(resources: readonly string[]): string[] {
   const sorted = resources.toSorted();
   const wide = sorted.filter((resource) => isWide(resource));
   return sorted.filter((resource) => !wide.some((other) => other !== resource && isWithin(resource, other)));
-}
-
-const isWide = (resource: string): boolean => /(?<!\$\{)\*/.test(resource);
-
-/** Whether whatever the one matches, the other does: as a text in which `*` is a character that only `*` can match. */
-function isWithin(one: string, other: string): boolean {
-  const parts = other.split(/(?<!\$\{)\*/);
-  const text = one.replaceAll(/(?<!\$\{)\*/g, STAR);
-  const [first = '', ...rest] = parts;
-  const last = rest.pop();
-  if (last === undefined) return text === first;
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
-  let from = first.length;
-  for (const part of rest) {
-    const at = text.indexOf(part, from);
-    if (at < 0 || at + part.length > text.length - last.length) return false;
-    from = at + part.length;
-  }
-  return true;
 }

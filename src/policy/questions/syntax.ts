@@ -4,6 +4,8 @@ import type { Action } from '../authorizer.js';
 /** Which texts there can be of a kind, as a deterministic automaton over code points. */
 export interface Syntax {
   readonly start: number;
+  /** There is but one text. */
+  readonly one?: true;
   /** The characters that can come next, where they are few and the text goes on in no other way. */
   readonly only?: (state: number) => readonly number[] | undefined;
   /** The state after the character; nothing where no text of the kind goes on with it. */
@@ -94,6 +96,7 @@ export function exactly(text: string): Syntax {
   const chars = Array.from(text, (char) => char.codePointAt(0) as number);
   return {
     start: 0,
+    one: true,
     only: (state) => chars.slice(state, state + 1),
     next: (state, char) => (chars[state] === char ? state + 1 : undefined),
     accepts: (state) => state === chars.length,

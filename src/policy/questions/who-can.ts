@@ -2,6 +2,7 @@
 import type { Action } from '../authorizer.js';
 import { RequestContext } from '../conditions/context.js';
 import { matchResource } from '../deciding/compile.js';
+import { matchTokens, type PlainToken } from '../matching/pattern.js';
 import { FALSE } from '../matching/tri.js';
 import type { PolicySet } from '../policy-set.js';
 import type { Statement } from '../reading/document.js';
@@ -46,6 +47,8 @@ export interface WhoCanQuestion {
   readonly name: string;
   /** Of a direct message; any where absent. */
   readonly topic?: string;
+  /** Of whoever asks; any where absent. */
+  readonly clientId?: string;
 }
 
 /** The answer as JSON has it. */
@@ -59,7 +62,7 @@ const BUDGET = 300_000;
 /** Everybody who may; with no grants and nothing unclear it is nobody. */
 export function* whoCan(
   set: PolicySet,
-  { action, name, topic }: WhoCanQuestion,
+  { action, name, topic, clientId }: WhoCanQuestion,
   { now = Date.now(), budget: granted = BUDGET }: { readonly now?: number; readonly budget?: number } = {},
 ): Work<WhoCan> {
   const grants = new Map<string, Grant>();
@@ -70,6 +73,8 @@ export function* whoCan(
   );
   for (const clause of clauses) {
     yield;
+    const who = withClientId(clause, clientId);
+    if (who === undefined) continue;
     const found = set.compiledFor(clause.principal);
     const about = (found?.policies.statements ?? []).filter(({ actions }) => actions.has(action));
     const arn = arnOf(set, { action, name });
@@ -79,7 +84,7 @@ export function* whoCan(
     const things = principal.thing === undefined ? [] : [principal.thing];
     const doubts = new Set<string>();
     const budget = { left: granted };
-    for (const situation of situationsOf([clause], things, rivals, [], interestsOf(about, action))) {
+    for (const situation of situationsOf(who, things, rivals, [], interestsOf(about, action))) {
       const form = formOf(action, situation, [side], { name, ...(topic !== undefined && { topic }) });
       const clear = new Set<string>();
       const doubtful = new Set<string>();
@@ -118,6 +123,14 @@ export function* whoCan(
     grants: [...grants.values()],
     unclear: [...unclear].map(([principal, reasons]) => ({ principal, reasons: [...reasons] })),
   };
+}
+
+/** The match and, where a client ID is asked about, that one; nothing where they do not go together. */
+function withClientId(clause: AnyClause, clientId: string | undefined): readonly AnyClause[] | undefined {
+  if (clientId === undefined) return [clause];
+  const own = clause.tokens.get('clientId');
+  if (own !== undefined && !matchTokens(own as readonly PlainToken[], clientId)) return undefined;
+  return [clause, { principal: clause.principal, tokens: new Map([['clientId', [clientId]]]) }];
 }
 
 /** False where the statement is about another resource, whatever its variables are: most are, and need no exploring. */

@@ -1,0 +1,3 @@
+import { EVENT_TYPES as TYPES } from '../../../src/observing/events.js';
+
+export const EVENT_TYPES: readonly string[] = TYPES;
