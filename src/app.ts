@@ -261,12 +261,14 @@ function startTelemetry(config: Config, { logDestination }: ServiceOptions, usag
 
 async function openPolicies(config: Config, { events, diagnostics }: Telemetry): Promise<PolicyStore> {
   const store = await PolicyStore.open(config.policies, config.aws, {
-    onReload: ({ status, version, errors, warnings }) => {
+    baseline: config.authorization.baseline,
+    onReload: ({ status, version, errors, warnings, changes }) => {
       const details = tellProblems([...errors, ...warnings]);
       events.tell('PolicyReload', {
         outcome: status === 'Success' ? 'loaded' : 'refused',
         version,
         ...sizesOf(store.current()),
+        ...(changes.length > 0 && { changes }),
         ...(details === '' ? {} : { details }),
       });
     },

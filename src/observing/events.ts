@@ -313,6 +313,8 @@ export interface PolicyReloadEvent extends Told {
   readonly version?: string;
   readonly policies?: number;
   readonly principals?: number;
+  /** What changes in meaning from the set before, a line each; not all of it where that is much. */
+  readonly changes?: readonly string[];
   readonly durationMs?: number;
   /** Why it was refused: file, statement and rule. */
   readonly details?: string;

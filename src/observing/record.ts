@@ -68,6 +68,7 @@ export interface EventFacts {
   readonly policyVersion?: string | undefined;
   readonly policies?: number | undefined;
   readonly principals?: number | undefined;
+  readonly changes?: readonly string[] | undefined;
   readonly broker?: string | undefined;
   readonly state?: BrokerConnectionEvent['state'] | undefined;
   readonly receiverPrincipalId?: string | undefined;
@@ -245,6 +246,7 @@ export function policyReloadRecord(event: PolicyReloadEvent, traceId: string): E
     policyVersion: event.version,
     policies: event.policies,
     principals: event.principals,
+    changes: event.changes,
   };
 }
 
