@@ -143,7 +143,8 @@ export function recordConnected({ terms, ...connected }: Connected, context: Cli
   const asked = isService(identity, context)
     ? undefined
     : context.authorizer.connect(identity, terms && factsOf(terms));
-  context.events.tell('Connect', { ...connected, decision: asked?.effect === 'allow' ? asked : undefined });
+  const decision = asked?.effect === 'allow' ? asked : undefined;
+  context.events.tell('Connect', { ...connected, principalId: context.principalOf(identity), decision });
 }
 
 function refuse(

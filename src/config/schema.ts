@@ -235,7 +235,9 @@ export const ConfigSchema = z
         path: ['defaultTimeoutSeconds'],
         message: 'must not be more than timeoutSeconds',
       })
-      .describe('those of the delivery plugin are settings of the plugin: who raises one raises both'),
+      .describe(
+        'what a direct message may be; the delivery plugin in EMQX has the same limits in its own settings: raise both',
+      ),
     log: z
       .strictObject({
         level: z.preprocess(

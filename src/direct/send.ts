@@ -3,12 +3,14 @@ import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { Events } from '../observing/events.js';
+import { parseTraceparent } from '../observing/trace-id.js';
 import type { Trace } from '../observing/tracing.js';
 import type { RateLimiter } from '../throttling/rate-limiter.js';
 import type { Delivery, DirectDelivery } from './delivery.js';
 import { readDeviceRequest, type DeviceRequestInput } from './device-request.js';
 import type { Fault, Limits } from './limits.js';
 import type { DirectMessage, MessageIdentity } from './message.js';
+import type { DirectAddress } from './topic.js';
 import { readDirectMessage, type SendDirectMessageInput } from './request.js';
 
 /** What became of a direct message. */
@@ -24,6 +26,8 @@ export interface DirectMessagingOptions {
   readonly authorizer: Authorizer;
   readonly delivery: DirectDelivery;
   readonly events: Events;
+  /** Knows by which decision a receiver was refused. Default: nobody does. */
+  readonly refusals?: { settle(address: DirectAddress, traceId: string): Decision | undefined };
   readonly limits: Limits;
   /** Whether devices that speak MQTT 5 get the trace, as the user property `traceparent`. Default false. */
   readonly propagateTrace?: boolean;
@@ -101,10 +105,11 @@ export class DirectMessaging {
 
   async #tell(sending: Sending): Promise<Outcome> {
     const { sender, input, trace, read } = sending;
-    const { clock, events } = this.#options;
+    const { clock, events, refusals } = this.#options;
     const startedAt = clock();
     const { decision, ...outcome } = await this.#attempt(sending);
     const { reason, details } = outcome;
+    const refused = reason === 'RECEIVER_NOT_AUTHORIZED' && read.ok;
     // Literals and no spreads here and below: they take a good part of what a message costs.
     events.tell('SendDirectMessage', {
       traceId: trace.traceId,
@@ -117,6 +122,7 @@ export class DirectMessaging {
       },
       durationMs: clock() - startedAt,
       decision,
+      receiverDecision: refused ? refusals?.settle(read.message, trace.traceId) : undefined,
       reason,
       details,
       written: outcome.written,
@@ -203,7 +209,7 @@ export class DirectMessaging {
     const facts = { targetClientId, topic, confirmation, payloadBytes: payload.byteLength };
     const span = trace.start({ step: 'deliver', message: facts });
     if (confirmation) this.#pending += 1;
-    const outcome = await settle(() => delivery.deliver(withTrace(message, span, propagateTrace)));
+    const outcome = await settle(() => delivery.deliver(withTrace(withSpan(message, span), span, propagateTrace)));
     if (confirmation) this.#pending -= 1;
     if (outcome.reason === 'DELIVERED') span.event('puback');
     span.delivered(outcome);
@@ -273,6 +279,14 @@ function withIdentity(message: DirectMessage, identity: MessageIdentity | undefi
           .digest()
           .subarray(0, CORRELATION_BYTES);
   return { ...told, properties: { ...properties, correlationData } };
+}
+
+/** The message whose identity tells repeats of the span to link to, where there is one to be seen. */
+function withSpan(message: DirectMessage, { traceparent }: Trace): DirectMessage {
+  const { identity } = message;
+  if (identity === undefined) return message;
+  const span = parseTraceparent(traceparent);
+  return span?.sampled === true ? { ...message, identity: { ...identity, spanId: span.spanId } } : message;
 }
 
 /** The message with its trace, unless the sender has put one into its user properties. */

@@ -21,7 +21,7 @@ export interface RunningHooks {
 /** @throws where the port cannot be listened on, or the TLS files do not fit together. */
 export async function startHooks(
   config: Config,
-  parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer' | 'enforcement'>,
+  parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer' | 'enforcement' | 'refusals' | 'principalOf'>,
   telemetry: Telemetry,
 ): Promise<RunningHooks> {
   const {
