@@ -13,7 +13,7 @@ import { getRetainedMessage, listRetainedMessages } from './operations/retained-
 import { requestAnswer } from './operations/request-answer.js';
 import { sendBatch } from './operations/send-batch.js';
 import { sendDirectMessage } from './operations/send-direct-message.js';
-import { viewEvents, viewStatus } from './operations/viewing.js';
+import { viewEvents, viewStatistics, viewStatus } from './operations/viewing.js';
 
 /** What does the work behind the operations. */
 export interface OperationParts {
@@ -44,5 +44,6 @@ export function createOperations(
     ...policyQuestions(questions),
     viewEvents(viewing),
     viewStatus(viewing),
+    viewStatistics(viewing),
   ];
 }

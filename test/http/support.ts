@@ -73,7 +73,12 @@ export async function startServer(
   const messaging = new DirectMessaging({ ...common, delivery, ...sending });
   const questions = new PolicyQuestions({ ...common, current: policies, rules: RULES });
   const recent = new RecentEvents();
-  const viewing = new Viewing({ ...common, recent, status: () => ({ service: { ready: true } }) });
+  const viewing = new Viewing({
+    ...common,
+    recent,
+    status: () => ({ service: { ready: true } }),
+    statistics: () => ({}),
+  });
   const server = { events, denied, delivery, recent, now: () => Date.now() };
   const accessKeys = {
     secretsOf: (id: string, token?: string) =>
