@@ -17,7 +17,7 @@ const TRANSPORT_PACKAGES = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'coverage/', 'node_modules/'] },
+  { ignores: ['dist/', 'build/', 'coverage/', 'node_modules/', 'examples/'] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

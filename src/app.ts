@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { Broker, BrokerPorts } from './brokers/broker.js';
 import { BROKERS, type BrokerName } from './brokers/brokers.js';
 import { hasShadow } from './clients/modes.js';
+import { ReceiverRefusals } from './clients/refusals.js';
 import { limitsOf } from './config/limits.js';
 import type { Config } from './config/schema.js';
 import { DirectMessaging } from './direct/send.js';
@@ -13,6 +14,7 @@ import { dataPlaneOptions, startDataPlanes } from './http/start.js';
 import type { AccessKeys } from './identity/access-keys.js';
 import { CredentialStore } from './identity/credential-store.js';
 import { GuessLimit } from './identity/guess-limit.js';
+import type { Identity } from './identity/identity.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
 import { PolicyQuestions } from './operations/policy-questions.js';
@@ -109,6 +111,16 @@ async function start(
     usage.counting(new PolicyAuthorizer(policies.current, config.authorization), policies.current),
   );
   const enforcement = startModes(config, events);
+  const refusals = new ReceiverRefusals(events);
+  stops.push(() => {
+    refusals.close();
+  });
+  const deciding = {
+    authorizer,
+    enforcement,
+    refusals,
+    principalOf: (identity: Identity) => policies.current().resolve(identity)?.principal.name,
+  };
   const { username, password } = config.broker;
   const service = { username, ...(password !== undefined && { password }) };
   const authenticator = new GuessLimit({
@@ -122,11 +134,10 @@ async function start(
   });
   // The door asks in this process.
   const hooks =
-    options.broker === 'door'
-      ? undefined
-      : await startHooks(config, { authenticator, authorizer, enforcement }, telemetry);
+    options.broker === 'door' ? undefined : await startHooks(config, { authenticator, ...deciding }, telemetry);
   stops.push(() => hooks?.stop());
 
+  let tellReady = (): void => undefined;
   const limits = limitsOf(config);
   const clock = () => performance.now();
   const receiverRate = config.limits.rates.perReceiver;
@@ -134,12 +145,15 @@ async function start(
   const broker = await BROKERS[options.broker]({
     config,
     exhookPort: hooks?.port,
-    clients: { authenticator, authorizer, enforcement, events, tracing, diagnostics, serviceUsername: username },
+    clients: { authenticator, ...deciding, events, tracing, diagnostics, serviceUsername: username },
     limits,
     perReceiver,
     diagnostics,
     onConnection: ({ url, ...event }) => {
       events.tell('BrokerConnection', { broker: url, ...event });
+      setImmediate(() => {
+        tellReady();
+      });
     },
   });
   stops.push(() => broker.close());
@@ -148,6 +162,7 @@ async function start(
   const messaging = new DirectMessaging({
     ...common,
     delivery: telemetry.delivery(broker.delivery),
+    refusals,
     propagateTrace: config.telemetry.propagateToDevices,
     maxPending: config.limits.pendingConfirmations,
     perReceiver,
@@ -190,7 +205,15 @@ async function start(
   stops.push(() => {
     events.lifecycle('draining');
   });
-  events.lifecycle('ready', { ports: { ...ports }, ...(hooks && { exhookUrl: hooks.url }) });
+  const told = { ports: { ...ports }, ...(hooks && { exhookUrl: hooks.url }) };
+  // `ready` is what /readyz says; until then whoever waits for a port has this.
+  if (!broker.ready) events.lifecycle('listening', told);
+  tellReady = () => {
+    if (!broker.ready) return;
+    tellReady = () => undefined;
+    events.lifecycle('ready', told);
+  };
+  tellReady();
   return {
     ports,
     broker,
@@ -239,12 +262,14 @@ function startTelemetry(config: Config, { logDestination }: ServiceOptions, usag
 
 async function openPolicies(config: Config, { events, diagnostics }: Telemetry): Promise<PolicyStore> {
   const store = await PolicyStore.open(config.policies, config.aws, {
-    onReload: ({ status, version, errors, warnings }) => {
+    baseline: config.authorization.baseline,
+    onReload: ({ status, version, errors, warnings, changes }) => {
       const details = tellProblems([...errors, ...warnings]);
       events.tell('PolicyReload', {
         outcome: status === 'Success' ? 'loaded' : 'refused',
         version,
         ...sizesOf(store.current()),
+        ...(changes.length > 0 && { changes }),
         ...(details === '' ? {} : { details }),
       });
     },

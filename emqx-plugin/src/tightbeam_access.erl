@@ -1,9 +1,10 @@
-%% @doc Who may publish and subscribe under `$dm/' and `$tightbeam/': what EMQX's authorization leaves to a callback.
+%% @doc Who may publish and subscribe under `$dm/' and `$tightbeam/', and that nobody publishes under `$aws/events/': what
+%% EMQX's authorization leaves to a callback.
 -module(tightbeam_access).
 
 -export([on_authorize/4, on_authz_complete/5]).
 
-%% @doc Nobody may really subscribe there, or publish under `$tightbeam/'. A PUBLISH to a direct topic goes on to whoever
+%% @doc Nobody may really subscribe there, or publish under `$tightbeam/' and `$aws/events/'. A PUBLISH to a direct topic goes on to whoever
 %% decides, with three exceptions: a malformed topic passes, to be answered 0x90 by {@link
 %% tightbeam_sender:on_publish/1}; a client with a mountpoint has no topics but its own; and QoS 2 from an MQTT 5 client
 %% is denied here, the only place where its PUBREC can still be given a reason code (section 3.5.2.1).
@@ -29,7 +30,8 @@ on_authorize(ClientInfo, #{action_type := publish} = Action, <<"$dm/", _/binary>
     end;
 on_authorize(ClientInfo, #{action_type := publish}, Topic, _Default) ->
     Own = own(Topic, ClientInfo),
-    case lists:any(fun tightbeam_topic:is_direct/1, Own) orelse lists:any(fun tightbeam_topic:is_question/1, [Topic | Own]) of
+    IsReserved = lists:any(fun(T) -> tightbeam_topic:is_question(T) orelse tightbeam_topic:is_lifecycle(T) end, [Topic | Own]),
+    case IsReserved orelse lists:any(fun(T) -> tightbeam_topic:kind(T) =:= direct end, Own) of
         true -> decision(deny);
         false -> ok
     end;

@@ -17,7 +17,7 @@
 -define(BEFORE_QUESTION, 102).
 
 callbacks() ->
-    delivery() ++ tap().
+    delivery() ++ tap() ++ presence().
 
 delivery() ->
     [
@@ -46,6 +46,18 @@ delivery() ->
             {'client.timeout', {tightbeam_puback, on_timeout, []}, ?FIRST}
          || tightbeam_emqx:has_hook_point('client.timeout')
         ].
+
+%% Lifecycle events, after everybody else has done with a subscription.
+presence() ->
+    [
+        {'session.created', {tightbeam_presence, on_session, []}, ?FIRST},
+        {'session.resumed', {tightbeam_presence, on_session, []}, ?FIRST},
+        {'client.connected', {tightbeam_presence, on_connected, []}, ?FIRST},
+        {'client.disconnected', {tightbeam_presence, on_disconnected, []}, ?FIRST},
+        {'client.subscribe', {tightbeam_presence, on_subscribe, []}, ?LAST},
+        {'session.subscribed', {tightbeam_presence, on_subscribed, []}, ?FIRST},
+        {'client.unsubscribe', {tightbeam_presence, on_unsubscribe, []}, ?LAST}
+    ].
 
 %% Events.
 tap() ->

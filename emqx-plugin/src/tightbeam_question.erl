@@ -6,13 +6,15 @@
 
 -export([on_authenticate/2, on_authorize/4, about_will/3]).
 
--type answer() :: allow | deny | allow_unless_will | unasked | failed.
+%% deny_known: who it is has been proved, and it may not.
+-type answer() :: allow | deny | deny_known | allow_unless_will | unasked | failed.
 
 %% @doc Called just before ExHook. Says who the client is and whether it may connect; where only the will can decide that,
 %% {@link tightbeam_will} sees to it.
 -spec on_authenticate(map(), term()) -> ok | {stop, ok | {error, not_authorized}}.
 on_authenticate(Credential, _Default) ->
-    case ask(<<"connect">>, Credential, tightbeam_facts:of_connection(Credential), <<>>) of
+    Facts = tightbeam_facts:of_connection(Credential),
+    case ask(<<"connect">>, Credential, Facts, <<>>) of
         allow ->
             ok = tightbeam_will:decided(),
             {stop, ok};
@@ -21,6 +23,9 @@ on_authenticate(Credential, _Default) ->
             {stop, ok};
         unasked ->
             ok;
+        deny_known ->
+            ok = tightbeam_presence:connect_failed(Credential, Facts),
+            {stop, {error, not_authorized}};
         _ ->
             {stop, {error, not_authorized}}
     end.
@@ -88,6 +93,7 @@ ask(Kind, ClientInfo, Known, Members, IsAllowed) ->
 
 answer({ok, #{type := Type, value := {bool_result, true}}}, _) when Type =:= 'STOP_AND_RETURN' -> allow;
 answer({ok, #{type := Type, value := {bool_result, true}}}, _) when Type =:= 'CONTINUE' -> allow_unless_will;
+answer({ok, #{type := 'CONTINUE', value := {bool_result, false}}}, _) -> deny_known;
 answer({ok, _}, _) -> deny;
 %% It has not registered the hook.
 answer(ignore, _) -> unasked;

@@ -9,9 +9,28 @@
 %% to a rule. QoS 1 is dispatched from {@link on_puback/4}, where the packet identifier is known.
 -spec on_publish(term()) -> ok | {stop, term()}.
 on_publish(Msg) ->
-    case tightbeam_topic:is_direct(emqx_message:topic(Msg)) of
-        false -> tightbeam_answers:count() =:= 0 orelse tightbeam_answers:published(Msg), ok;
-        true -> {stop, direct(Msg)}
+    case tightbeam_topic:kind(emqx_message:topic(Msg)) of
+        ordinary -> ordinary(Msg);
+        direct -> {stop, direct(Msg)};
+        lifecycle -> lifecycle(Msg)
+    end.
+
+ordinary(Msg) ->
+    _ = tightbeam_answers:count() =:= 0 orelse tightbeam_answers:published(Msg),
+    ok.
+
+%% A will, a rule, a bridge or the REST API: clients are refused before (tightbeam_access).
+lifecycle(Msg) ->
+    case tightbeam_presence:is_publishing() of
+        true ->
+            ok;
+        false ->
+            logger:warning(#{
+                msg => "tightbeam_lifecycle_event_of_another",
+                topic => emqx_message:topic(Msg),
+                from => emqx_message:from(Msg)
+            }),
+            {stop, emqx_message:set_header(allow_publish, false, Msg)}
     end.
 
 direct(Msg) ->
@@ -84,10 +103,10 @@ refused(Outcome, From, Topic, Subject) ->
 %% @doc Withholds the PUBACK until the outcome is known: `undefined' makes the channel send none.
 -spec on_puback(term(), term(), term(), term()) -> ok | {stop, undefined}.
 on_puback(PacketId, Msg, _PubRes, _Code) ->
-    case tightbeam_topic:is_direct(emqx_message:topic(Msg)) of
-        false ->
+    case tightbeam_topic:kind(emqx_message:topic(Msg)) of
+        Other when Other =/= direct ->
             ok;
-        true ->
+        direct ->
             Id = emqx_message:id(Msg),
             ok =
                 case erase(?DECISION) of

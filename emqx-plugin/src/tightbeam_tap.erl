@@ -123,22 +123,16 @@ of_session(ClientInfo, What, Wanted) ->
 on_subscribed(ClientInfo, Filter, SubOpts) ->
     with_wanted(fun(Wanted) ->
         Who = tightbeam_tap_who:known(ClientInfo),
-        Name = filter_name(Filter),
+        Name = tightbeam_topic:filter_name(Filter),
         tell_on(subscribe, Who, Name, {Name, maps:with([qos, rh, rap, nl, subid, is_new], SubOpts)}, Wanted)
     end).
 
 -spec on_unsubscribed(map(), term(), map()) -> ok.
 on_unsubscribed(ClientInfo, Filter, _SubOpts) ->
     with_wanted(fun(Wanted) ->
-        Name = filter_name(Filter),
+        Name = tightbeam_topic:filter_name(Filter),
         tell_on(unsubscribe, tightbeam_tap_who:known(ClientInfo), Name, Name, Wanted)
     end).
-
-%% EMQX 5.4 and later hand over a shared subscription in parts.
-filter_name({share, Group, Filter}) -> <<"$share/", Group/binary, "/", Filter/binary>>;
-filter_name({share, Group, Filter, _}) -> <<"$share/", Group/binary, "/", Filter/binary>>;
-filter_name(Filter) when is_binary(Filter) -> Filter;
-filter_name(_) -> <<>>.
 
 %% @doc What EMQX itself remembers is asked of nobody (`authorization.cache'): a refusal from there is seen here alone, and
 %% so is one of EMQX's own rules. Those under `$dm/' are outcomes, see tightbeam_access.
@@ -151,7 +145,7 @@ on_authz_complete(_ClientInfo, _Action, <<"$dm/", _/binary>>, deny, _Source) ->
     ok;
 on_authz_complete(ClientInfo, #{action_type := Action} = Asked, Topic, deny, Source) ->
     with_wanted(fun(Wanted) ->
-        Name = filter_name(Topic),
+        Name = tightbeam_topic:filter_name(Topic),
         Facts = {Action, Name, maps:get(qos, Asked, undefined), maps:get(retain, Asked, undefined), source(Source)},
         tell_on(denied, tightbeam_tap_who:known(ClientInfo), Name, Facts, Wanted)
     end);
@@ -174,7 +168,7 @@ on_publish(Msg) ->
         Wanted ->
             Topic = emqx_message:topic(Msg),
             Who = tightbeam_tap_who:publisher(Msg),
-            case is_told(Who, Topic) of
+            case is_told(Who, Topic) andalso not tightbeam_presence:is_publishing() of
                 true ->
                     tightbeam_tap_counts:message(in, emqx_message:qos(Msg), Topic, Wanted),
                     message(publish_in, Who, Topic, Msg, none, Wanted);

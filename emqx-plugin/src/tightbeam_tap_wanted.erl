@@ -6,12 +6,14 @@
 %%     sample  BOUND                     of 2^32: a trace is told where its last 32 bits are less
 %%     clients  PATTERN ...              client IDs, `*' stands for any characters; without the line, all
 %%     event  TYPE  TOPIC-FILTER ...     without a filter, whatever the topic
+%%     presence                          lifecycle events are published (tightbeam_presence)
+%%     reason  NAME  AWS-NAME            what an end of a connection is called in them, by EMQX's word
 %%     group  NAME  TOPIC-FILTER ...     for the counters: a topic belongs to the first group that has it
 %%
 %% Lines that are not known are passed over.
 -module(tightbeam_tap_wanted).
 
--export([get/0, version/0, set/1, clear/0, wants/3, wants/4, is_sampled/2, group/2, groups/1, counters/1, parse/1]).
+-export([get/0, version/0, presence/0, set/1, clear/0, wants/3, wants/4, is_sampled/2, group/2, groups/1, counters/1, parse/1]).
 
 -export_type([wanted/0]).
 
@@ -21,6 +23,8 @@
     clients :: all | [[binary()]],
     %% By the number of the type, and last `no_subscribers'.
     events :: tuple(),
+    presence = false :: boolean(),
+    reasons = #{} :: #{binary() => binary()},
     groups :: [{binary(), [tightbeam_tap_filter:filter()]}],
     counters :: term()
 }).
@@ -41,6 +45,14 @@ version() ->
     case ?MODULE:get() of
         off -> <<>>;
         #wanted{version = Version} -> Version
+    end.
+
+%% @doc Whether lifecycle events are published, and what they call the ends of connections.
+-spec presence() -> off | #{binary() => binary()}.
+presence() ->
+    case ?MODULE:get() of
+        #wanted{presence = true, reasons = Reasons} -> Reasons;
+        _ -> off
     end.
 
 %% @doc Takes what the service answered. The same again changes nothing: a persistent term that changes costs every process.
@@ -158,6 +170,10 @@ line([<<"event">>, Name | Filters], #wanted{events = Events} = Wanted) ->
         [Number] -> Wanted#wanted{events = setelement(Number, Events, filters(Filters))};
         [] -> Wanted
     end;
+line([<<"presence">>], Wanted) ->
+    Wanted#wanted{presence = true};
+line([<<"reason">>, Name, AwsName], #wanted{reasons = Reasons} = Wanted) ->
+    Wanted#wanted{reasons = Reasons#{Name => AwsName}};
 line([<<"group">>, Name | Filters], #wanted{groups = Groups} = Wanted) ->
     Wanted#wanted{groups = [{Name, [tightbeam_tap_filter:compile(Filter) || Filter <- Filters]} | Groups]};
 line(_, Wanted) ->

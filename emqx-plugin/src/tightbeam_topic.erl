@@ -1,7 +1,7 @@
 %% @doc The direct topic: `$dm/{percent-encoded client ID}/{topic}'.
 -module(tightbeam_topic).
 
--export([is_direct/1, is_question/1, is_reserved_filter/1, parse/1, check/1, watched/1]).
+-export([kind/1, is_question/1, is_lifecycle/1, filter_name/1, is_reserved_filter/1, parse/1, check/1, watched/1]).
 
 -export_type([direct/0, invalid/0]).
 
@@ -10,19 +10,27 @@
 
 -define(PREFIX, "$dm/").
 -define(QUESTIONS, "$tightbeam/").
+-define(LIFECYCLE, "$aws/events/").
 
-%% @doc Is this a topic name on which nothing but a direct message may be published? A delayed
-%% publish (`$delayed/N/...') of one is: it would come back later with no sender to answer.
--spec is_direct(binary()) -> boolean().
-is_direct(<<?PREFIX, _/binary>>) ->
-    true;
-is_direct(<<"$delayed/", Rest/binary>>) ->
+%% @doc What is published there: direct messages and nothing else, lifecycle events and nothing else (tightbeam_presence), or
+%% anything. A delayed publish (`$delayed/N/...') of either is one too: it would come back later with no sender.
+-spec kind(binary()) -> direct | lifecycle | ordinary.
+kind(<<?PREFIX, _/binary>>) ->
+    direct;
+kind(<<?LIFECYCLE, _/binary>>) ->
+    lifecycle;
+kind(<<"$delayed/", Rest/binary>>) ->
     case binary:split(Rest, <<"/">>) of
-        [_, Topic] -> is_direct(Topic);
-        _ -> false
+        [_, Topic] -> kind(Topic);
+        _ -> ordinary
     end;
-is_direct(_) ->
-    false.
+kind(_) ->
+    ordinary.
+
+%% @doc Is this a topic of lifecycle events, which no client can publish?
+-spec is_lifecycle(binary()) -> boolean().
+is_lifecycle(Topic) ->
+    kind(Topic) =:= lifecycle.
 
 %% @doc Is this a topic under which only the plugin asks the service (`tightbeam_question')?
 -spec is_question(binary()) -> boolean().
@@ -35,6 +43,13 @@ is_question(<<"$delayed/", Rest/binary>>) ->
     end;
 is_question(_) ->
     false.
+
+%% @doc A filter as the client wrote it: EMQX 5.4 and later hand over a shared subscription in parts.
+-spec filter_name(term()) -> binary().
+filter_name({share, Group, Filter}) -> <<"$share/", Group/binary, "/", Filter/binary>>;
+filter_name({share, Group, Filter, _}) -> <<"$share/", Group/binary, "/", Filter/binary>>;
+filter_name(Filter) when is_binary(Filter) -> Filter;
+filter_name(_) -> <<>>.
 
 %% @doc Would this topic filter subscribe to direct topics, or to those of questions? By MQTT 5 section 4.7.2 a filter that
 %% begins with a wildcard never matches a topic that begins with `$', so only literal prefixes count,

@@ -52,12 +52,15 @@ the_limits_are_those_of_the_configuration_test() ->
     tightbeam_config:unload().
 
 direct_topics_are_known_also_when_delayed_test() ->
-    ?assert(tightbeam_topic:is_direct(<<"$dm/">>)),
-    ?assert(tightbeam_topic:is_direct(<<"$delayed/5/$dm/d/t">>)),
-    ?assert(tightbeam_topic:is_direct(<<"$delayed/5/$delayed/5/$dm/d/t">>)),
-    ?assertNot(tightbeam_topic:is_direct(<<"$dm">>)),
-    ?assertNot(tightbeam_topic:is_direct(<<"$delayed/5/t/$dm/">>)),
-    ?assertNot(tightbeam_topic:is_direct(<<"a/$dm/d/t">>)).
+    ?assertEqual(direct, tightbeam_topic:kind(<<"$dm/">>)),
+    ?assertEqual(direct, tightbeam_topic:kind(<<"$delayed/5/$dm/d/t">>)),
+    ?assertEqual(direct, tightbeam_topic:kind(<<"$delayed/5/$delayed/5/$dm/d/t">>)),
+    ?assertEqual(lifecycle, tightbeam_topic:kind(<<"$aws/events/presence/connected/d">>)),
+    ?assertEqual(lifecycle, tightbeam_topic:kind(<<"$delayed/5/$aws/events/x">>)),
+    ?assertEqual(ordinary, tightbeam_topic:kind(<<"$aws/things/d/shadow/get">>)),
+    ?assertEqual(ordinary, tightbeam_topic:kind(<<"$dm">>)),
+    ?assertEqual(ordinary, tightbeam_topic:kind(<<"$delayed/5/t/$dm/">>)),
+    ?assertEqual(ordinary, tightbeam_topic:kind(<<"a/$dm/d/t">>)).
 
 filters_under_the_prefix_are_reserved_however_they_are_dressed_test_() ->
     [

@@ -52,7 +52,7 @@ export function addCommonOptions(command: Command): Command {
     .option('--json', 'print the answer as JSON')
     .addHelpText(
       'after',
-      `\nCredentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.\nExit codes:\n${exits}\n  ${EXIT_FAILURE}  anything else`,
+      `\nCredentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. The service has no temporary\ncredentials: with AWS_SESSION_TOKEN every call is refused (401).\nExit codes:\n${exits}\n  ${EXIT_FAILURE}  anything else`,
     );
 }
 

@@ -1,20 +1,24 @@
-import { InvalidArgumentError, type Command } from 'commander';
-import { isReason, REASONS, type Reason } from '../reasons.js';
-import { explainReason } from '../telemetry/reason-text.js';
-
-function parseReason(text: string): Reason {
-  const reason = text.toUpperCase();
-  if (isReason(reason)) return reason;
-  throw new InvalidArgumentError(`\nReasons: ${Object.keys(REASONS).join(', ')}`);
-}
+import type { Command } from 'commander';
+import { REASONS } from '../reasons.js';
+import { explainWord, nearestWord } from '../telemetry/explaining.js';
 
 /** `tightbeam logs`: what the log says, explained. */
 export function logsCommand(command: Command): void {
   command
     .command('explain')
-    .description('Print what a reason means, its likely causes and what to do next')
-    .argument('<reason>', 'the `reason` of a log line, for instance CLIENT_NOT_CONNECTED', parseReason)
-    .action((reason: Reason) => {
-      process.stdout.write(explainReason(reason));
+    .description('Print what a word of the log or a code of an answer means, its likely causes and what to do next')
+    .argument(
+      '<word>',
+      'a reason (CLIENT_NOT_CONNECTED), a disconnectReason (CONNECTION_LOST), a cause (implicitDeny), an HTTP status (404) or a PUBACK code (0x90)',
+    )
+    .action((word: string, _options: unknown, explain: Command) => {
+      const text = explainWord(word);
+      if (text === undefined) {
+        const near = nearestWord(word);
+        explain.error(
+          `error: nothing is called ${word}; ${near === undefined ? `reasons are ${Object.keys(REASONS).join(', ')}` : `did you mean ${near}?`}`,
+        );
+      }
+      process.stdout.write(text);
     });
 }

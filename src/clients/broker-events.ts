@@ -76,7 +76,13 @@ export function tellBrokerEvent(event: BrokerEvent, context: ClientContext): voi
       tellConnect(event, context);
       break;
     case 'Disconnect':
-      events.tell('Disconnect', { identity, endedAt, disconnectReason: event.reason, durationMs: event.durationMs });
+      events.tell('Disconnect', {
+        identity,
+        principalId: context.principalOf(identity),
+        endedAt,
+        disconnectReason: event.reason,
+        durationMs: event.durationMs,
+      });
       break;
     case 'Subscribe': {
       const { topicName, qos } = event;
@@ -88,7 +94,7 @@ export function tellBrokerEvent(event: BrokerEvent, context: ClientContext): voi
       events.tell('Unsubscribe', { identity, endedAt, topicName: event.topicName });
       break;
     case 'Session':
-      events.tell('Session', { identity, endedAt, details: event.outcome });
+      events.tell('Session', { identity, principalId: context.principalOf(identity), endedAt, details: event.outcome });
       break;
     case 'Denied': {
       const { topicName, qos, retain, by } = event;

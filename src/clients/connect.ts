@@ -5,6 +5,7 @@ import type { ActionEvent } from '../observing/events.js';
 import type { ConnectFacts } from '../policy/conditions/context.js';
 import { isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
+import { isLifecycleTopic, NO_CLIENT_PUBLISHES } from './reserved.js';
 import type { Allowed, OfClient, Refused, Verdict } from './verdict.js';
 
 /** What a CONNECT asks for beyond being let in. */
@@ -64,7 +65,7 @@ export async function mayConnect(request: ConnectRequest, context: ClientContext
   if (isService(identity, context)) return { allowed: true, identity, isService: true };
   const asked = { identity, terms, traceId: request.traceId };
   const verdict = terms?.will === 'untold' ? mayConnectUnlessWill(asked, context) : mayHaveTerms(asked, context);
-  return verdict.allowed ? { ...verdict, identity, isService: false } : verdict;
+  return verdict.allowed ? { ...verdict, identity, isService: false } : { ...verdict, provenIdentity: identity };
 }
 
 interface Asked extends OfClient {
@@ -91,6 +92,7 @@ function mayHaveTerms({ identity, terms, traceId }: Asked, context: ClientContex
   if (isUnderDirect(will.topicName)) {
     return refuse({ ...refusal, details: 'A will cannot be a direct message.' }, context);
   }
+  if (isLifecycleTopic(will.topicName)) return refuse({ ...refusal, details: NO_CLIENT_PUBLISHES }, context);
   const ofWill = context.authorizer.publish(identity, will.topicName, { retain: will.retain });
   const details = 'The topic of the will.';
   const askedOfWill = { identity, traceId, topicName: will.topicName, retain: will.retain, details };
@@ -141,7 +143,8 @@ export function recordConnected({ terms, ...connected }: Connected, context: Cli
   const asked = isService(identity, context)
     ? undefined
     : context.authorizer.connect(identity, terms && factsOf(terms));
-  context.events.tell('Connect', { ...connected, decision: asked?.effect === 'allow' ? asked : undefined });
+  const decision = asked?.effect === 'allow' ? asked : undefined;
+  context.events.tell('Connect', { ...connected, principalId: context.principalOf(identity), decision });
 }
 
 function refuse(

@@ -4,6 +4,7 @@ import type { Diagnostics } from '../observing/diagnostics.js';
 import type { Events, Traffic } from '../observing/events.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 import type { Authorizer } from '../policy/authorizer.js';
+import type { Refusals } from './refusals.js';
 import { ENFORCE, type Enforcement } from './enforcement.js';
 
 export interface ClientOptions {
@@ -18,6 +19,10 @@ export interface ClientOptions {
   readonly traffic?: (counted: Traffic) => void;
   /** Whose decisions count. Default: those of the policies. */
   readonly enforcement?: Enforcement;
+  /** Brings refusals of receivers and outcomes together. Default: each refusal is told at once. */
+  readonly refusals?: Refusals;
+  /** The principal that stands for somebody, by its name. Default: nobody knows. */
+  readonly principalOf?: (identity: Identity) => string | undefined;
   /** Username of the service's own connections to the broker. */
   readonly serviceUsername: string;
 }
@@ -30,22 +35,26 @@ export interface ClientContext extends Required<ClientOptions> {
 
 export function clientContext(options: ClientOptions): ClientContext {
   const { diagnostics, tracing = noTracing, traffic = () => undefined, enforcement = ENFORCE } = options;
-  return {
-    ...options,
-    tracing,
-    traffic,
-    enforcement,
-    afterwards: (task) => {
-      setImmediate(() => {
-        try {
-          task();
-        } catch (error) {
-          const message = error instanceof Error ? error.message : String(error);
-          diagnostics('error', 'An event could not be recorded.', { error: message });
-        }
+  const afterwards = (task: () => void): void => {
+    setImmediate(() => {
+      try {
+        task();
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        diagnostics('error', 'An event could not be recorded.', { error: message });
+      }
+    });
+  };
+  const tellAtOnce: Refusals = {
+    add: (_address, refusal) => {
+      afterwards(() => {
+        options.events.tell('Receive', refusal);
       });
     },
+    settle: () => undefined,
   };
+  const { refusals = tellAtOnce, principalOf = () => undefined } = options;
+  return { ...options, tracing, traffic, enforcement, refusals, principalOf, afterwards };
 }
 
 /**

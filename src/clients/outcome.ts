@@ -29,5 +29,15 @@ function tell(outcome: MqttOutcome, context: ClientContext): void {
   if (isService(sender, context)) return;
   const senderClientId = sender.clientId ?? '';
   const traceId = context.tracing.mqttMessage({ message, reason, durationMs, endedAt, senderClientId, traceparent });
-  context.events.tell('SendDirectMessage', { traceId, sender, message, reason, durationMs, endedAt, details });
+  const receiverDecision = reason === 'RECEIVER_NOT_AUTHORIZED' ? context.refusals.settle(message, traceId) : undefined;
+  context.events.tell('SendDirectMessage', {
+    traceId,
+    sender,
+    message,
+    reason,
+    durationMs,
+    endedAt,
+    details,
+    receiverDecision,
+  });
 }

@@ -1,7 +1,7 @@
 import { isUnderDirect } from '../direct/topic.js';
 import { isGuardedTopic, settle } from './enforcement.js';
 import { isService, type ClientContext } from './context.js';
-import { isUnderQuestions, NO_CLIENT_THERE } from './reserved.js';
+import { isLifecycleTopic, isUnderQuestions, NO_CLIENT_PUBLISHES, NO_CLIENT_THERE } from './reserved.js';
 import { maySend } from './send.js';
 import type { BrokersWord, OfClient, Verdict } from './verdict.js';
 
@@ -17,16 +17,18 @@ export interface PublishRequest extends MessageOfClient, BrokersWord {
   readonly retain?: boolean | undefined;
 }
 
-/** May the client publish? Nobody can under `$tightbeam/`; under `$dm/` the question is whether it may send a direct message. */
+/** May the client publish? Nobody can under `$tightbeam/` and `$aws/events/`; under `$dm/` the question is whether it may send a direct message. */
 export function mayPublish(request: PublishRequest, context: ClientContext): Verdict {
   if (isUnderDirect(request.topicName)) return maySend(request, context);
   const { identity, traceId, topicName, qos, payloadBytes, retain, brokersOwn } = request;
   // What callers of the HTTP API publish was authorized there, as theirs.
   if (isService(identity, context)) return { allowed: true };
   const reason = 'PUBLISH_NOT_AUTHORIZED';
-  if (isUnderQuestions(topicName)) {
+  const isLifecycle = isLifecycleTopic(topicName);
+  if (isLifecycle || isUnderQuestions(topicName)) {
+    const details = isLifecycle ? NO_CLIENT_PUBLISHES : NO_CLIENT_THERE;
     context.afterwards(() => {
-      const event = { identity, traceId, topicName, qos, payloadBytes, reason, details: NO_CLIENT_THERE } as const;
+      const event = { identity, traceId, topicName, qos, payloadBytes, reason, details } as const;
       context.events.tell('Publish-In', event);
     });
     return { allowed: false, reason };

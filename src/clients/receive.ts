@@ -16,7 +16,10 @@ export function mayReceive({ identity, traceId, topicName, direct }: ReceiveRequ
   const decision = context.authorizer.receiveDirectMessage(identity, topicName);
   const asked = { identity, traceId, clientId: identity.clientId, topicName };
   const verdict = settle({ decision, reason: 'RECEIVER_NOT_AUTHORIZED', asked, guarded: direct }, context);
-  if (!verdict.allowed) {
+  if (!verdict.allowed && direct) {
+    const refusal = { ...asked, reason: verdict.reason, decision };
+    context.refusals.add({ targetClientId: identity.clientId ?? '', topic: topicName }, refusal);
+  } else if (!verdict.allowed) {
     context.afterwards(() => {
       context.events.tell('Receive', { ...asked, reason: verdict.reason, decision });
     });

@@ -18,6 +18,8 @@ export interface Refused {
   readonly reason: Reason;
   readonly decision?: Decision;
   readonly details?: string;
+  /** Of a refused CONNECT: who it is, where that was proved. */
+  readonly provenIdentity?: Identity;
 }
 
 /** What everybody tells who asks or tells something of a client. */

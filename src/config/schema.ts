@@ -118,6 +118,11 @@ export const ConfigSchema = z
           .describe(
             "connections at the most: more are opened when all windows (the broker's Receive Maximum) are full",
           ),
+        lifecycleEvents: flag
+          .default(false)
+          .describe(
+            'publish connects, disconnects and subscriptions under `$aws/events/` in the form of AWS IoT Core, for whoever may subscribe',
+          ),
         api: z
           .strictObject({
             url: httpUrl,
@@ -168,6 +173,11 @@ export const ConfigSchema = z
           .default('broker')
           .describe(
             'what decides in place of policies in shadow: the broker as it would without them (EMQX by `authorization.no_match`), or nobody (allow)',
+          ),
+        baseline: text
+          .optional()
+          .describe(
+            'folder of policies as they were approved: contents of `policies` that grant anything beyond are refused, at the start and on reload',
           ),
         receiveOnSubscribe: z
           .enum(['every', 'some', 'off'])
@@ -225,7 +235,9 @@ export const ConfigSchema = z
         path: ['defaultTimeoutSeconds'],
         message: 'must not be more than timeoutSeconds',
       })
-      .describe('those of the delivery plugin are settings of the plugin: who raises one raises both'),
+      .describe(
+        'what a direct message may be; the delivery plugin in EMQX has the same limits in its own settings: raise both',
+      ),
     log: z
       .strictObject({
         level: z.preprocess(

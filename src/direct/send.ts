@@ -9,6 +9,7 @@ import type { Delivery, DirectDelivery } from './delivery.js';
 import { readDeviceRequest, type DeviceRequestInput } from './device-request.js';
 import type { Fault, Limits } from './limits.js';
 import type { DirectMessage, MessageIdentity } from './message.js';
+import type { DirectAddress } from './topic.js';
 import { readDirectMessage, type SendDirectMessageInput } from './request.js';
 
 /** What became of a direct message. */
@@ -24,6 +25,8 @@ export interface DirectMessagingOptions {
   readonly authorizer: Authorizer;
   readonly delivery: DirectDelivery;
   readonly events: Events;
+  /** Knows by which decision a receiver was refused. Default: nobody does. */
+  readonly refusals?: { settle(address: DirectAddress, traceId: string): Decision | undefined };
   readonly limits: Limits;
   /** Whether devices that speak MQTT 5 get the trace, as the user property `traceparent`. Default false. */
   readonly propagateTrace?: boolean;
@@ -101,10 +104,11 @@ export class DirectMessaging {
 
   async #tell(sending: Sending): Promise<Outcome> {
     const { sender, input, trace, read } = sending;
-    const { clock, events } = this.#options;
+    const { clock, events, refusals } = this.#options;
     const startedAt = clock();
     const { decision, ...outcome } = await this.#attempt(sending);
     const { reason, details } = outcome;
+    const refused = reason === 'RECEIVER_NOT_AUTHORIZED' && read.ok;
     // Literals and no spreads here and below: they take a good part of what a message costs.
     events.tell('SendDirectMessage', {
       traceId: trace.traceId,
@@ -117,6 +121,7 @@ export class DirectMessaging {
       },
       durationMs: clock() - startedAt,
       decision,
+      receiverDecision: refused ? refusals?.settle(read.message, trace.traceId) : undefined,
       reason,
       details,
       written: outcome.written,

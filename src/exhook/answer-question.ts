@@ -11,6 +11,9 @@ import type { ClientInfo, ValuedResponse } from './wire.js';
 /** The plugin asks about the will next, and lets the client do nothing before. */
 const ALLOW_UNLESS_WILL: ValuedResponse = Object.freeze({ type: 'CONTINUE', bool_result: true });
 
+/** Who the client is has been proved, and it may not. */
+const DENY_KNOWN: ValuedResponse = Object.freeze({ type: 'CONTINUE', bool_result: false });
+
 const certificates = new CertificateReader();
 
 /** Answers what the plugin asks with the facts of a connection. */
@@ -29,6 +32,8 @@ export async function answerQuestion(
       const terms = termsOf(question, 'untold');
       const verdict = await mayConnect({ claim, terms, secureTransport, traceId }, context);
       const answered = answer(verdict, span);
+      // The plugin tells of it (`connect_failed`); older ones take every such answer for a no.
+      if (!verdict.allowed && verdict.provenIdentity !== undefined) return DENY_KNOWN;
       return answered === ALLOW && verdict.allowed && verdict.onApproval ? ALLOW_UNLESS_WILL : answered;
     }
     case 'will': {

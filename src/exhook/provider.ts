@@ -66,6 +66,7 @@ const NO_WISHES: TapWishes = {
   noSubscribers: [],
   unsubscribe: false,
   sessions: false,
+  lifecycleEvents: false,
   clients: ['*'],
   successRatio: 1,
   topicGroups: {},

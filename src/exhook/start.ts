@@ -21,7 +21,7 @@ export interface RunningHooks {
 /** @throws where the port cannot be listened on, or the TLS files do not fit together. */
 export async function startHooks(
   config: Config,
-  parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer' | 'enforcement'>,
+  parts: Pick<HookProviderOptions, 'authenticator' | 'authorizer' | 'enforcement' | 'refusals' | 'principalOf'>,
   telemetry: Telemetry,
 ): Promise<RunningHooks> {
   const {
@@ -46,7 +46,7 @@ export async function startHooks(
   return {
     port: bound,
     replaceWishes: (now) => {
-      provider.replaceWishes(wishesOf(now));
+      provider.replaceWishes({ ...wishesOf(now), lifecycleEvents: broker.lifecycleEvents });
     },
     url: `${tls === undefined ? 'http' : 'https'}://${authorityOf(host, bound)}`,
     stop: async () => {
@@ -56,8 +56,8 @@ export async function startHooks(
   };
 }
 
-function wishesOf({ log, telemetry: { topicGroups } }: Config): TapWishes {
-  return { ...log, topicGroups };
+function wishesOf({ log, telemetry: { topicGroups }, broker: { lifecycleEvents } }: Config): TapWishes {
+  return { ...log, topicGroups, lifecycleEvents };
 }
 
 /** Renewed certificates count without a restart. Answers what ends it. */

@@ -196,8 +196,9 @@ export class DataPlane {
   }
 
   /** Reports and answers what ended before an operation took it over, or because of a defect. */
-  #fail(request: FastifyRequest, reply: FastifyReply, ending: Ending, caller?: Identity): void {
+  #fail(request: FastifyRequest, reply: FastifyReply, fault: Ending, caller?: Identity): void {
     const { raw, id: traceId } = request;
+    const ending = this.#withSizes(fault, raw);
     if (this.#ended.has(raw.socket)) {
       reply.hijack();
       return;
@@ -217,6 +218,14 @@ export class DataPlane {
     } else {
       send(reply, ending, traceId);
     }
+  }
+
+  /** Of a body that was not read, how large it is said to be and may be. */
+  #withSizes(ending: Ending, message: IncomingMessage): Ending {
+    if (ending.reason !== 'PAYLOAD_TOO_LARGE' || ending.details !== undefined) return ending;
+    const bytes = announcedBytes(message);
+    const size = bytes === undefined ? 'more bytes than' : `${bytes} bytes, over`;
+    return { ...ending, details: `The body has ${size} the ${this.#options.payloadBytes} allowed.` };
   }
 
   #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {

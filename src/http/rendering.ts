@@ -54,13 +54,18 @@ export function render(answer: Answer, traceId: string): Rendered {
   if ('result' in answer) return json(200, {}, answer.result, traceId);
   const { http = 500, exception, message } = REASONS[answer.reason];
   if (exception === undefined) return json(http, {}, { message, traceId, ...answer.more }, traceId);
-  const speaksOfRequest = exception === 'InvalidRequestException' || answer.reason === 'UNKNOWN_OPERATION';
+  const speaksOfRequest =
+    exception === 'InvalidRequestException' ||
+    exception === 'RequestEntityTooLargeException' ||
+    answer.reason === 'UNKNOWN_OPERATION';
+  const details = speaksOfRequest ? answer.details : undefined;
   const told = {
-    message,
+    // What SDKs and the AWS CLI show: nothing else of the answer.
+    message: details === undefined ? message : `${message} ${details}`,
     // A caller who has proved nothing learns nothing more.
     reason: exception === 'UnauthorizedException' ? undefined : answer.reason,
     // Only where they speak of nothing but the request itself.
-    details: speaksOfRequest ? answer.details : undefined,
+    details,
     traceId,
     ...answer.more,
   };

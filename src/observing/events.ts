@@ -181,7 +181,7 @@ export interface Events {
 
 /** What the process does, which is no event with a record: lines of text. No method throws or blocks. */
 export interface ProcessEvents {
-  /** A step in the life of the process: `ready` with the ports, `draining`, `stopped`. */
+  /** A step in the life of the process: `listening` and `ready` with the ports, `draining`, `stopped`. */
   lifecycle(msg: string, fields?: LifecycleFields): void;
   /** Something failed that no caller can be told of, in one line: what was being done, and the error. */
   fault(msg: string, error: unknown): void;
@@ -203,6 +203,8 @@ interface Told {
 export interface ActionEvent extends Told {
   /** Who; where nobody has proved who they are, what the connection tells of them. */
   readonly identity: Identity;
+  /** The principal that stands for them, where no decision tells it. */
+  readonly principalId?: string | undefined;
   /** MQTT client ID that it is about, where that is not who acted. */
   readonly clientId?: string | undefined;
   /** Topic name or topic filter that it is about. */
@@ -276,6 +278,8 @@ export interface DirectMessageEvent extends Told {
   readonly durationMs: number;
   /** The decision about the sender; absent where the request was refused before it. */
   readonly decision?: Decision | undefined;
+  /** Of RECEIVER_NOT_AUTHORIZED the decision about the receiver, where it was made in this replica. */
+  readonly receiverDecision?: Decision | undefined;
   readonly details?: string | undefined;
 }
 
@@ -309,6 +313,8 @@ export interface PolicyReloadEvent extends Told {
   readonly version?: string;
   readonly policies?: number;
   readonly principals?: number;
+  /** What changes in meaning from the set before, a line each; not all of it where that is much. */
+  readonly changes?: readonly string[];
   readonly durationMs?: number;
   /** Why it was refused: file, statement and rule. */
   readonly details?: string;

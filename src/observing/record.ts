@@ -68,7 +68,10 @@ export interface EventFacts {
   readonly policyVersion?: string | undefined;
   readonly policies?: number | undefined;
   readonly principals?: number | undefined;
+  readonly changes?: readonly string[] | undefined;
   readonly broker?: string | undefined;
+  readonly state?: BrokerConnectionEvent['state'] | undefined;
+  readonly receiverPrincipalId?: string | undefined;
 }
 
 /** The principal that stands for the caller; where none does, the name of the credential that was verified. */
@@ -136,7 +139,9 @@ const round = (milliseconds: number): number => Math.round(milliseconds * 1000) 
  */
 
 export function directMessageRecord(event: DirectMessageEvent, traceId: string): EventFacts {
-  const { message, sender, decision, reason } = event;
+  const { message, sender, decision, reason, receiverDecision } = event;
+  // What refused it: the decision about the sender is that it may.
+  const told = receiverDecision ?? decision;
   const facts: EventFacts = {
     traceId,
     status: REASONS[reason].status,
@@ -159,11 +164,13 @@ export function directMessageRecord(event: DirectMessageEvent, traceId: string):
     earlierWritten: event.earlierWritten,
     responseTopic: event.responseTopic,
     responseBytes: event.responseBytes,
-    policy: decision?.policy,
-    statement: decision?.statement,
-    action: ofDenial(decision, 'action'),
-    resource: ofDenial(decision, 'resource'),
-    cause: ofDenial(decision, 'cause'),
+    policy: told?.policy,
+    statement: told?.statement,
+    action: ofDenial(told, 'action'),
+    resource: ofDenial(told, 'resource'),
+    receiverPrincipalId: receiverDecision?.principalId,
+    policyVersion: receiverDecision?.policyVersion,
+    cause: ofDenial(told, 'cause'),
   };
   return decision?.effect === 'deny' ? { ...facts, ...basis(decision, sender) } : facts;
 }
@@ -175,7 +182,7 @@ export function actionRecord(event: ActionEvent, traceId: string): EventFacts {
     status: reason === undefined ? 'Success' : REASONS[reason].status,
     protocol: identity.protocol,
     clientId: event.clientId ?? identity.clientId,
-    principalId: principalId(identity, decision),
+    principalId: decision?.principalId ?? event.principalId ?? principalId(identity, decision),
     topicName: event.topicName,
     sourceIp: identity.sourceIp,
     sourcePort: identity.sourcePort,
@@ -239,6 +246,7 @@ export function policyReloadRecord(event: PolicyReloadEvent, traceId: string): E
     policyVersion: event.version,
     policies: event.policies,
     principals: event.principals,
+    changes: event.changes,
   };
 }
 
@@ -259,5 +267,6 @@ export function brokerConnectionRecord(event: BrokerConnectionEvent, traceId: st
     reason,
     details: event.details,
     broker: event.broker,
+    state: event.state,
   };
 }

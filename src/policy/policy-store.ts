@@ -1,7 +1,10 @@
 import { FileWatch } from '../files/watch.js';
 import type { ArnScope } from './deciding/compile.js';
 import { loadPolicySet, type PolicySet } from './policy-set.js';
-import { formatProblem, PolicyLoadError } from './reading/problems.js';
+import { diffPolicies } from './questions/diff.js';
+import { SAME, toLines } from './questions/diff-lines.js';
+import { formatProblem, PolicyLoadError, Reporter, type Problem } from './reading/problems.js';
+import { finishInSlices } from './work.js';
 
 /** What became of an attempt to load the folder. */
 export interface ReloadEvent {
@@ -12,9 +15,13 @@ export interface ReloadEvent {
   readonly errors: readonly string[];
   /** Warnings about the contents that were taken; empty on failure. */
   readonly warnings: readonly string[];
+  /** What changes in meaning by the contents that were taken, as far as it could be made out in a short time. */
+  readonly changes: readonly string[];
 }
 
 export interface PolicyStoreOptions {
+  /** Folder of policies; contents that grant anything that these do not are refused. It is read with each reload. */
+  readonly baseline?: string | undefined;
   /** Told of every reload that failed, changed something or is good again after a failure. Must not throw. */
   readonly onReload?: (event: ReloadEvent) => void;
 }
@@ -27,6 +34,7 @@ export class PolicyStore {
   private loading: Promise<ReloadEvent> | undefined;
   private again = false;
   private failing = false;
+  private readonly closing = new AbortController();
 
   private constructor(
     private readonly folder: string,
@@ -43,7 +51,9 @@ export class PolicyStore {
   static async open(folder: string, scope: ArnScope, options: PolicyStoreOptions = {}): Promise<PolicyStore> {
     // Its first picture is taken before the folder is read.
     const files = new FileWatch([folder], () => void store.reload());
-    const store = new PolicyStore(folder, scope, await loadPolicySet(folder, scope), options, files);
+    const set = await loadPolicySet(folder, scope);
+    await refuseNewAccess(options.baseline, set, scope);
+    const store = new PolicyStore(folder, scope, set, options, files);
     return store;
   }
 
@@ -70,6 +80,7 @@ export class PolicyStore {
   }
 
   close(): void {
+    this.closing.abort();
     this.files.close();
   }
 
@@ -86,11 +97,16 @@ export class PolicyStore {
   private async load(): Promise<ReloadEvent> {
     try {
       const next = await loadPolicySet(this.folder, this.scope);
-      const worthTelling = this.failing || next.version !== this.set.version;
+      const before = this.set;
+      const isOther = next.version !== before.version;
+      const worthTelling = this.failing || isOther;
+      if (worthTelling) await refuseNewAccess(this.options.baseline, next, this.scope);
       this.set = next;
       this.failing = false;
       const warnings = next.problems.map(formatProblem);
-      const event: ReloadEvent = { status: 'Success', version: next.version, errors: [], warnings };
+      // It is in force already: to tell what changes may take a moment.
+      const changes = isOther ? await this.changesFrom(before, next) : [];
+      const event: ReloadEvent = { status: 'Success', version: next.version, errors: [], warnings, changes };
       if (worthTelling) this.options.onReload?.(event);
       return event;
     } catch (error) {
@@ -98,12 +114,42 @@ export class PolicyStore {
     }
   }
 
+  private async changesFrom(before: PolicySet, after: PolicySet): Promise<readonly string[]> {
+    try {
+      const diff = await finishInSlices(diffPolicies(before, after, TOLD), this.closing.signal);
+      return toLines(diff).slice(0, TOLD.limit);
+    } catch (error) {
+      if (this.closing.signal.aborted) return [];
+      throw error;
+    }
+  }
+
   private fail(errors: readonly string[]): ReloadEvent {
-    const event: ReloadEvent = { status: 'Failure', version: this.set.version, errors, warnings: [] };
+    const event: ReloadEvent = { status: 'Failure', version: this.set.version, errors, warnings: [], changes: [] };
     this.failing = true;
     this.options.onReload?.(event);
     return event;
   }
+}
+
+/** What is told of a change: so many lines, and what is found in about a second. */
+const TOLD = { limit: 20, budget: 50_000, totalBudget: 1_000_000 };
+
+/**
+ * Holds a set to what another folder grants: what could not be made out counts as granted.
+ * @throws PolicyLoadError where it grants more, or the baseline cannot be used
+ */
+async function refuseNewAccess(baseline: string | undefined, next: PolicySet, scope: ArnScope): Promise<void> {
+  if (baseline === undefined) return;
+  const pinned = await loadPolicySet(baseline, scope);
+  if (pinned.version === next.version) return;
+  const diff = await finishInSlices(diffPolicies(pinned, next));
+  const granted = toLines({ ...diff, changes: diff.changes.filter(({ effect }) => effect === 'allow') });
+  if (granted[0] === SAME) return;
+  const problems: Problem[] = [];
+  const report = new Reporter(problems, next.version);
+  for (const line of granted) report.error(`beyond the baseline ${baseline}: ${line}`);
+  throw new PolicyLoadError(problems);
 }
 
 function reasonsOf(error: unknown): readonly string[] {

@@ -28,7 +28,8 @@ interface Use {
 export class PolicyUsage {
   readonly #clock: () => number;
   #set: PolicySet | undefined;
-  #uses = new Map<string, Use>();
+  /** By policy and statement: a decision brings the two texts as they are, and none is made of them. */
+  #uses = new Map<string, Map<string, Use>>();
 
   /** @param clock milliseconds since 1970 */
   constructor(clock: () => number) {
@@ -43,15 +44,16 @@ export class PolicyUsage {
     const before = this.#uses;
     this.#uses = new Map();
     for (const { policy, id } of statementsOf(set)) {
-      const key = keyOf(policy, id);
-      this.#uses.set(key, before.get(key) ?? { decisions: 0, last: undefined, since });
+      const ofPolicy = this.#uses.get(policy) ?? new Map<string, Use>();
+      ofPolicy.set(id, before.get(policy)?.get(id) ?? { decisions: 0, last: undefined, since });
+      this.#uses.set(policy, ofPolicy);
     }
   }
 
   /** A decision that no statement determined, or one of a set that is no more, counts nowhere. */
   count({ policy, statement }: Decision): void {
     if (policy === undefined || statement === undefined) return;
-    const use = this.#uses.get(keyOf(policy, statement));
+    const use = this.#uses.get(policy)?.get(statement);
     if (use === undefined) return;
     use.decisions += 1;
     use.last = this.#clock();
@@ -62,7 +64,7 @@ export class PolicyUsage {
     if (this.#set === undefined) return [];
     return [...statementsOf(this.#set)]
       .flatMap(({ policy, id, effect }): StatementUse[] => {
-        const use = this.#uses.get(keyOf(policy, id));
+        const use = this.#uses.get(policy)?.get(id);
         if (use === undefined) return [];
         const { decisions, last, since } = use;
         return [{ policy, statement: id, effect, decisions, ...(last !== undefined && { last }), since }];
@@ -90,8 +92,4 @@ export class PolicyUsage {
 
 function* statementsOf({ documents }: PolicySet): Iterable<Statement> {
   for (const { statements } of documents.values()) yield* statements;
-}
-
-function keyOf(policy: string, statement: string): string {
-  return `${policy}\0${statement}`;
 }

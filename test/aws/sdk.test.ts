@@ -132,7 +132,11 @@ describe('SendDirectMessage by the AWS SDK, unmodified', () => {
     const error: unknown = await send().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(EXCEPTIONS[row.exception]);
     expect(error).toBeInstanceOf(aws.IoTDataPlaneServiceException);
-    expect(error).toMatchObject({ message: row.message, reason, $metadata: { httpStatusCode: row.http } });
+    expect(error).toMatchObject({
+      message: expect.stringContaining(row.message),
+      reason,
+      $metadata: { httpStatusCode: row.http },
+    });
   });
 
   test('a wrong secret is UnauthorizedException', async () => {

@@ -244,3 +244,25 @@ describe('--help', () => {
     expect((await ended(tightbeam(['dev', '--help']))).stdout).toMatch(/TIGHTBEAM_MQTT_PORT[^]*SIGTERM/);
   });
 });
+
+describe('the examples of the package', () => {
+  const example = (name: string, ...args: string[]) =>
+    execFileSync(process.execPath, [`examples/${name}.mjs`, ...args], { encoding: 'utf8', env: process.env });
+
+  test('run the service in a process of their own, and deliver to a device', () => {
+    const lines = example('embed').trim().split('\n');
+    expect(lines).toContain('lock-17 received now on cmd/open');
+    expect(lines.at(-1)).toMatch(/^200 /);
+  });
+
+  test('send to a service that runs', async () => {
+    const service = tightbeam(['dev'], FREE_PORTS);
+    const { ports } = await lineOf(service, 'ready');
+    process.env['TIGHTBEAM_URL'] = `http://127.0.0.1:${ports.http}`;
+    try {
+      expect(example('send', 'lock-20')).toMatch(/^404 CLIENT_NOT_CONNECTED /);
+    } finally {
+      delete process.env['TIGHTBEAM_URL'];
+    }
+  });
+});

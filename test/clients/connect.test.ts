@@ -188,7 +188,7 @@ describe('a will', () => {
 
   test.each(['$dm', '$dm/lock-18/t'])('is refused on %s whatever the policies say', async (topicName) => {
     const { context, events } = world();
-    expect(await mayConnect({ claim, terms: terms(topicName) }, context)).toEqual({
+    expect(await mayConnect({ claim, terms: terms(topicName) }, context)).toMatchObject({
       allowed: false,
       reason: 'CONNECT_NOT_AUTHORIZED',
     });

@@ -70,3 +70,22 @@ test('a publish is told of its sender, a delivery of its receiver', async () => 
     { name: 'Publish-Out', event: message },
   ]);
 });
+
+describe('a client that publishes a lifecycle event', () => {
+  test.each(['$aws/events/presence/connected/lock-17', '$delayed/5/$aws/events/x'])(
+    'is refused on %s whatever the policies say, in shadow too, and told of',
+    async (topicName) => {
+      const enforcement = { modeOf: () => 'shadow' as const, inShadow: 'allow' as const };
+      const { context, authorizer, events } = world(() => false, { enforcement });
+      expect(mayPublish({ ...message, topicName }, context)).toEqual({
+        allowed: false,
+        reason: 'PUBLISH_NOT_AUTHORIZED',
+      });
+      expect(authorizer.asked).toEqual([]);
+      await afterwards(context);
+      expect(events.all).toMatchObject([
+        { name: 'Publish-In', event: { topicName, details: 'Nobody but Tightbeam publishes under $aws/events/.' } },
+      ]);
+    },
+  );
+});

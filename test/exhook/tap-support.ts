@@ -13,6 +13,7 @@ export const wishes: TapWishes = {
   noSubscribers: [],
   unsubscribe: true,
   sessions: true,
+  lifecycleEvents: false,
   clients: ['lock-*'],
   successRatio: 0.25,
   topicGroups: { doors: ['door/#', 'gate/#'] },

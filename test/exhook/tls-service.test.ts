@@ -59,7 +59,7 @@ import { captureLog } from '../telemetry/capture.js';
 
   test('says https in its first line, and shows a renewed certificate without a restart', async () => {
     const { ports } = await start(files);
-    expect(await log.next(({ msg }) => msg === 'ready')).toMatchObject({
+    expect(await log.next(({ msg }) => msg === 'listening')).toMatchObject({
       exhookUrl: `https://127.0.0.1:${ports.exhook}`,
     });
     expect(await subjectShownAt(ports.exhook ?? 0)).toBe('first');

@@ -35,7 +35,11 @@ test('a change is in force after a reload, and is reported with the new version'
   expect(mayOpen(store)).toBe('allow');
   await store.reload();
   expect(mayOpen(store)).toBe('deny');
-  expect(events).toEqual([{ status: 'Success', version: store.current().version, errors: [], warnings: [] }]);
+  expect(events).toMatchObject([{ status: 'Success', version: store.current().version, errors: [], warnings: [] }]);
+  expect(events[0]?.changes).toEqual([
+    expect.stringMatching(/^newly allowed for backend: iot:SendDirectMessage on client\/\S+ by .*iot:topic=config\//),
+    expect.stringMatching(/^newly denied for backend: iot:SendDirectMessage on client\/\S+ by .*iot:topic=cmd\//),
+  ]);
   expect(store.current().version).not.toBe(before);
 });
 
@@ -115,4 +119,39 @@ test('a watched folder is reloaded when a file changes', async () => {
 test('a folder that cannot be used does not open', async () => {
   await replaceInBackend('"Version": "2012-10-17"', '"Version": "2013"');
   await expect(PolicyStore.open(folder, SCOPE)).rejects.toThrow(PolicyLoadError);
+});
+
+describe('with a baseline', () => {
+  test('what grants no more than it is taken, what grants more is refused and told', async () => {
+    const events: ReloadEvent[] = [];
+    const store = await PolicyStore.open(folder, SCOPE, {
+      baseline: EXAMPLES,
+      onReload: (event) => events.push(event),
+    });
+    await replaceInBackend('"cmd/*"', '"cmd/open*"');
+    expect(await store.reload()).toMatchObject({ status: 'Success' });
+    const narrow = store.current();
+    await replaceInBackend('"cmd/open*"', '"c*"');
+    expect(await store.reload()).toMatchObject({ status: 'Failure', version: narrow.version, changes: [] });
+    expect(store.current()).toBe(narrow);
+    expect(events.at(-1)?.errors).toEqual([
+      expect.stringMatching(/beyond the baseline .*: newly allowed for backend: iot:SendDirectMessage on client\//),
+    ]);
+  });
+
+  test('a service does not start on policies that grant more', async () => {
+    await replaceInBackend('"cmd/*"', '"c*"');
+    await expect(PolicyStore.open(folder, SCOPE, { baseline: EXAMPLES })).rejects.toThrow(PolicyLoadError);
+  });
+
+  test('a baseline that cannot be read lets nothing new in', async () => {
+    const baseline = join(folder, 'baseline');
+    await cp(EXAMPLES, baseline, { recursive: true });
+    const store = await PolicyStore.open(folder, SCOPE, { baseline });
+    const before = store.current();
+    await rm(baseline, { recursive: true });
+    await replaceInBackend('"cmd/*"', '"cmd/open"');
+    expect(await store.reload()).toMatchObject({ status: 'Failure' });
+    expect(store.current()).toBe(before);
+  });
 });

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { generate, type Packet } from 'mqtt-packet';
+import type { ConnectionLifecycle } from '../../clients/lifecycle.js';
 import type { Identity } from '../../identity/identity.js';
 import type { Party, PendingMessage } from '../direct/message.js';
 import type { Receiver } from '../direct/receiver.js';
@@ -40,6 +41,8 @@ export class DoorConnection implements Party {
   broker: Side | undefined;
   /** From CONNACK on. */
   session: Session | undefined;
+  /** Where lifecycle events are published, from CONNACK on. */
+  lifecycle: ConnectionLifecycle | undefined;
   /** Why the connection ends, in the words of EMQX. */
   endReason: string | undefined;
   fromClient: ClientPackets;

@@ -58,4 +58,6 @@ export interface Rules {
   delivered(connection: DoorConnection, topic: string, facts: PublishFacts): void;
   /** The client gives subscriptions up. */
   unsubscribed(connection: DoorConnection, filters: readonly string[]): void;
+  /** The broker has granted these subscriptions, of one SUBSCRIBE. */
+  subscribed(connection: DoorConnection, filters: readonly string[]): void;
 }

@@ -135,7 +135,7 @@ export class Downstream implements BrokerPackets {
   #suback(frame: Frame): void {
     const { connection, subscriptions } = this.session;
     const { packetId, codesAt, codes } = readCodes(frame, connection.version);
-    const all = subscriptions.answered(packetId, codes);
+    const all = subscriptions.answered(connection, packetId, codes);
     if (all === undefined) connection.client.pass(frame);
     else connection.client.write(withCodes(frame, codesAt, all));
   }

@@ -1,5 +1,6 @@
 import { clientContext, type ClientContext, type ClientOptions } from '../../clients/context.js';
 import { mayConnect, tellConnected, type ConnectTerms } from '../../clients/connect.js';
+import type { LifecycleEvents } from '../../clients/lifecycle.js';
 import { tellDisconnected } from '../../clients/disconnect.js';
 import { tellOutcomes } from '../../clients/outcome.js';
 import { tellDelivered } from '../../clients/deliver.js';
@@ -35,15 +36,21 @@ export interface LoggedPackets {
 export interface GateOptions {
   readonly authenticatedBy: AuthenticatedBy;
   readonly logged: LoggedPackets;
+  /** Absent where none are published. */
+  readonly lifecycle?: LifecycleEvents | undefined;
 }
 
 /** What policies say of the clients of the door, asked in this process with all facts. */
 export class Gate implements Rules {
   readonly #context: ClientContext;
+  readonly #provesIdentity: boolean;
   readonly #logged: LoggedPackets;
+  readonly #lifecycle: LifecycleEvents | undefined;
 
-  constructor(options: ClientOptions, { authenticatedBy, logged }: GateOptions) {
+  constructor(options: ClientOptions, { authenticatedBy, logged, lifecycle }: GateOptions) {
     this.#logged = logged;
+    this.#lifecycle = lifecycle;
+    this.#provesIdentity = authenticatedBy === 'tightbeam';
     const authenticator = authenticatedBy === 'broker' ? leftToBroker(options) : options.authenticator;
     this.#context = clientContext({ ...options, authenticator });
   }
@@ -54,7 +61,13 @@ export class Gate implements Rules {
     const claim = claimOf(connection, connect);
     try {
       const verdict = await mayConnect({ claim, terms: termsOf(connection, connect), secureTransport }, this.#context);
-      if (!verdict.allowed || (internal && !verdict.isService)) return { ok: false };
+      if (!verdict.allowed) {
+        // Where the broker is the one who knows, the client has proved nothing yet.
+        if (verdict.provenIdentity !== undefined && this.#provesIdentity)
+          this.#lifecycle?.connectFailed(verdict.provenIdentity);
+        return { ok: false };
+      }
+      if (internal && !verdict.isService) return { ok: false };
       return { ok: true, identity: verdict.identity, isService: verdict.isService };
     } catch (error) {
       this.#context.diagnostics('error', 'A client could not be authenticated.', { error: String(error) });
@@ -76,10 +89,13 @@ export class Gate implements Rules {
     const { identity, handshake } = connection;
     if (identity === undefined || handshake.connect === undefined) return;
     tellConnected({ identity, terms: termsOf(connection, handshake.connect) }, this.#context);
+    if (!connection.isService)
+      connection.lifecycle = this.#lifecycle?.connected(identity, connection.session?.resumed === true);
   }
 
-  disconnected({ identity, endReason = 'tcp_closed' }: DoorConnection): void {
+  disconnected({ identity, endReason = 'tcp_closed', lifecycle, session }: DoorConnection): void {
     if (identity !== undefined) tellDisconnected({ identity, reason: endReason }, this.#context);
+    lifecycle?.ended(endReason, session !== undefined && session.sessionExpiry > 0);
   }
 
   publish({ identity }: DoorConnection, topicName: string, facts: PublishFacts): boolean {
@@ -96,7 +112,12 @@ export class Gate implements Rules {
     tellDelivered({ identity, topicName, qos, payloadBytes }, this.#context);
   }
 
-  unsubscribed({ identity }: DoorConnection, topicFilters: readonly string[]): void {
+  subscribed({ lifecycle }: DoorConnection, topicFilters: readonly string[]): void {
+    lifecycle?.subscribed(topicFilters);
+  }
+
+  unsubscribed({ identity, lifecycle }: DoorConnection, topicFilters: readonly string[]): void {
+    lifecycle?.unsubscribed(topicFilters);
     if (identity !== undefined && this.#logged.unsubscribe) tellUnsubscribed({ identity, topicFilters }, this.#context);
   }
 

@@ -37,14 +37,18 @@ export class Subscriptions {
   }
 
   /** The broker's codes for it. Answers those for the client, where they are others. */
-  answered(packetId: number, granted: Uint8Array): Uint8Array | undefined {
+  answered(connection: DoorConnection, packetId: number, granted: Uint8Array): Uint8Array | undefined {
     const asked = this.#asked?.get(packetId);
     if (asked === undefined) return undefined;
     this.#asked?.delete(packetId);
+    const made: string[] = [];
     for (const [index, filter] of asked.filters.entries()) {
       const qos = granted[index];
-      if (qos === 0 || qos === 1 || qos === 2) this.#granted.set(filter, qos);
+      if (qos !== 0 && qos !== 1 && qos !== 2) continue;
+      this.#granted.set(filter, qos);
+      made.push(filter);
     }
+    connection.context.rules.subscribed(connection, made);
     if (!asked.codes.some((code) => code !== undefined)) return undefined;
     const rest = granted.values();
     return Uint8Array.from(asked.codes, (code) => code ?? rest.next().value ?? FAILURE);

@@ -1,6 +1,7 @@
 import { Aedes, type AedesOptions, type Client } from 'aedes';
 import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { LifecycleEvents } from '../../clients/lifecycle.js';
 import { DEFAULT_LIMITS } from '../../direct/limits.js';
 import { isUnderDirect } from '../../direct/topic.js';
 import type { BrokerOperations } from '../../operations/broker.js';
@@ -12,6 +13,7 @@ import { Callouts, type SessionStart } from './callouts.js';
 import { clientInfo } from './client-info.js';
 import { ClientConnection } from './client-connection.js';
 import { openDoor } from './door.js';
+import { identityOf } from '../../exhook/normalise.js';
 import type { EmbeddedBroker, EmbeddedBrokerOptions } from './embedded-broker.js';
 import { Outcomes } from './outcomes.js';
 import { AedesOutlet } from './outlet.js';
@@ -45,6 +47,7 @@ class Broker implements EmbeddedBroker {
   readonly #endings = new Set<Promise<void>>();
   readonly #receiverLimits: ReceiverLimits;
   readonly #aedes: Aedes;
+  readonly #lifecycle: LifecycleEvents | undefined;
   readonly operations: BrokerOperations;
   readonly #server = createServer({ noDelay: true }, (socket) => {
     this.#accept(socket);
@@ -76,6 +79,14 @@ class Broker implements EmbeddedBroker {
       },
     });
     this.#aedes = new Aedes(this.#aedesOptions());
+    if (options.lifecycleEvents === true) {
+      this.#lifecycle = new LifecycleEvents((topic, payload) => {
+        const packet = { cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false } as const;
+        this.#aedes.publish(packet, (error) => {
+          if (error) diagnostics('warn', 'A lifecycle event could not be published.', { topic, error: error.message });
+        });
+      });
+    }
     this.operations = new EmbeddedOperations({
       aedes: this.#aedes as AedesBroker,
       sessions: this.#sessions,
@@ -152,7 +163,8 @@ class Broker implements EmbeddedBroker {
         this.#dispatcher.publish(from, packet);
       },
       subscribe: (from, packet) => void subscribe(from, packet, this.#authorization, this.#callouts),
-      beforeUnsubscribe: async ({ info }, packet) => {
+      beforeUnsubscribe: async ({ info, lifecycle }, packet) => {
+        lifecycle?.unsubscribed(packet.unsubscriptions);
         if (info !== undefined) await this.#callouts.unsubscribed(info, packet);
       },
     });
@@ -202,12 +214,16 @@ class Broker implements EmbeddedBroker {
     const { client } = connection;
     const info = clientInfo(NODE, connection.endpoints, client.id, username);
     if (!(await this.#callouts.clientAuthenticate(info, password?.toString() ?? ''))) {
+      // Whether the client has proved who it is the provider does not say: nothing is claimed of it.
+      this.#lifecycle?.connectFailed({ ...identityOf(info), username: undefined });
       await this.#callouts.clientConnack(connection, 'not_authorized');
       return false;
     }
     connection.info = info;
     connection.isService = username === this.#options.serviceUsername;
-    await this.#callouts.sessionStart(info, this.#sessionStart(connection));
+    const start = this.#sessionStart(connection);
+    connection.resumed = start.kind === 'resumed';
+    await this.#callouts.sessionStart(info, start);
     if (client.closed) return false;
     await this.#callouts.clientConnected(connection, info);
     await this.#callouts.clientConnack(connection, 'success');
@@ -236,6 +252,9 @@ class Broker implements EmbeddedBroker {
     const before = this.#sessions.connected(connection);
     // Aedes has closed the one before; where two connections came at the same time, it can have missed one.
     if (before !== undefined && !before.client.closed) before.end(SESSION_TAKEN_OVER, 'takenover');
+    if (!connection.isService && connection.info !== undefined) {
+      connection.lifecycle = this.#lifecycle?.connected(identityOf(connection.info), connection.resumed);
+    }
     this.#dispatcher.connected(client.id);
   }
 
@@ -244,6 +263,7 @@ class Broker implements EmbeddedBroker {
     const sessionStays = this.#sessions.disconnected(connection);
     connection.receiver?.close();
     this.#dispatcher.forgetSender(connection);
+    connection.lifecycle?.ended(endReason, sessionStays);
     if (!connection.announced || info === undefined) return;
     await this.#callouts.clientDisconnected(connection, endReason);
     if (!sessionStays) await this.#callouts.sessionTerminated(info, endReason);

@@ -1,5 +1,6 @@
 import type { IConnectPacket } from 'mqtt-packet';
 import type { Socket } from 'node:net';
+import type { ConnectionLifecycle } from '../../clients/lifecycle.js';
 import { gatherWrites } from '../link/gather-writes.js';
 import type { Party, PendingMessage } from '../direct/message.js';
 import type { Receiver } from '../direct/receiver.js';
@@ -30,6 +31,10 @@ export class ClientConnection implements Party {
   endReason: string | undefined;
   /** Time of CONNACK, in milliseconds since 1970. */
   connectedSince: number | undefined;
+  /** Carries on an earlier session. */
+  resumed = false;
+  /** Where such events are published, from CONNACK on. */
+  lifecycle: ConnectionLifecycle | undefined;
   /** True from OnClientConnected to OnClientDisconnected. */
   announced = false;
 

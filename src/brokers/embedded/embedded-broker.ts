@@ -14,6 +14,8 @@ export interface EmbeddedBrokerOptions {
   /** User that `$dm/` is open to without asking the provider, and nothing else. */
   readonly serviceUsername: string;
   readonly diagnostics: Diagnostics;
+  /** Whether lifecycle events are published (`$aws/events/`). Default: not. */
+  readonly lifecycleEvents?: boolean;
   /** Version that the broker gives the provider. */
   readonly version?: string;
   readonly limits?: Limits;

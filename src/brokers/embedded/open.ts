@@ -15,6 +15,7 @@ export async function openEmbedded(setting: BrokerSetting): Promise<Broker> {
     exhookAddress: `127.0.0.1:${exhookPort}`,
     ...config.embedded,
     serviceUsername: config.broker.username,
+    lifecycleEvents: config.broker.lifecycleEvents,
     diagnostics,
     version: VERSION,
     limits,

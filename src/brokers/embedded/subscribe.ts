@@ -40,6 +40,7 @@ export async function subscribe(
       writeToStream({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: codes }, socket, {
         protocolVersion: client.version,
       });
+      connection.lifecycle?.subscribed(granted.map(({ topic }) => topic));
     }
   };
   if (granted.length === 0) acknowledge();

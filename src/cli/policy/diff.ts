@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ConfigError } from '../../config/load.js';
-import { diffPolicies, type PolicyChange, type PolicyDiff } from '../../policy/questions/diff.js';
+import { diffPolicies, type PolicyDiff } from '../../policy/questions/diff.js';
 import { PolicyLoadError, type Problem } from '../../policy/reading/problems.js';
 import { finish } from '../../policy/work.js';
 import { folderOptions, print, printJson, printProblems, settingsOf, type FolderOptions } from './folder.js';
 import { loadRevision } from './revision.js';
+import { causeOf, describeRequest, TITLES, toLines } from '../../policy/questions/diff-lines.js';
 import { requestToJson } from '../../policy/questions/requests.js';
-import { describeRequest } from './sample.js';
 
 type Format = 'text' | 'markdown' | 'json';
 
@@ -40,7 +40,7 @@ async function diff(old: string, recent: string | undefined, options: DiffComman
     return;
   }
   if (format === 'json') printJson(toJson(found));
-  else print(format === 'markdown' ? toMarkdown(found) : toText(found));
+  else print(format === 'markdown' ? toMarkdown(found) : toLines(found).join('\n'));
   const grants = found.changes.some(({ effect }) => effect === 'allow');
   if (options.failOnNewAccess === true && (grants || found.unclear.length > 0)) process.exitCode = 3;
 }
@@ -57,28 +57,6 @@ function toJson({ changes, unclear, compared }: PolicyDiff): object {
     unclear,
     compared,
   };
-}
-
-const SAME = 'no change in meaning';
-
-function toText({ changes, unclear }: PolicyDiff): string {
-  if (changes.length === 0 && unclear.length === 0) return SAME;
-  return [
-    ...changes.map((change) => `${TITLES[change.effect]} for ${change.principal}: ${describeChange(change)}`),
-    ...unclear.map(({ principal, action, reasons }) => {
-      return `not made out for ${principal}: whether ${action} changes further, because of ${reasons.join('; ')}`;
-    }),
-  ].join('\n');
-}
-
-const TITLES = { allow: 'newly allowed', deny: 'newly denied' } as const;
-
-function describeChange({ request, before, after }: PolicyChange): string {
-  return `${describeRequest(request)} (${causeOf(before)}, then ${causeOf(after)})`;
-}
-
-function causeOf({ cause, policy, statement }: PolicyChange['before']): string {
-  return policy === undefined ? cause : `${cause} ${policy}/${statement ?? ''}`;
 }
 
 /** For a pull request: a table for each direction, with the request that proves each row. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { DISCONNECT_REASONS } from '../../observing/disconnect-reasons.js';
 
 /** What the broker's plugin is to tell of, and to count. */
 export interface TapWishes {
@@ -11,6 +12,8 @@ export interface TapWishes {
   readonly noSubscribers: readonly string[];
   readonly unsubscribe: boolean;
   readonly sessions: boolean;
+  /** Whether lifecycle events are published as AWS IoT Core does. */
+  readonly lifecycleEvents: boolean;
   /** Patterns of client IDs, in which `*` stands for any characters. */
   readonly clients: readonly string[];
   /** Share of messages told, 0..1, chosen by trace id; what went wrong is always told. */
@@ -36,6 +39,7 @@ export function writeWishes(wishes: TapWishes): string {
     ['event', 'denied'],
     ...(wishes.unsubscribe ? [['event', 'unsubscribe']] : []),
     ...(wishes.sessions ? [['event', 'session']] : []),
+    ...(wishes.lifecycleEvents ? LIFECYCLE : []),
     ...onTopics('publish_in', wishes.publishIn),
     ...onTopics('publish_out', wishes.publishOut),
     ...onTopics('publish_ack', wishes.publishAck),
@@ -47,6 +51,9 @@ export function writeWishes(wishes: TapWishes): string {
   const version = createHash('sha256').update(body).digest('hex').slice(0, 16);
   return `tightbeam-tap\t1\t${version}\n${body}`;
 }
+
+/** With what the ends of connections are called. */
+const LIFECYCLE = [['presence'], ...Object.entries(DISCONNECT_REASONS).map((names) => ['reason', ...names])];
 
 /** Without a filter the plugin would tell of all topics. */
 function onTopics(type: string, filters: readonly string[]): string[][] {

@@ -57,7 +57,9 @@ function toLine({
     idempotencyKey,
     status: http ?? 500,
     reason: outcome.reason,
-    ...(status === 'Failure' && { message }),
+    ...(status === 'Failure' && {
+      message: isOfLine && details !== undefined ? `${message} ${details}` : message,
+    }),
     field,
     details: isOfLine ? details : undefined,
     retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),

@@ -45,6 +45,8 @@ export function recordedDecision(text: string, prefix: string): RecordedDecision
   if (asked?.action === undefined || asked.resource === undefined) return undefined;
   const { action, resource } = asked;
   const eventType = textOf(line, 'eventType');
+  // It was made about the receiver, of whom the line `Receive` of the same trace tells everything.
+  if (eventType === 'SendDirectMessage' && textOf(line, 'reason') === 'RECEIVER_NOT_AUTHORIZED') return undefined;
   const at = Date.parse(textOf(line, 'timestamp') ?? '');
   const topicName = textOf(line, 'topicName');
   const target = textOf(line, 'targetClientId');

@@ -55,5 +55,9 @@ export const LOG_FIELDS = {
   policyVersion: 'Of a PolicyReload: version of the set that was read; of a denial: of the set that decided.',
   policies: 'Of a PolicyReload: number of policies in it.',
   principals: 'Of a PolicyReload: number of principals in it.',
+  changes: 'Of a PolicyReload: what changes in meaning, each with a request that proves it; the first 20.',
   broker: 'Of a BrokerConnection: address of the broker.',
+  state: 'Of a BrokerConnection: ready, pluginMissing, refused (user, password, or the rule for `$dm/#`) or down.',
+  receiverPrincipalId:
+    'Of RECEIVER_NOT_AUTHORIZED: the principal of the receiver; policy, statement, action and resource are of the decision about it.',
 } as const satisfies Record<keyof EventRecord | 'logLevel' | 'timestamp' | 'accountId', string>;

@@ -128,6 +128,7 @@ export interface BenchOptions {
   /** What the service logs beyond the default. */
   readonly log?: Partial<Config['log']>;
   readonly topicGroups?: Config['telemetry']['topicGroups'];
+  readonly lifecycleEvents?: boolean;
   /** Has EMQX call the service over TLS: settings of the service, and what EMQX is installed with. */
   readonly exHookTls?: { readonly service: Config['exhook']['tls']; readonly emqx: ExHookTls };
 }
@@ -152,7 +153,7 @@ export interface SendResult {
 
 export async function openBench(
   emqx: Emqx,
-  { exHookTls, log: logged = {}, topicGroups = {} }: BenchOptions = {},
+  { exHookTls, log: logged = {}, topicGroups = {}, lifecycleEvents = false }: BenchOptions = {},
 ): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'tightbeam-emqx-'));
   for (const [name, content] of Object.entries(POLICIES)) writeFileSync(join(folder, name), JSON.stringify(content));
@@ -175,7 +176,12 @@ export async function openBench(
         },
         telemetry: { port: 0, topicGroups },
         log: logged,
-        broker: { ...SERVICE, urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])], connections: 2 },
+        broker: {
+          ...SERVICE,
+          urls: [emqx.mqttUrl, ...(emqx.peer ? [emqx.peer.mqttUrl] : [])],
+          connections: 2,
+          lifecycleEvents,
+        },
         policies: folder,
         credentials: join(secrets, 'credentials.json'),
       },

@@ -55,7 +55,7 @@ describe('dashboards and alerts', () => {
     );
     for (const { annotations } of alerts()) {
       const [file, anchor = ''] = annotations.runbook_url.split('#');
-      expect(file).toBe('docs/operations.md');
+      expect(file).toBe('{{ $externalLabels.runbooks }}/docs/operations.md');
       expect(anchors).toContain(anchor);
     }
   });

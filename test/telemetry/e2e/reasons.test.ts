@@ -91,6 +91,17 @@ describe('the trace of a message through HTTP', () => {
     });
     const line = await service.log.next((l) => l['traceId'] === body['traceId'] && l['eventType'] === 'Receive');
     expect(line).toMatchObject({ clientId: 'traced-2', statement: 'NotThose', cause: 'explicitDeny' });
+    const outcome = await service.log.next(
+      (l) => l['traceId'] === body['traceId'] && l['eventType'] === 'SendDirectMessage',
+    );
+    expect(outcome).toMatchObject({
+      reason: 'RECEIVER_NOT_AUTHORIZED',
+      principalId: 'backend',
+      receiverPrincipalId: 'device',
+      action: 'iot:Receive',
+      statement: 'NotThose',
+      cause: 'explicitDeny',
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 import { DirectLink } from '../../../src/brokers/link/direct-link.js';
 import { writtenBy } from '../../../src/brokers/link/puback.js';
 import { DEFAULT_LIMITS } from '../../../src/direct/limits.js';
+import { ReceiverRefusals } from '../../../src/clients/refusals.js';
 import { DirectMessaging } from '../../../src/direct/send.js';
 import { optionalHooks } from '../../../src/exhook/hooks.js';
 import { DataPlane } from '../../../src/http/data-plane.js';
@@ -90,8 +91,9 @@ export async function startService() {
   const authorizer = telemetry.authorizer(new PolicyAuthorizer(() => set, { clock: Date.now }));
 
   const hooks = optionalHooks({ publishIn: ['logged/#'], publishOut: ['logged/#'], unsubscribe: true });
+  const refusals = new ReceiverRefusals(events);
   const broker = await startBroker({
-    provider: { authorizer, events, tracing, hooks },
+    provider: { authorizer, events, tracing, hooks, refusals },
     broker: { receiver: { window: 1, queue: 1 } },
   });
   const link = new DirectLink({
@@ -118,6 +120,7 @@ export async function startService() {
     authorizer,
     delivery,
     events,
+    refusals,
     limits: DEFAULT_LIMITS,
     clock: () => performance.now(),
     propagateTrace: true,
