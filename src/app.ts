@@ -17,6 +17,7 @@ import { GuessLimit } from './identity/guess-limit.js';
 import type { Identity } from './identity/identity.js';
 import { MqttAuthenticator } from './identity/mqtt-authenticator.js';
 import { DataPlaneOperations } from './operations/data-plane-operations.js';
+import { Devices } from './operations/devices.js';
 import { PolicyQuestions } from './operations/policy-questions.js';
 import { Viewing } from './operations/viewing.js';
 import { PolicyAuthorizer } from './policy/deciding/engine.js';
@@ -178,13 +179,19 @@ async function start(
   });
   telemetry.tellStatus(status);
   const viewing = new Viewing({ ...common, recent: telemetry.recent, status, statistics: telemetry.statistics });
+  const devices = new Devices({
+    ...common,
+    broker: broker.operations,
+    recent: telemetry.recent,
+    current: policies.current,
+  });
   const accessKeys: AccessKeys = { secretsOf: (id, token) => credentials.current().secretsOf(id, token) };
   const authenticators = openAuthenticators(config, accessKeys, events);
   stops.push(() => {
     authenticators.close();
   });
   const dataPlane = dataPlaneOptions(config, {
-    operations: createOperations({ messaging, others, questions, viewing }, common),
+    operations: createOperations({ messaging, others, questions, viewing, devices }, common),
     authenticators,
     telemetry,
     ready: () => broker.ready,

@@ -24,6 +24,15 @@ const BACKEND_CONNECTIONS = 4;
  * beforehand.
  */
 export function overHttp(name: string, rig: Rig, ports: readonly number[]): Way {
+  return overSigned(name, rig, ports, undefined);
+}
+
+/** `POST /connections/{clientId}/requests`, the same way: the answer of the device is in that of the service. */
+export function overRequests(name: string, rig: Rig, ports: readonly number[]): Way {
+  return overSigned(name, rig, ports, `${ACKNOWLEDGEMENTS}/${randomBytes(4).toString('hex')}`);
+}
+
+function overSigned(name: string, rig: Rig, ports: readonly number[], responseTopic: string | undefined): Way {
   const { devices } = rig.setting;
   const connections = new HttpConnections();
   let requests: readonly Buffer[] = [];
@@ -34,7 +43,12 @@ export function overHttp(name: string, rig: Rig, ports: readonly number[]): Way 
       await connections.open(slots, ports);
       requests = await Promise.all(
         Array.from({ length: slots }, (_, slot) =>
-          signedRequest(pick(ports, slot), { clientId: pick(devices, slot), topic: TOPIC, payload: PAYLOAD }),
+          signedRequest(pick(ports, slot), {
+            clientId: pick(devices, slot),
+            topic: TOPIC,
+            payload: PAYLOAD,
+            ...(responseTopic !== undefined && { responseTopic }),
+          }),
         ),
       );
     },

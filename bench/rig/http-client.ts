@@ -7,13 +7,18 @@ import { ACCESS_KEY } from './setting.js';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
-/** A SendDirectMessage with confirmation, signed by AWS's own signer: the bytes for the wire. */
+/** A SendDirectMessage with confirmation, or with a response topic a request, signed by AWS's own signer: the bytes for the wire. */
 export async function signedRequest(
   port: number,
-  { clientId, topic, payload, timeout }: { clientId: string; topic: string; payload: string; timeout?: number },
+  message: { clientId: string; topic: string; payload: string; timeout?: number; responseTopic?: string },
 ): Promise<Buffer> {
-  const path = `/connections/${encodeURIComponent(clientId)}/messages`;
-  const query = { topic, confirmation: 'true', ...(timeout === undefined ? {} : { timeout: String(timeout) }) };
+  const { clientId, topic, payload, timeout, responseTopic } = message;
+  const path = `/connections/${encodeURIComponent(clientId)}/${responseTopic === undefined ? 'messages' : 'requests'}`;
+  const query = {
+    topic,
+    ...(responseTopic === undefined ? { confirmation: 'true' } : { responseTopic }),
+    ...(timeout === undefined ? {} : { timeout: String(timeout) }),
+  };
   const headers = await signHeaders(port, { path, query, body: payload });
   const target = `${path}?${Object.entries(query)
     .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)

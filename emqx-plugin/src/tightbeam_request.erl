@@ -191,9 +191,10 @@ short(Principal) -> {md5, erlang:md5(Principal)}.
 
 trace_id(Msg, UserProps) ->
     case {is_service(Msg) andalso values(<<"dm-trace-id">>, UserProps), traceparent(Msg)} of
-        {[<<TraceId:32/binary>>], _} ->
-            case re:run(TraceId, "^[0-9a-f]{32}$", [{capture, none}]) of
-                match -> TraceId;
+        %% With its span, where that is recorded: a repeat links to it.
+        {[Attempt], _} when byte_size(Attempt) =:= 32; byte_size(Attempt) =:= 49 ->
+            case re:run(Attempt, "^[0-9a-f]{32}(-[0-9a-f]{16})?$", [{capture, none}, dollar_endonly]) of
+                match -> Attempt;
                 nomatch -> undefined
             end;
         {_, <<_:3/binary, TraceId:32/binary, _/binary>>} ->

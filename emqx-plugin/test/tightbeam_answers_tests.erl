@@ -160,7 +160,7 @@ old_protocol() ->
 
 silent() ->
     Dev = receiver(<<"d">>),
-    P = ask(?ONE, [{<<"dm-timeout-ms">>, <<"100">>}]),
+    P = ask(?ONE, [{<<"dm-timeout-ms">>, <<"1000">>}]),
     {_, Msg} = got(Dev),
     ok = ack(Dev, Msg),
     ?assertEqual({16#80, <<"ACKNOWLEDGED_NOT_ANSWERED">>}, puback(P)),

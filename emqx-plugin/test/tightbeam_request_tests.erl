@@ -45,6 +45,8 @@ the_first_attempts_trace_is_that_of_the_service_or_of_the_sender_test() ->
         TraceId
     end,
     ?assertEqual(Trace, Of(<<"tightbeam">>, [dm(<<"trace-id">>, Trace)])),
+    ?assertEqual(<<Trace/binary, "-00f067aa0ba902b7">>, Of(<<"tightbeam">>, [dm(<<"trace-id">>, <<Trace/binary, "-00f067aa0ba902b7">>)])),
+    ?assertEqual(undefined, Of(<<"tightbeam">>, [dm(<<"trace-id">>, <<Trace/binary, "-00f067aa0ba902bX">>)])),
     ?assertEqual(undefined, Of(<<"tightbeam">>, [dm(<<"trace-id">>, binary:copy(<<"X">>, 32))])),
     ?assertEqual(undefined, Of(<<"u">>, [dm(<<"trace-id">>, Trace)])),
     ?assertEqual(Trace, Of(<<"u">>, [{<<"traceparent">>, <<"00-", Trace/binary, "-b7ad6b7169203331-01">>}])).

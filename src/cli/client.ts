@@ -73,6 +73,20 @@ async function call(request: DeviceCall, what: string, parameters: Record<string
   return answerOf(request, await post(request, { path, query, headers, body }));
 }
 
+/**
+ * `GET /tightbeam/v1/devices/{clientId}`, signed: the status, and the JSON as it came.
+ *
+ * @throws what `fetch` throws
+ */
+export async function describeDevice(
+  signing: Signing,
+  clientId: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const path = `/tightbeam/v1/devices/${encodeURIComponent(clientId)}`;
+  const response = await signedFetch(signing, { method: 'GET', path, query: {}, headers: {} });
+  return { status: response.status, text: await response.text() };
+}
+
 /** A line of the answer to a batch: an outcome, or, without `line`, why the batch ended before its end. */
 export interface BatchAnswer {
   readonly line?: number;
@@ -118,35 +132,42 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<read
   }
 }
 
-interface Posted {
+interface Sent {
+  readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array<ArrayBuffer>;
+  /** Absent where there is none. */
+  readonly body?: Uint8Array<ArrayBuffer>;
 }
 
-async function post(
+function post(signing: Signing, posted: Omit<Sent, 'method'>): Promise<Response> {
+  const headers = { 'content-type': 'application/octet-stream', ...posted.headers };
+  return signedFetch(signing, { ...posted, method: 'POST', headers });
+}
+
+async function signedFetch(
   { endpoint, region, credentials }: Signing,
-  { path, query, headers, body }: Posted,
+  { method, path, query, headers, body }: Sent,
 ): Promise<Response> {
   const url = new URL(endpoint);
   const signer = new SignatureV4({ service: 'iotdata', region, credentials, sha256: Sha256 });
   const signed = await signer.sign({
-    method: 'POST',
+    method,
     protocol: url.protocol,
     hostname: url.hostname,
     ...(url.port ? { port: Number(url.port) } : {}),
     path,
     query: { ...query },
-    headers: { host: url.host, 'content-type': 'application/octet-stream', ...headers },
-    body,
+    headers: { host: url.host, ...headers },
+    ...(body && { body }),
   });
   const target = new URL(url);
   target.pathname = path;
   target.search = Object.entries(query)
     .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
     .join('&');
-  return fetch(target, { method: 'POST', headers: signed.headers, body });
+  return fetch(target, { method, headers: signed.headers, ...(body && { body }) });
 }
 
 async function answerOf({ endpoint }: Signing, response: Response): Promise<RequestAnswer> {

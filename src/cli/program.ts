@@ -34,6 +34,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     description: 'send one message to one device and print the answer of the device',
     load: async () => (await import('./request.js')).requestCommand,
   },
+  device: {
+    description: 'say what is known of one device: connection, subscriptions, permissions, last events',
+    load: async () => (await import('./device.js')).deviceCommand,
+  },
   tail: {
     description: 'follow decisions and deliveries of a running service, one line each',
     load: async () => (await import('./tail.js')).tailCommand,

@@ -10,7 +10,10 @@ export const CONTROL_TIMEOUT = 'dm-timeout-ms';
 export const CONTROL_ID = 'dm-id';
 /** From the service's own user only: for whom it sends. */
 export const CONTROL_PRINCIPAL = 'dm-principal';
-/** From the service's own user only: the trace of this attempt, 32 lower-case hexadecimal digits. */
+/**
+ * From the service's own user only: the trace of this attempt, 32 lower-case hexadecimal digits; where its span is recorded,
+ * `-` and the 16 of that.
+ */
 export const CONTROL_TRACE_ID = 'dm-trace-id';
 /** From the service's own user only: the `traceparent` beside it is the service's, for the broker and not for the device. */
 export const CONTROL_TRACEPARENT = 'dm-traceparent';

@@ -25,6 +25,8 @@ export interface Delivery {
   readonly joined?: boolean | undefined;
   /** Trace ID of that attempt. */
   readonly firstTraceId?: string | undefined;
+  /** Its span, where that is recorded. */
+  readonly firstSpanId?: string | undefined;
   /** An earlier attempt, which is over, was written to the device. */
   readonly earlierWritten?: boolean | undefined;
   /** The client is connected now: of a wait for that. */

@@ -38,6 +38,8 @@ export interface MessageIdentity {
   readonly principal: string;
   /** Trace of this attempt: 32 lower-case hexadecimal digits. */
   readonly traceId: string;
+  /** Span of this attempt, where it is recorded: 16 such digits. */
+  readonly spanId?: string | undefined;
 }
 
 /** MQTT 5 properties that reach an MQTT 5 receiver unchanged (MQTT 5, section 3.3.2.3) and no MQTT 3.1.1 one. */

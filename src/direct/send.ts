@@ -3,6 +3,7 @@ import type { Identity } from '../identity/identity.js';
 import type { Authorizer, Decision } from '../policy/authorizer.js';
 import type { Reason } from '../reasons.js';
 import type { Events } from '../observing/events.js';
+import { parseTraceparent } from '../observing/trace-id.js';
 import type { Trace } from '../observing/tracing.js';
 import type { RateLimiter } from '../throttling/rate-limiter.js';
 import type { Delivery, DirectDelivery } from './delivery.js';
@@ -208,7 +209,7 @@ export class DirectMessaging {
     const facts = { targetClientId, topic, confirmation, payloadBytes: payload.byteLength };
     const span = trace.start({ step: 'deliver', message: facts });
     if (confirmation) this.#pending += 1;
-    const outcome = await settle(() => delivery.deliver(withTrace(message, span, propagateTrace)));
+    const outcome = await settle(() => delivery.deliver(withTrace(withSpan(message, span), span, propagateTrace)));
     if (confirmation) this.#pending -= 1;
     if (outcome.reason === 'DELIVERED') span.event('puback');
     span.delivered(outcome);
@@ -278,6 +279,14 @@ function withIdentity(message: DirectMessage, identity: MessageIdentity | undefi
           .digest()
           .subarray(0, CORRELATION_BYTES);
   return { ...told, properties: { ...properties, correlationData } };
+}
+
+/** The message whose identity tells repeats of the span to link to, where there is one to be seen. */
+function withSpan(message: DirectMessage, { traceparent }: Trace): DirectMessage {
+  const { identity } = message;
+  if (identity === undefined) return message;
+  const span = parseTraceparent(traceparent);
+  return span?.sampled === true ? { ...message, identity: { ...identity, spanId: span.spanId } } : message;
 }
 
 /** The message with its trace, unless the sender has put one into its user properties. */

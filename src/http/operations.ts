@@ -3,10 +3,12 @@ import type { Limits } from '../direct/limits.js';
 import type { DirectMessaging } from '../direct/send.js';
 import type { Events } from '../observing/events.js';
 import type { DataPlaneOperations } from '../operations/data-plane-operations.js';
+import type { Devices } from '../operations/devices.js';
 import type { PolicyQuestions } from '../operations/policy-questions.js';
 import type { Viewing } from '../operations/viewing.js';
 import type { Operation } from './operation.js';
 import { deleteConnection, getConnection, listSubscriptions } from './operations/connections.js';
+import { describeDevice } from './operations/devices.js';
 import { policyQuestions } from './operations/policy-questions.js';
 import { publish } from './operations/publish.js';
 import { getRetainedMessage, listRetainedMessages } from './operations/retained-messages.js';
@@ -21,6 +23,7 @@ export interface OperationParts {
   readonly others: DataPlaneOperations;
   readonly questions: PolicyQuestions;
   readonly viewing: Viewing;
+  readonly devices: Devices;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface OperationParts {
  * answers NOT_SUPPORTED.
  */
 export function createOperations(
-  { messaging, others, questions, viewing }: OperationParts,
+  { messaging, others, questions, viewing, devices }: OperationParts,
   common: { readonly events: Events; readonly limits: Limits; readonly clock: () => number },
 ): Operation[] {
   return [
@@ -45,5 +48,6 @@ export function createOperations(
     viewEvents(viewing),
     viewStatus(viewing),
     viewStatistics(viewing),
+    describeDevice(devices),
   ];
 }

@@ -109,6 +109,7 @@ export const EVENTS = {
   ListSubscriptions: action('A caller asked for the subscriptions of a client.', 'request'),
   GetRetainedMessage: action('A caller asked for a retained message.', 'request'),
   ListRetainedMessages: action('A caller asked for the retained messages.', 'request'),
+  DescribeDevice: action('A caller asked what is known of one device.', 'request'),
   ExplainPolicy: action(
     'A caller asked what policies say: one decision, who may do something, or what a principal may do.',
     'request',

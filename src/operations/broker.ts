@@ -18,6 +18,12 @@ export interface Connection {
   readonly connected: boolean;
   /** True where the session ends with the connection. */
   readonly cleanSession: boolean;
+  /** 3, 4 or 5, as in CONNECT (MQTT 5, section 3.1.2.2). */
+  readonly protocolVersion?: number;
+  readonly username?: string;
+  /** Ordinary messages written and not acknowledged, and those that wait in the session. */
+  readonly inFlight?: number;
+  readonly waiting?: number;
   readonly keepAliveSeconds?: number;
   readonly sessionExpirySeconds?: number;
   /** Only while connected. */

@@ -15,6 +15,7 @@ import { BrokerFault, type BrokerOperations, type Publisher } from '../../src/op
 import { RecentEvents } from '../../src/observing/recent.js';
 import { Viewing } from '../../src/operations/viewing.js';
 import { DataPlaneOperations } from '../../src/operations/data-plane-operations.js';
+import { Devices } from '../../src/operations/devices.js';
 import { PolicyQuestions } from '../../src/operations/policy-questions.js';
 import type { Authorizer } from '../../src/policy/authorizer.js';
 import { buildPolicySet, type PolicySet } from '../../src/policy/policy-set.js';
@@ -79,6 +80,8 @@ export async function startServer(
     status: () => ({ service: { ready: true } }),
     statistics: () => ({}),
   });
+  const others = { ...common, ...behind };
+  const devices = new Devices({ ...others, recent, current: policies });
   const server = { events, denied, delivery, recent, now: () => Date.now() };
   const accessKeys = {
     secretsOf: (id: string, token?: string) =>
@@ -86,7 +89,7 @@ export async function startServer(
   };
   const dataPlane = new DataPlane({
     operations: createOperations(
-      { messaging, others: new DataPlaneOperations({ ...common, ...behind }), questions, viewing },
+      { messaging, others: new DataPlaneOperations(others), questions, viewing, devices },
       common,
     ),
     authenticators: [new SigV4Authenticator({ accessKeys, region: REGION, now: () => server.now() })],

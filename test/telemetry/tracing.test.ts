@@ -101,6 +101,20 @@ describe('the trace of a message through HTTP', () => {
     }
   });
 
+  it('links a repeat to the attempt whose outcome it got', () => {
+    const { tracing, spans } = recordSpans();
+    const step = tracing.request(incoming).start({ step: 'deliver', message });
+    step.delivered({ joined: true, firstTraceId: 'a'.repeat(32), firstSpanId: 'b'.repeat(16) });
+    step.end('DELIVERED');
+    const other = tracing.request(incoming).start({ step: 'deliver', message });
+    other.delivered({ joined: true, firstTraceId: 'a'.repeat(32) });
+    other.end('DELIVERED');
+    expect(spans().map(({ links }) => links.map(({ context }) => [context.traceId, context.spanId]))).toEqual([
+      [['a'.repeat(32), 'b'.repeat(16)]],
+      [],
+    ]);
+  });
+
   it('links the receiver where several messages are under way to the same topic of the same client', () => {
     const { tracing, spans } = recordSpans();
     const deliveries = [1, 2].map(() =>

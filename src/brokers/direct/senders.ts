@@ -4,7 +4,7 @@ import { parseTraceparent } from '../../observing/trace-id.js';
 import type { Party } from './message.js';
 import { pairsOf } from './user-properties.js';
 
-const TRACE_ID = /^[0-9a-f]{32}$/;
+const TRACE_ID = /^[0-9a-f]{32}(?:-[0-9a-f]{16})?$/;
 
 /** Whose delivery a message is. What it says of that itself counts from the service's own user only. */
 export function identityOf(

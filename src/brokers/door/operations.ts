@@ -89,11 +89,13 @@ function tellBroker(connection: DoorConnection, session: Session, { cleanSession
   });
 }
 
-function describeLive({ clientId, endpoints }: DoorConnection, session: Session): Connection {
+function describeLive({ clientId, endpoints, version, identity }: DoorConnection, session: Session): Connection {
   const { sourceIp, sourcePort, targetIp, targetPort } = endpoints;
   return {
     clientId,
     connected: true,
+    protocolVersion: version,
+    ...(identity?.username !== undefined && { username: identity.username }),
     cleanSession: session.sessionExpiry === 0,
     keepAliveSeconds: session.keepAlive,
     sessionExpirySeconds: session.sessionExpiry,

@@ -136,9 +136,11 @@ function describeAway({ last, since }: AwaySession): ConnectionInfo {
   return { ...describeSession(last), connected: false, disconnectedSince: since, disconnectReason: endReason };
 }
 
-function describeSession({ client, connect }: ClientConnection): Omit<ConnectionInfo, 'connected'> {
+function describeSession({ client, connect, info }: ClientConnection): Omit<ConnectionInfo, 'connected'> {
   return {
     clientId: client.id,
+    protocolVersion: client.version,
+    ...(info !== undefined && info.username !== '' && { username: info.username }),
     cleanSession: client.sessionExpiryInterval === 0,
     sessionExpirySeconds: client.sessionExpiryInterval,
     ...(connect?.keepalive !== undefined && { keepAliveSeconds: connect.keepalive }),

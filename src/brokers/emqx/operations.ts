@@ -24,6 +24,10 @@ const ClientAnswer = z.object({
   expiry_interval: z.number(),
   connected_at: Time,
   disconnected_at: Time.optional(),
+  proto_ver: z.number().optional(),
+  username: z.string().nullish(),
+  inflight_cnt: z.number().optional(),
+  mqueue_len: z.number().optional(),
   ip_address: z.string(),
   port: z.number(),
 });
@@ -53,6 +57,10 @@ export class EmqxOperations implements BrokerOperations {
     return {
       clientId: client.clientid,
       connected,
+      ...(client.proto_ver !== undefined && { protocolVersion: client.proto_ver }),
+      ...(typeof client.username === 'string' && client.username !== '' && { username: client.username }),
+      ...(client.inflight_cnt !== undefined && { inFlight: client.inflight_cnt }),
+      ...(client.mqueue_len !== undefined && { waiting: client.mqueue_len }),
       cleanSession: client.expiry_interval === 0,
       keepAliveSeconds: client.keepalive,
       sessionExpirySeconds: client.expiry_interval,

@@ -30,12 +30,15 @@ const READY_WAIT_MS = 5_000;
  * Direct delivery over MQTT 5: PUBLISH on `$dm/{clientId}/{topic}`, answered by a PUBACK. For every broker that has the
  * delivery primitive.
  *
+ * Requests, which are under way for up to a minute, have connections of their own, or they would take the places of messages.
+ *
  * A message waits for a place in a window for a second at the longest: ACCOUNT_THROTTLED. Where no connection is ready, the
  * answer comes at once.
  */
 export class DirectLink implements DirectDelivery {
   readonly #options: DirectLinkOptions;
   readonly #pool: ConnectionPool;
+  #requests: ConnectionPool | undefined;
   #waits: ConnectionPool | undefined;
 
   constructor(options: DirectLinkOptions) {
@@ -54,7 +57,7 @@ export class DirectLink implements DirectDelivery {
 
   /** Messages sent and not yet answered. */
   get inFlight(): number {
-    return this.#pool.inFlight;
+    return this.#pool.inFlight + (this.#requests?.inFlight ?? 0);
   }
 
   get connections(): readonly { readonly clientId: string; readonly state: ConnectionState }[] {
@@ -69,10 +72,19 @@ export class DirectLink implements DirectDelivery {
   async deliver(message: DirectMessage): Promise<Delivery> {
     const start = performance.now();
     const wait = Math.min(message.timeoutMs, PLACE_WAIT_MS);
-    const delivery = await this.#pool.withPlace(start + wait, (connection) => send(connection, message, start));
+    const delivery = await this.#poolOf(message).withPlace(start + wait, (connection) =>
+      send(connection, message, start),
+    );
     if (delivery === 'full') return unsent('ACCOUNT_THROTTLED');
     if (delivery !== 'notReady') return delivery;
     return unsent(this.#pool.some('pluginMissing') ? 'DELIVERY_PLUGIN_MISSING' : 'BROKER_UNAVAILABLE');
+  }
+
+  /** The connections of requests are opened with the first, which goes with the others. */
+  #poolOf({ isRequest }: DirectMessage): ConnectionPool {
+    if (isRequest !== true) return this.#pool;
+    this.#requests ??= new ConnectionPool({ ...this.#options, purpose: () => this.#purpose() });
+    return this.#requests.ready ? this.#requests : this.#pool;
   }
 
   /** On connections of its own, which are opened when first needed: waits are long, and must not hold up messages. */
@@ -96,7 +108,7 @@ export class DirectLink implements DirectDelivery {
 
   /** Closes every connection. Drain first: what is in flight is answered BROKER_UNAVAILABLE. */
   async close(): Promise<void> {
-    await Promise.all([this.#pool.close(), this.#waits?.close()]);
+    await Promise.all([this.#pool.close(), this.#requests?.close(), this.#waits?.close()]);
   }
 }
 

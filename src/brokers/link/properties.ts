@@ -56,7 +56,9 @@ export function directProperties(message: DirectMessage): PublishProperties {
   if (!message.confirmation) user.push([CONTROL_QOS, '0']);
   if (isRequest === true) user.push([CONTROL_REQUEST, '1']);
   if (identity !== undefined) {
-    user.push([CONTROL_ID, identity.id], [CONTROL_PRINCIPAL, identity.principal], [CONTROL_TRACE_ID, identity.traceId]);
+    const { id, principal, traceId, spanId } = identity;
+    const attempt = spanId === undefined ? traceId : `${traceId}-${spanId}`;
+    user.push([CONTROL_ID, id], [CONTROL_PRINCIPAL, principal], [CONTROL_TRACE_ID, attempt]);
   }
   return commonProperties(properties, user);
 }

@@ -28,10 +28,16 @@ export function deliveryOfPuback({ code, reasonString, told }: Puback, sent: Sen
     reason,
     written: told?.written ?? writtenBy(reason),
     ...(deviceCode !== undefined && { device: { code: deviceCode, reasonString: deviceWords } }),
-    ...(joined === true && { joined, firstTraceId: traceId }),
+    ...(joined === true && { joined, ...firstAttempt(traceId) }),
     ...(earlierWritten === true && { earlierWritten }),
     ...(response !== undefined && { response: decodeResponse(response) }),
   };
+}
+
+/** An attempt as `dm-trace-id` named it. */
+function firstAttempt(attempt: string | undefined): Pick<Delivery, 'firstTraceId' | 'firstSpanId'> {
+  const [firstTraceId, firstSpanId] = attempt?.split('-') ?? [];
+  return { firstTraceId, ...(firstSpanId !== undefined && { firstSpanId }) };
 }
 
 /** What a reason says by itself, where the broker says nothing of it. */

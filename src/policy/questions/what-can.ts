@@ -37,10 +37,14 @@ interface Single {
  * The permissions of a principal. Each pattern that the others take in is left out, the narrowest first, as far as that can be
  * proved: the measure is that no pattern is superfluous.
  */
-export function* whatCan(set: PolicySet, found: CompiledPrincipal): Work<WhatCan> {
+export function* whatCan(
+  set: PolicySet,
+  found: CompiledPrincipal,
+  actions: readonly Action[] = ACTION_NAMES,
+): Work<WhatCan> {
   const allowed: Permission[] = [];
   const denied: Permission[] = [];
-  for (const action of ACTION_NAMES) {
+  for (const action of actions) {
     const singles = singlesOf(found.policies.statements, action, set);
     const allows = singles.filter(({ statement }) => statement.effect === 'Allow');
     const denies = singles.filter(({ statement }) => statement.effect === 'Deny');

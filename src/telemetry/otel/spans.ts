@@ -111,6 +111,10 @@ export class LiveSpan {
 
   delivered(delivery: Partial<Delivery>): void {
     this.span.setAttributes(deliveryAttributes(delivery));
+    const { firstTraceId: traceId, firstSpanId: spanId } = delivery;
+    if (traceId === undefined || spanId === undefined) return;
+    // To the attempt whose outcome this is, which may have been another replica's.
+    this.span.addLink({ context: { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true } });
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { OUTCOME_TOPIC } from '../../../src/brokers/direct/outcome-message.js';
+import { DirectLink } from '../../../src/brokers/link/direct-link.js';
 import { forMqttPacket, toUserProperties } from '../../../src/brokers/link/properties.js';
 import { startBroker, type RawClient, type Running } from './harness.js';
 
@@ -208,4 +209,40 @@ test.each([
   expect(await outcome()).toMatchObject({ reason: 'INVALID_PARAMETER' });
   expect(((await service.next('puback')) as { reasonCode?: number }).reasonCode).toBe(0x90);
   await expectNothing();
+});
+
+test.each([
+  ['its span', '0'.repeat(15) + '7'],
+  ['no span', undefined],
+])('a repeat over a link is told of the trace of the first attempt, and %s', async (_, spanId) => {
+  const link = new DirectLink({
+    urls: [`mqtt://127.0.0.1:${running.port}`],
+    username: 'tightbeam',
+    password: 'secret',
+    connections: 1,
+    maxConnections: 1,
+    onConnection: () => undefined,
+  });
+  await link.whenReady();
+  const message = {
+    targetClientId: 'lock-17',
+    topic: 'cmd/open',
+    payload: Buffer.from('open'),
+    confirmation: true,
+    timeoutMs: 15_000,
+    properties: {},
+    identity: { id: 'order-9', principal: 'backend', traceId: TRACE_1, spanId },
+  };
+  const first = link.deliver(message);
+  device.acknowledge(await device.next('publish'));
+  expect(await first).toEqual({ reason: 'DELIVERED', written: 'yes' });
+  const told = spanId === undefined ? {} : { firstSpanId: spanId };
+  expect(await link.deliver({ ...message, identity: { ...message.identity, traceId: TRACE_2 } })).toEqual({
+    reason: 'DELIVERED',
+    written: 'yes',
+    joined: true,
+    firstTraceId: TRACE_1,
+    ...told,
+  });
+  await link.close();
 });

@@ -74,6 +74,10 @@ describe('connections', () => {
       keepAliveSeconds: 60,
       sessionExpirySeconds: 3600,
       connectedSince: Date.parse('2026-11-21T03:19:34.699Z'),
+      protocolVersion: 5,
+      username: 'alice',
+      inFlight: 0,
+      waiting: 0,
       socket: { sourceIp: '127.0.0.1', sourcePort: 50554 },
     });
   });
@@ -86,6 +90,9 @@ describe('connections', () => {
       keepAliveSeconds: 60,
       sessionExpirySeconds: 7200,
       disconnectedSince: Date.parse('2026-11-21T03:19:34.780Z'),
+      protocolVersion: 4,
+      inFlight: 0,
+      waiting: 0,
     });
   });
 

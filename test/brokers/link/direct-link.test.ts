@@ -236,6 +236,24 @@ describe('the window', () => {
     expect(await second).toBe('DELIVERED');
   });
 
+  test('requests that wait for their answers take no place of messages', async () => {
+    rig.broker.connack = { properties: { receiveMaximum: 2 } };
+    rig.broker.onPublish = ({ packet, puback }) => {
+      if (packet.properties?.userProperties?.['dm-request'] === undefined) puback(0);
+    };
+    await connect().whenReady();
+    const request = { ...MESSAGE, isRequest: true, timeoutMs: 60_000 };
+    const opened = rig.state('ready');
+    const silent = [deliver(request)];
+    await opened;
+    silent.push(deliver(request), deliver(request));
+    expect(await deliver({ ...request, timeoutMs: 30 })).toBe('ACCOUNT_THROTTLED');
+    expect(await deliver(MESSAGE)).toBe('DELIVERED');
+    expect(rig.link.inFlight).toBe(3);
+    await rig.link.close();
+    expect(await Promise.all(silent)).toEqual(Array.from({ length: 3 }, () => 'BROKER_UNAVAILABLE'));
+  });
+
   test('grows by further connections up to the maximum', async () => {
     rig.broker.connack = { properties: { receiveMaximum: 1 } };
     const held: Received[] = [];
