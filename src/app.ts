@@ -178,7 +178,7 @@ async function start(
     certificates: certificatesOf(config, Date.now()),
   });
   telemetry.tellStatus(status);
-  const viewing = new Viewing({ ...common, recent: telemetry.recent, status });
+  const viewing = new Viewing({ ...common, recent: telemetry.recent, status, statistics: telemetry.statistics });
   const devices = new Devices({
     ...common,
     broker: broker.operations,
@@ -202,6 +202,7 @@ async function start(
   stops.push(() => dataPlanes.stop());
   const page = await startConsole(config, {
     ...{ dataPlane, authenticators, accessKeys, events },
+    endpoint: `http://${config.http.host}:${dataPlanes.http}`,
     linkFor: options.consoleLinkFor,
     principalOf: (identity) => policies.current().resolve(identity)?.principal.name,
   });

@@ -7,6 +7,8 @@ export interface About {
   readonly version: string;
   readonly region: string;
   readonly accountId: string;
+  /** Of the data-plane API, for commands and programs. */
+  readonly endpoint: string;
   /** Where a trace is shown, with `{traceId}` for its ID. */
   readonly traceUrl?: string;
 }

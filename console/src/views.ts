@@ -2,6 +2,7 @@ import type { ComponentType } from 'preact';
 import { DeviceView } from './device/view.js';
 import { EventsView } from './events/view.js';
 import { MessageView } from './message/view.js';
+import { NowView } from './now/view.js';
 import { PoliciesView } from './policies/view.js';
 
 export interface ViewEntry {
@@ -14,6 +15,7 @@ export interface ViewEntry {
 }
 
 export const VIEWS: readonly ViewEntry[] = [
+  { path: 'now', title: 'Now', View: NowView, inMenu: true },
   { path: 'events', title: 'Events', View: EventsView, inMenu: true },
   { path: 'message', title: 'Message', View: MessageView, inMenu: false, under: 'events' },
   { path: 'device', title: 'Device', View: DeviceView, inMenu: true },

@@ -26,6 +26,8 @@ export interface ConsoleParts {
   readonly dataPlane: DataPlaneOptions;
   readonly authenticators: Authenticators;
   readonly accessKeys: AccessKeys;
+  /** Of the data-plane API, for the commands that the page shows. */
+  readonly endpoint: string;
   readonly principalOf: (identity: Identity) => string | undefined;
   /** Access key as which somebody with a local link is signed in. */
   readonly linkFor?: string | undefined;
@@ -73,7 +75,12 @@ export async function startConsole(config: Config, parts: ConsoleParts): Promise
       addSessionRoutes(app, {
         ...{ sessions, signIn, place, events },
         principalOf: parts.principalOf,
-        about: { version: VERSION, region: config.aws.region, accountId: config.aws.accountId },
+        about: {
+          version: VERSION,
+          region: config.aws.region,
+          accountId: config.aws.accountId,
+          endpoint: parts.endpoint,
+        },
       });
     },
   });

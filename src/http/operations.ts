@@ -15,7 +15,7 @@ import { getRetainedMessage, listRetainedMessages } from './operations/retained-
 import { requestAnswer } from './operations/request-answer.js';
 import { sendBatch } from './operations/send-batch.js';
 import { sendDirectMessage } from './operations/send-direct-message.js';
-import { viewEvents, viewStatus } from './operations/viewing.js';
+import { viewEvents, viewStatistics, viewStatus } from './operations/viewing.js';
 
 /** What does the work behind the operations. */
 export interface OperationParts {
@@ -47,6 +47,7 @@ export function createOperations(
     ...policyQuestions(questions),
     viewEvents(viewing),
     viewStatus(viewing),
+    viewStatistics(viewing),
     describeDevice(devices),
   ];
 }

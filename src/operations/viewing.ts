@@ -11,6 +11,8 @@ export interface ViewingOptions {
   readonly recent: RecentEvents;
   /** How the service is. */
   readonly status: () => object;
+  /** How it was in the last hour. */
+  readonly statistics: () => object;
   readonly events: Events;
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
@@ -54,7 +56,16 @@ export class Viewing {
 
   /** `tightbeam:ViewStatus` on `*`. */
   status(asking: Asking): Promise<Read<object>> {
-    const { authorizer, status } = this.#options;
+    return this.#report(asking, this.#options.status);
+  }
+
+  /** `tightbeam:ViewStatus` on `*`. */
+  statistics(asking: Asking): Promise<Read<object>> {
+    return this.#report(asking, this.#options.statistics);
+  }
+
+  #report(asking: Asking, report: () => object): Promise<Read<object>> {
+    const { authorizer } = this.#options;
     return perform(
       this.#options,
       asking,
@@ -63,7 +74,7 @@ export class Viewing {
       {
         read: () => done(undefined),
         authorize: () => authorizer.decide(asking.caller, 'tightbeam:ViewStatus', '*'),
-        act: () => Promise.resolve(done(status())),
+        act: () => Promise.resolve(done(report())),
       },
     );
   }

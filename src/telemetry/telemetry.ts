@@ -14,6 +14,7 @@ import { tracesWanted, type Environment } from './otel/environment.js';
 import { onSdkError, startMeters, startTraces, type Meters } from './otel/sdk.js';
 import { createOtelTracing } from './otel/tracing.js';
 import { RecentEvents } from '../observing/recent.js';
+import { HourStatistics, type HourReport } from '../observing/statistics.js';
 import { ServiceStatus, type StatusReport } from '../observing/status.js';
 import { noTracing, type Tracing } from '../observing/tracing.js';
 
@@ -42,6 +43,8 @@ export interface Telemetry {
   readonly recent: RecentEvents;
   /** What the events tell of how the service is. */
   readonly status: () => StatusReport;
+  /** What they tell of the last hour. */
+  readonly statistics: () => HourReport;
   /** What `GET /status` answers; before, nothing. */
   tellStatus(status: () => object): void;
   /** Other levels and another share of successes from now on. */
@@ -68,8 +71,9 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   const metrics = counted?.metrics;
 
   const told = new ServiceStatus(Date.now);
+  const hour = new HourStatistics(Date.now);
   let tellStatus: (() => object) | undefined;
-  const fanOut = createFanOut([log, told, ...(metrics ? [metrics] : [])], (error) => {
+  const fanOut = createFanOut([log, told, hour, ...(metrics ? [metrics] : [])], (error) => {
     log.fault('An event could not be recorded.', error);
   });
   const events: Events & ProcessEvents = {
@@ -103,6 +107,7 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
     diagnostics: log.diagnostics,
     recent,
     status: () => told.report(),
+    statistics: () => hour.report(),
     tellStatus: (status) => {
       tellStatus = status;
     },

@@ -33,6 +33,9 @@ const RESOURCES = [
   { method: 'GET', path: '/connections/lock-17/subscriptions', dashboard: false },
   { method: 'DELETE', path: '/connections/lock-17', dashboard: false },
   { method: 'POST', path: '/connections/lock-17/messages?topic=cmd/open', dashboard: false },
+  { method: 'GET', path: '/tightbeam/v1/status', dashboard: false },
+  { method: 'GET', path: '/tightbeam/v1/statistics', dashboard: false },
+  { method: 'GET', path: '/tightbeam/v1/events?last=10&follow=false', dashboard: false },
   { method: 'POST', path: '/tightbeam/v1/policy/explain', body: EXPLAIN, dashboard: false },
   {
     method: 'POST',

@@ -74,7 +74,12 @@ export async function startServer(
   const messaging = new DirectMessaging({ ...common, delivery, ...sending });
   const questions = new PolicyQuestions({ ...common, current: policies, rules: RULES });
   const recent = new RecentEvents();
-  const viewing = new Viewing({ ...common, recent, status: () => ({ service: { ready: true } }) });
+  const viewing = new Viewing({
+    ...common,
+    recent,
+    status: () => ({ service: { ready: true } }),
+    statistics: () => ({}),
+  });
   const others = { ...common, ...behind };
   const devices = new Devices({ ...others, recent, current: policies });
   const server = { events, denied, delivery, recent, now: () => Date.now() };

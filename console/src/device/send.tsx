@@ -57,7 +57,7 @@ export function SendForm({ clientId }: { readonly clientId: string }): JSX.Eleme
     </label>
   );
   const about = session.value?.about;
-  const place = { endpoint: `http://127.0.0.1:8080`, region: about?.region ?? 'us-east-1' };
+  const place = { endpoint: about?.endpoint ?? '', region: about?.region ?? 'us-east-1' };
   return (
     <section class="panel" aria-label="Send">
       <h2>Send to it</h2>

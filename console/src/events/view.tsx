@@ -16,6 +16,9 @@ const TEXTS = [
 ] as const;
 const NAMES = [...TEXTS.map(({ name }) => name), 'reason', 'event-type', 'failures'];
 
+/** What the console itself causes by being open. */
+const OF_VIEWS: readonly string[] = ['ViewEvents', 'ViewStatus'];
+
 /** The live tail, with its filters in the address, so that a link shows the same. */
 export function EventsView(): JSX.Element {
   const { query } = route.value;
@@ -29,6 +32,7 @@ export function EventsView(): JSX.Element {
     [stream],
   );
   const [search, setSearch] = useState('');
+  const [withViews, setWithViews] = useState(false);
   const [open, setOpen] = useState<Shown | undefined>(undefined);
   const set = (name: string, value: string): void => {
     const changed = new URLSearchParams(query);
@@ -38,7 +42,12 @@ export function EventsView(): JSX.Element {
   };
   const events = stream.events.value;
   const words = search.toLowerCase();
-  const found = words === '' ? events : events.filter((event) => JSON.stringify(event).toLowerCase().includes(words));
+  const asked = filters['event-type'] !== undefined || withViews;
+  const found = events.filter(
+    (event) =>
+      (asked || !OF_VIEWS.includes(event.eventType)) &&
+      (words === '' || JSON.stringify(event).toLowerCase().includes(words)),
+  );
   const { state, problem, paused, missed } = stream;
   return (
     <>
@@ -107,6 +116,16 @@ export function EventsView(): JSX.Element {
           />
           <span>Only what failed</span>
         </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={withViews}
+            onChange={(event) => {
+              setWithViews(event.currentTarget.checked);
+            }}
+          />
+          <span>Who looks, too</span>
+        </label>
       </div>
       {problem.value !== undefined && <Problem error={problem.value} doing="The events cannot be shown." />}
       {open !== undefined && (
@@ -171,7 +190,7 @@ function columns(open: (event: Shown) => void): readonly Column<Shown>[] {
           <button
             type="button"
             class="plain"
-            aria-label={`All of the event ${event.number}`}
+            aria-label={`JSON of event ${event.number}`}
             onClick={() => {
               open(event);
             }}

@@ -16,7 +16,7 @@ export function MessageView(): JSX.Element {
   const [problem, setProblem] = useState<unknown>(undefined);
   useEffect(() => {
     const controller = new AbortController();
-    const query = { 'trace-id': traceId, last: '1000' };
+    const query = { 'trace-id': traceId, last: '1000', follow: 'false' };
     setEvents(undefined);
     setProblem(undefined);
     if (traceId === '') return undefined;
@@ -62,7 +62,7 @@ function Whole({ main, events }: { readonly main: Shown; readonly events: readon
             </strong>{' '}
             {main.durationMs !== undefined && <span class="muted">after {milliseconds(main.durationMs)}</span>}
           </p>
-          {entry !== undefined && <p>{entry.meaning}</p>}
+          {entry !== undefined && <p>{entry.meaning.replaceAll('`', '')}</p>}
           {main.details !== undefined && <p class="muted">{plain(main.details)}</p>}
           <dl>
             <Fact name="To">
@@ -234,10 +234,10 @@ function Decisions({ main, events }: { readonly main: Shown; readonly events: re
     <>
       {told.map((event) => (
         <p key={event.number}>
-          <Status good={event.status === 'Success'}>
-            {event.status === 'Success' ? 'Allowed' : 'Denied'} at the time
+          <Status good={event.action === undefined}>
+            {event.action === undefined ? 'Allowed' : 'Denied'} at the time
           </Status>{' '}
-          <span class="mono">{[event.policy, event.statement].filter(Boolean).join('/') || event.cause}</span>
+          <code>{[event.policy, event.statement].filter(Boolean).join('/') || event.cause}</code>
         </p>
       ))}
       {asked.map(({ who, body }) => (

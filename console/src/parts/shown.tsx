@@ -17,7 +17,7 @@ export function Time({ at }: { readonly at: string | number | undefined }): JSX.
     <time dateTime={iso} title={iso}>
       {day}
       {clock}
-      <span class="utc">{isToday ? iso.slice(11) : iso.replace('T', ' ')} UTC</span>
+      <span class="utc">{isToday ? iso.slice(11, -1) : iso.slice(0, -1).replace('T', ' ')} UTC</span>
     </time>
   );
 }

@@ -31,3 +31,15 @@ export function viewStatus(viewing: Viewing): WholeOperation {
     },
   };
 }
+
+/** `GET /tightbeam/v1/statistics`: rates and latencies of the last hour. */
+export function viewStatistics(viewing: Viewing): WholeOperation {
+  return {
+    method: 'GET',
+    path: '/tightbeam/v1/statistics',
+    refused: tellAs('ViewStatus'),
+    async answer(request) {
+      return toAnswer(await viewing.statistics(request), (report) => report);
+    },
+  };
+}
