@@ -28,13 +28,19 @@ describe('a PUBACK of which the broker told nothing more', () => {
 });
 
 test('what was told before the PUBACK counts before it', () => {
-  const told = { reason: 'RECEIVER_REJECTED', code: 0x99, reasonString: 'no', written: 'yes' } as const;
+  const told = { packetId: 1, reason: 'RECEIVER_REJECTED', code: 0x99, reasonString: 'no', written: 'yes' } as const;
   expect(deliveryOfPuback({ code: 0x80, reasonString: 'PUBACK_TIMEOUT', told }, SENT)).toEqual({
     reason: 'RECEIVER_REJECTED',
     written: 'yes',
     device: { code: 0x99, reasonString: 'no' },
   });
-  const joined = { reason: 'DELIVERED', joined: true, traceId: 'a'.repeat(32), earlierWritten: true } as const;
+  const joined = {
+    packetId: 1,
+    reason: 'DELIVERED',
+    joined: true,
+    traceId: 'a'.repeat(32),
+    earlierWritten: true,
+  } as const;
   expect(deliveryOfPuback({ code: 0, told: joined }, SENT)).toEqual({
     reason: 'DELIVERED',
     written: 'yes',
