@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { createProgram } from '../../src/cli/program.js';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PAGES = ['README.md', 'emqx-plugin/README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
+const DOCS = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+const PAGES = ['README.md', 'emqx-plugin/README.md', ...DOCS.map((name) => `docs/${name}`)];
 
 /** Command lines of `tightbeam` in the code blocks of a page, as words after the name. */
 function commandsOf(page: string): string[][] {

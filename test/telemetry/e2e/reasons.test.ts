@@ -26,6 +26,8 @@ describe.each(['HTTP', 'MQTT'] as const)('through %s', (door) => {
     // The last test of this file; a defect in the broker, which there is no way to bring about; other operations.
     const elsewhere: Reason[] = [
       door === 'HTTP' ? 'SHUTTING_DOWN' : 'INTERNAL_ERROR',
+      // Nobody is there to hear it: the log alone has it (test/http/send-direct-message.test.ts).
+      'CALLER_GONE',
       // Over MQTT requests are the service's own alone.
       ...(door === 'HTTP' ? [] : (['ANSWERED', 'ACKNOWLEDGED_NOT_ANSWERED', 'RESPONSE_TOO_LARGE'] as const)),
       ...(['OPERATION_NOT_AUTHORIZED', 'RETAINED_MESSAGE_NOT_FOUND', 'NOT_SUPPORTED'] as const),
