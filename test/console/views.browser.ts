@@ -91,6 +91,16 @@ describe('the events', () => {
     await page.context().close();
   });
 
+  test('what is being typed into a filter stays while events arrive', async () => {
+    const { page } = await opened('events?event-type=SendDirectMessage');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByLabel('Client ID').fill('lock-1');
+    const { traceId } = await send('lock-17');
+    await rowOf(page, traceId.slice(0, 8)).waitFor();
+    expect(await page.getByLabel('Client ID').inputValue()).toBe('lock-1');
+    await page.context().close();
+  });
+
   test('who may not see them is told so, and sees none', async () => {
     const { page } = await open(browser);
     await signIn(page, console.origin, DASHBOARD);
@@ -203,6 +213,12 @@ describe('every view', () => {
         mkdirSync(PICTURES, { recursive: true });
         await page.screenshot({ path: join(PICTURES, `console-${view}-${colorScheme}.png`) });
       }
+    }
+    // What a view says while there is nothing to show.
+    for (const view of ['events?client-id=nobody', 'device', 'message/0']) {
+      await page.goto(`${console.origin}/#/${view}`);
+      await page.locator('.empty').waitFor();
+      expect([view, await violations(page)]).toEqual([view, []]);
     }
     expect(complaints).toEqual([]);
     await page.context().close();

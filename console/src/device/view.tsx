@@ -203,7 +203,7 @@ function Nobody(): JSX.Element {
   return (
     <div class="panel empty">
       <p>Look a device up by its MQTT client ID, or follow one from the events. To connect one here:</p>
-      <pre>mosquitto_sub -p 1883 -i lock-17 -u lock-17 -P lock-17 -t 'state/lock-17/ignored' -v</pre>
+      <pre tabIndex={0}>mosquitto_sub -p 1883 -i lock-17 -u lock-17 -P lock-17 -t 'state/lock-17/ignored' -v</pre>
     </div>
   );
 }

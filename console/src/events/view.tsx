@@ -82,17 +82,7 @@ export function EventsView(): JSX.Element {
       </div>
       <div class="filters" role="search" aria-label="Filters">
         {TEXTS.map(({ name, label, hint }) => (
-          <label key={name}>
-            <span>{label}</span>
-            <input
-              class="mono"
-              placeholder={hint}
-              value={query.get(name) ?? ''}
-              onChange={(event) => {
-                set(name, event.currentTarget.value.trim());
-              }}
-            />
-          </label>
+          <TextFilter key={name} {...{ name, label, hint, set }} value={query.get(name) ?? ''} />
         ))}
         <Choice label="Event" name="event-type" options={EVENT_TYPES} value={filters['event-type']} set={set} />
         <Choice label="Reason" name="reason" options={Object.keys(REASONS)} value={filters['reason']} set={set} />
@@ -219,6 +209,37 @@ export function Client({ id, or }: { readonly id: string | undefined; readonly o
   return id === undefined ? <>{or}</> : <a href={hrefTo(['device', id])}>{plain(id)}</a>;
 }
 
+/** Keeps what is being typed while events arrive and the view is drawn anew; it counts with Enter, or when the field is left. */
+function TextFilter(properties: {
+  readonly label: string;
+  readonly name: string;
+  readonly hint: string;
+  readonly value: string;
+  readonly set: (name: string, value: string) => void;
+}): JSX.Element {
+  const { label, name, hint, value, set } = properties;
+  const [typed, setTyped] = useState(value);
+  useEffect(() => {
+    setTyped(value);
+  }, [value]);
+  return (
+    <label>
+      <span>{label}</span>
+      <input
+        class="mono"
+        placeholder={hint}
+        value={typed}
+        onInput={(event) => {
+          setTyped(event.currentTarget.value);
+        }}
+        onChange={(event) => {
+          set(name, event.currentTarget.value.trim());
+        }}
+      />
+    </label>
+  );
+}
+
 function Choice(properties: {
   readonly label: string;
   readonly name: string;
@@ -279,7 +300,7 @@ function Nothing({ searched }: { readonly searched: boolean }): JSX.Element {
   return (
     <>
       <p>Nothing has happened yet. Connect a device, or send it something:</p>
-      <pre>npx tightbeam send --client-id lock-17 --topic cmd/open --payload now</pre>
+      <pre tabIndex={0}>npx tightbeam send --client-id lock-17 --topic cmd/open --payload now</pre>
     </>
   );
 }

@@ -127,7 +127,7 @@ function Overview({ status, hour }: Seen): JSX.Element {
         empty={
           <>
             <p>No direct message in the last hour. Send one:</p>
-            <pre>npx tightbeam send --client-id lock-17 --topic cmd/open --payload now</pre>
+            <pre tabIndex={0}>npx tightbeam send --client-id lock-17 --topic cmd/open --payload now</pre>
           </>
         }
         columns={[

@@ -212,7 +212,7 @@ function WhoCan({ grants, unclear }: { readonly grants: readonly Grant[]; readon
       {unclear.length > 0 && (
         <div class="notice warn">
           <p>Not settled for {unclear.length} principals:</p>
-          <pre>{plain(JSON.stringify(unclear, undefined, 2)).replaceAll(String.raw`\u{a}`, '\n')}</pre>
+          <pre tabIndex={0}>{plain(JSON.stringify(unclear, undefined, 2)).replaceAll(String.raw`\u{a}`, '\n')}</pre>
         </div>
       )}
     </>
