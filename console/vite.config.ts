@@ -1,11 +1,11 @@
 import { defineConfig } from 'vite';
 
-/** `npm run build` makes dist/console/ of this folder: files that the service serves, and nothing that runs in it. */
+/** `npm run build` makes dist/page/ of this folder: files that the service serves, and nothing that runs in it. */
 export default defineConfig({
   root: import.meta.dirname,
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
-    outDir: '../dist/console',
+    outDir: '../dist/page',
     emptyOutDir: true,
     target: 'es2022',
     // Inline scripts and data: addresses are what the Content-Security-Policy does not let in.

@@ -42,7 +42,7 @@ export interface Console {
   stop(): Promise<void>;
 }
 
-const FRONT_END = join(PACKAGE_ROOT, 'dist', 'console');
+const FRONT_END = join(PACKAGE_ROOT, 'dist', 'page');
 
 /** @throws where the port cannot be listened on, the front end is not built, or the TLS files do not fit together. */
 export async function startConsole(config: Config, parts: ConsoleParts): Promise<Console | undefined> {
