@@ -133,6 +133,7 @@ test('who-can names everybody who may, the statement and the facts that it takes
   const asked = ['who-can', '--action', 'iot:SendDirectMessage', '--resource', 'client/lock-17', '--topic', 'cmd/open'];
   expect((await run(...asked)).output.split('\n')).toEqual([
     'backend (accessKeyId=AKIAIOSFODNN7EXAMPLE) by backend/CommandLocks',
+    'operator (accessKeyId=AKIAIOPERATOREXAMPLE) by operator/TryLocks',
     'backend (username=backend) by backend/CommandLocks',
     '',
   ]);
