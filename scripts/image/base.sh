@@ -22,6 +22,9 @@ program() { # NAME-THERE PATH-HERE
 program node "$(node -p process.execPath)"
 program sh "$(readlink -f /bin/sh)"
 program env /usr/bin/env
+# A part of the C library that Node does not ask for, and the builder of the console's page does.
+libraries=$(dirname "$(ldd "$(node -p process.execPath)" | grep -oE '/[^ ]+/libc\.so\.6')")
+install -D "$(readlink -f "$libraries/librt.so.1")" "$root/usr/${libraries#/usr/}/librt.so.1"
 cp -R "$(dirname "$(readlink -f "$(command -v npm)")")/.." "$root/usr/lib/node_modules/npm"
 ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/bin/npm"
 cp -RL /etc/ssl/certs "$root/etc/ssl/certs"
