@@ -20,7 +20,8 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY console ./console
-RUN npm run build && rm dist/.tsbuildinfo
+# With Node, for an image need not have anything else.
+RUN npm run build && node -e "require('node:fs').rmSync('dist/.tsbuildinfo')"
 
 FROM ${NODE_IMAGE} AS runtime
 ENV NODE_ENV=production
