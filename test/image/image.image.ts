@@ -58,7 +58,7 @@ async function startService() {
     },
     mounts: { '/run/credentials': credentials },
   });
-  await service.line('"msg":"ready"');
+  await service.line('"msg":"listening"');
   const broker = createEmbeddedBroker({
     exhookAddress: `127.0.0.1:${exhook}`,
     host: '127.0.0.1',
