@@ -10,7 +10,7 @@ import { contextOf } from '../policy/questions/policy-tests.js';
 import { whatCan, type WhatCan } from '../policy/questions/what-can.js';
 import { whoCan, type WhoCan } from '../policy/questions/who-can.js';
 import { finishInSlices, type Work } from '../policy/work.js';
-import { done, fail, perform, type Asking } from './performing.js';
+import { done, fail, perform, type Asking, type Steps } from './performing.js';
 import type { Read } from './requests.js';
 
 export interface PolicyQuestionsOptions {
@@ -67,8 +67,7 @@ export class PolicyQuestions {
       'ExplainPolicy',
       { details },
       {
-        read: () => readQuestion(current(), asked),
-        authorize: ({ resource }) => authorizer.decide(asking.caller, 'tightbeam:ExplainPolicy', resource),
+        ...this.#about(asking, asked),
         act: (question) => {
           const set = current();
           const who = identify(set, asker);
@@ -87,7 +86,7 @@ export class PolicyQuestions {
 
   /** Everybody who may do it. */
   whoCan(asking: Asking, asked: Asked, topic: string | undefined, signal: AbortSignal): Promise<Read<WhoCan>> {
-    const { authorizer, current } = this.#options;
+    const { current } = this.#options;
     const details = `who-can ${asked.action} on ${asked.resource}`;
     return perform(
       this.#options,
@@ -95,8 +94,7 @@ export class PolicyQuestions {
       'ExplainPolicy',
       { details },
       {
-        read: () => readQuestion(current(), asked),
-        authorize: ({ resource }) => authorizer.decide(asking.caller, 'tightbeam:ExplainPolicy', resource),
+        ...this.#about(asking, asked),
         act: ({ action, resource }) => {
           const name = resource.slice((typeOf(action) ?? '').length);
           return this.#inTurn(whoCan(current(), { action, name, ...(topic !== undefined && { topic }) }), signal);
@@ -126,6 +124,15 @@ export class PolicyQuestions {
         },
       },
     );
+  }
+
+  /** How a question about one resource begins. */
+  #about({ caller }: Asking, asked: Asked): Pick<Steps<Question, unknown>, 'read' | 'authorize'> {
+    const { authorizer, current } = this.#options;
+    return {
+      read: () => readQuestion(current(), asked),
+      authorize: ({ resource }) => authorizer.decide(caller, 'tightbeam:ExplainPolicy', resource),
+    };
   }
 
   /** Does the work once what came before is done. */
