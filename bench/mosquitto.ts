@@ -78,8 +78,11 @@ async function confirmed(
 
 async function ordinary(beside: Beside, milliseconds: number, rounds: number): Promise<void> {
   const { alone, door } = beside;
-  const [before, behind] = await Promise.all([overOrdinary('alone', alone), overOrdinary('door', door)]);
-  const processes = { alone: [alone.broker], service: [door.service], behind: [door.broker] };
+  const [before, behind] = await Promise.all([
+    overOrdinaryTopics('alone', alone.rig),
+    overOrdinaryTopics('door', door.rig),
+  ]);
+  const processes = { alone: alone.broker, service: door.service, behind: door.broker };
   const shares = { alone: [] as number[], service: [] as number[], behind: [] as number[] };
   const results = { alone: [] as Figures[], door: [] as Figures[] };
   for (let round = 0; round <= rounds; round += 1) {
@@ -107,22 +110,18 @@ async function ordinary(beside: Beside, milliseconds: number, rounds: number): P
   await Promise.all([before.close(), behind.close()]);
 }
 
-function overOrdinary(name: string, { rig }: Side): Promise<Way> {
-  return overOrdinaryTopics(name, rig);
-}
-
 /** What a message cost each of the processes while it was measured, in microseconds. */
 async function costOf<Name extends string>(
   way: Way,
-  processes: Readonly<Record<Name, readonly Process[]>>,
+  processes: Readonly<Record<Name, Process>>,
   milliseconds: number,
 ): Promise<{ readonly figures: Figures; readonly micros: Readonly<Record<Name, number>> }> {
   const names = Object.keys(processes) as Name[];
-  const before = names.map((name) => sum(processes[name]));
+  const before = names.map((name) => processes[name].cpuMicros());
   const figures = await measure(way, ORDINARY_IN_FLIGHT, milliseconds);
   const micros = names.map((name, index) => [
     name,
-    (sum(processes[name]) - (before[index] ?? NaN)) / (figures.sent ?? NaN),
+    (processes[name].cpuMicros() - (before[index] ?? NaN)) / (figures.sent ?? NaN),
   ]);
   return { figures, micros: Object.fromEntries(micros) as Record<Name, number> };
 }

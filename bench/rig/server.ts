@@ -4,18 +4,14 @@
  */
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { startService } from '../../src/app.js';
 import { DataPlane } from '../../src/http/data-plane.js';
 import { openFileDestination } from '../../src/telemetry/log/destination.js';
 import { noTracing } from '../../src/observing/tracing.js';
+import { collectGarbage } from './collect-garbage.js';
 import { noEvents } from './no-events.js';
 import type { Held, Ports, Question } from './protocol.js';
 import { configOf, type Setting } from './setting.js';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 const setting = JSON.parse(process.argv[2] ?? '') as Setting;
 const config = configOf(setting);
@@ -55,8 +51,6 @@ process.once('disconnect', () => {
 process.send?.(ports);
 
 function held(): Held {
-  // What finalizers release, a second round collects.
-  collectGarbage();
   collectGarbage();
   const { connections = 0, pendingMessages = 0 } = service.broker.load ?? {};
   return { connections, pendingMessages, inFlight: service.broker.inFlight, heapBytes: process.memoryUsage().heapUsed };
